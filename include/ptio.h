@@ -1,0 +1,941 @@
+/*
+ * ptio: torch.save and torch.load in C.
+ *
+ * This header is the whole public interface, in the order in which a program needs it:
+ *
+ *     1  conventions, version, errors        7  tensors and storages
+ *     2  memory and limits                   8  lists of tensors, whole modules
+ *     3  sources: where bytes come from      9  records: the archive below the pickle
+ *     4  loading                            10  the pickle itself: disassembly
+ *     5  values: what was saved             11  checking a file
+ *     6  paths and walks                    12  printing
+ *
+ * A first program:
+ *
+ *     ptio_error err = {0};
+ *     ptio_checkpoint *ckpt = NULL;
+ *     if (ptio_load("model.pth", NULL, &ckpt, &err) != PTIO_OK) {
+ *         fprintf(stderr, "%s: byte %llu: %s\n", err.record, (unsigned long long)err.offset, err.message);
+ *         return 1;
+ *     }
+ *     const ptio_tensor *w = ptio_value_tensor(ptio_at(ckpt, "fc1.weight"));
+ *     float weight[5 * 10];
+ *     if (!w || ptio_tensor_copy(w, PTIO_FLOAT32, weight, sizeof weight, &err) != PTIO_OK)
+ *         return 1;
+ *     ptio_checkpoint_free(ckpt);
+ *
+ * Nothing that a file holds is ever executed, imported or looked up. A class is a label: an object of a class that ptio
+ * does not know keeps its class, arguments, state and items, and can be walked and printed.
+ */
+#ifndef PTIO_H
+#define PTIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PTIO_VERSION_MAJOR 0
+#define PTIO_VERSION_MINOR 1
+#define PTIO_VERSION_PATCH 0
+
+#ifndef PTIO_API
+#if defined(__GNUC__)
+#define PTIO_API __attribute__((visibility("default")))
+#else
+#define PTIO_API
+#endif
+#endif
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 1  Conventions, version, errors
+ *
+ * Functions that can fail return a ptio_status and take a ptio_error last. The caller owns the error, usually on its
+ * stack; NULL is welcome. Results come before it and are written on success only. Getters never fail: they give zero,
+ * false or NULL where a value is not of the kind they ask for, and accept NULL as the value.
+ *
+ * Sizes and positions in files are uint64_t bytes; shapes, strides and storage offsets are int64_t elements.
+ * What *_load, *_open and *_new give is the caller's, and its *_free takes NULL too. What a getter gives is borrowed
+ * from the checkpoint and lives as long as it does.
+ *
+ * A loaded checkpoint is read-only: any number of threads may use it at once. There is no global state.
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/** Every status: name, text. A status is something to branch on; what is particular is in ptio_error. */
+#define PTIO_STATUS_LIST(X)                                                      \
+    X(OK, "success")                                                             \
+    X(ERR_FORMAT, "not a checkpoint, or damaged")                                \
+    X(ERR_AMBIGUOUS, "it can be read in two ways, and readers could disagree")   \
+    X(ERR_UNSUPPORTED, "a valid file of a kind that this library does not read") \
+    X(ERR_DENIED, "it names something outside the allowed set")                  \
+    X(ERR_LIMIT, "it needs more than a limit allows")                            \
+    X(ERR_MEMORY, "out of memory")                                               \
+    X(ERR_IO, "reading failed")                                                  \
+    X(ERR_ARGUMENT, "the call is wrong")                                         \
+    X(ERR_NOT_FOUND, "there is no such thing")                                   \
+    X(ERR_CANCELLED, "cancelled by the caller")
+
+typedef enum ptio_status {
+#define PTIO_STATUS_ENUM(name, text) PTIO_##name,
+    PTIO_STATUS_LIST(PTIO_STATUS_ENUM)
+#undef PTIO_STATUS_ENUM
+} ptio_status;
+
+#define PTIO_NO_OFFSET UINT64_MAX
+
+/** What went wrong. Zero it before use; the first failure stays. Nothing in it needs freeing. All texts are escaped. */
+typedef struct ptio_error {
+    ptio_status status; /* why, as a code to branch on                                             */
+    const char *reason; /* a stable id, such as "zip.overlap"; never NULL after a failure           */
+    uint64_t offset;    /* byte offset in `record`, or PTIO_NO_OFFSET                               */
+    char record[96];    /* "archive/data.pkl", a file's name, or ""                                 */
+    char context[48];   /* opcode, tensor key or header field, or ""                                */
+    char message[256];  /* one sentence: what was found, what was expected                          */
+} ptio_error;
+
+/** The text of a status, such as "out of memory". Never NULL. */
+PTIO_API const char *ptio_status_text(ptio_status status);
+
+/** The version of the library that is running, such as "0.1.0". */
+PTIO_API const char *ptio_version(void);
+
+/** Bytes with a length: not terminated, may hold NULs. `bytes` is NULL only where there is no text at all. */
+typedef struct ptio_text {
+    const char *bytes;
+    size_t size;
+} ptio_text;
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 2  Memory and limits
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/**
+ * Where memory comes from. NULL in the options means the C library.
+ *
+ * resize   all small memory: arenas, tables, buffers. ptr NULL allocates, new_size 0 frees; old_size is what was asked for
+ * alloc    the bytes of storages, aligned to `alignment` (a power of two); free gets the same size back
+ *
+ * Either pair may be left NULL. Maps, and what zlib needs to inflate a record, bypass both; docs/memory.md lists them.
+ */
+typedef struct ptio_memory {
+    void *(*resize)(void *ctx, void *ptr, size_t old_size, size_t new_size);
+    void *(*alloc)(void *ctx, size_t size, size_t alignment);
+    void (*free)(void *ctx, void *ptr, size_t size);
+    void *ctx;
+} ptio_memory;
+
+/** Storages that ptio allocates begin at a multiple of this many bytes. */
+#define PTIO_STORAGE_ALIGN 64
+
+/**
+ * What a file may cost. Zero in a field means its default. Reaching one is PTIO_ERR_LIMIT, and the message names the field.
+ */
+typedef struct ptio_limits {
+    uint64_t pickle_bytes;    /* one pickle                                                 1 GiB                  */
+    uint64_t heap_bytes;      /* all small memory of a load                                 4 GiB                  */
+    uint64_t heap_per_byte;   /* small memory for each byte of pickle, beyond 1 MiB         32                     */
+    uint64_t directory_bytes; /* a zip's central directory, a tar's headers                 256 MiB                */
+    uint64_t stream_bytes;    /* a source that can only be read forwards, kept in memory    16 GiB                 */
+    uint64_t storage_bytes;   /* one storage, once read                                     no limit               */
+    uint64_t expand_factor;   /* elements of a copied tensor for each element of storage    16                     */
+    uint64_t line_bytes;      /* one text line of a pickle                                  64 KiB                 */
+    uint64_t name_bytes;      /* module and name of a global, together                      1 KiB                  */
+    uint64_t walk_nodes;      /* nodes visited by a walk or printed                         16 x distinct + 10^6   */
+} ptio_limits;
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 3  Sources
+ *
+ * One kind of thing that bytes are read from, by position. Reading by position leaves the position of an fd or FILE
+ * alone where the system can (pread); where it cannot, the object is used under a lock.
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct ptio_source ptio_source;
+
+/** The caller's own input. read gives the bytes read (0 at the end, fewer than asked is fine) or -1; seek 0 or -1. */
+typedef struct ptio_source_callbacks {
+    int64_t (*read)(void *ctx, void *buffer, size_t size);
+    int (*seek)(void *ctx, uint64_t offset); /* from the start; NULL: the source can only be read forwards        */
+    int64_t (*tell)(void *ctx);              /* the position now; NULL: 0                                         */
+    int64_t (*size)(void *ctx);              /* bytes in all; NULL: found by reading to the end                   */
+    void (*close)(void *ctx);                /* called by ptio_source_free(); may be NULL                         */
+} ptio_source_callbacks;
+
+enum {
+    PTIO_SOURCE_MAP = 1 /* map the file privately; storages become views. See ptio_load_options.mmap */
+};
+
+/**
+ * Open a file for reading.
+ *
+ * A directory is PTIO_ERR_ARGUMENT with reason "io.directory". A FIFO, a terminal or anything else that cannot be read by
+ * position is read to its end first (limits->stream_bytes).
+ *
+ * Options    flags: 0 or PTIO_SOURCE_MAP. memory and limits may be NULL
+ * Errors     PTIO_ERR_IO with the system's text; PTIO_ERR_LIMIT; PTIO_ERR_MEMORY
+ * Ownership  *ret is the caller's, released by ptio_source_free() after every checkpoint and archive that uses it
+ */
+PTIO_API ptio_status ptio_source_open(const char *path, unsigned flags, const ptio_memory *memory, const ptio_limits *limits,
+                                      ptio_source **ret, ptio_error *err);
+
+/** Like ptio_source_open(), over an open descriptor. It is not closed, and offset 0 is its beginning, not its position. */
+PTIO_API ptio_status ptio_source_from_fd(int fd, unsigned flags, const ptio_memory *memory, const ptio_limits *limits,
+                                         ptio_source **ret, ptio_error *err);
+
+/** Like ptio_source_open(), over a stdio stream, which is not closed. Its position is used under the stream's own lock. */
+PTIO_API ptio_status ptio_source_from_file(FILE *file, const ptio_memory *memory, const ptio_limits *limits, ptio_source **ret,
+                                           ptio_error *err);
+
+/** Over bytes of the caller, which must outlive the source. Storages may be views of them. */
+PTIO_API ptio_status ptio_source_from_memory(const void *data, size_t size, const ptio_memory *memory, ptio_source **ret,
+                                             ptio_error *err);
+
+/** Over the caller's functions. They are called by one thread at a time. Without `seek` all is read at once, here. */
+PTIO_API ptio_status ptio_source_from_callbacks(const ptio_source_callbacks *callbacks, void *ctx, const ptio_memory *memory,
+                                                const ptio_limits *limits, ptio_source **ret, ptio_error *err);
+
+/** Bytes in the source. */
+PTIO_API uint64_t ptio_source_size(const ptio_source *source);
+
+PTIO_API void ptio_source_free(ptio_source *source);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 4  Loading
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct ptio_checkpoint ptio_checkpoint;
+
+/** Findings: what a load or a check noticed without stopping. See section 11. */
+typedef struct ptio_report ptio_report;
+
+typedef enum ptio_byte_order { PTIO_LITTLE_ENDIAN = 0, PTIO_BIG_ENDIAN = 1, PTIO_NATIVE_ENDIAN = 2 } ptio_byte_order;
+
+/** Options of a load. Begin with PTIO_LOAD_OPTIONS, so that later versions of ptio know which fields you know. */
+typedef struct ptio_load_options {
+    size_t struct_size;         /* set by PTIO_LOAD_OPTIONS or ptio_load_options_init()                              */
+    bool weights_only;          /* refuse what torch.load(weights_only=True) of PyTorch 2.13 refuses: PTIO_ERR_DENIED */
+    bool mmap;                  /* map the file privately; a storage is a view of the map. For files that nobody cuts
+                                        or rewrites meanwhile: a page that vanished is a SIGBUS. Default: read            */
+    const char *encoding;       /* of Python 2 strings: "utf-8" (default), "ascii", "latin1", "bytes", or any of iconv */
+    const char *errors;         /* "strict" (default), "ignore", "replace", "surrogateescape", "backslashreplace",
+                                        "surrogatepass"                                                                   */
+    ptio_byte_order byte_order; /* of archives without a byteorder record                                            */
+    uint64_t offset;            /* where the checkpoint begins in the source                                         */
+    const ptio_limits *limits;  /* NULL: the defaults                                                                */
+    const ptio_memory *memory;  /* NULL: the C library                                                               */
+    ptio_report *report;        /* NULL, or where findings go                                                        */
+} ptio_load_options;
+
+#define PTIO_LOAD_OPTIONS .struct_size = sizeof(ptio_load_options)
+
+/** For languages and compilers without designated initialisers: all defaults. */
+PTIO_API void ptio_load_options_init(ptio_load_options *options);
+
+/**
+ * Load what torch.save() wrote: the zip container (1.6 on), the legacy stream (0.1.10 on), the tar of 0.1; Python 2 files too.
+ *
+ * Also opens, as data: TorchScript archives (their attributes), .pt2 and torch.package archives, plain pickles of tensors and
+ * NumPy arrays, .npy and .npz files, distributed checkpoints (the directory, or its .metadata file), and the index of a
+ * sharded Hugging Face checkpoint (*.index.json).
+ *
+ * Reads the archive's directory and runs its pickle program. The bytes of a storage are read when first asked for, by
+ * ptio_storage_data() or any function that needs elements.
+ *
+ * Options    NULL means all defaults
+ * Errors     PTIO_ERR_FORMAT not a checkpoint (then the message says what it is instead), or damaged; PTIO_ERR_AMBIGUOUS;
+ *            PTIO_ERR_UNSUPPORTED; PTIO_ERR_DENIED with weights_only; PTIO_ERR_LIMIT; PTIO_ERR_IO; PTIO_ERR_MEMORY
+ * Ownership  *ret is the caller's, released by ptio_checkpoint_free(); all that is got from it is borrowed
+ * Threads    any number of loads at once; a loaded checkpoint is read-only and may be shared
+ * Source     torch/serialization.py: load, _load, _legacy_load
+ */
+PTIO_API ptio_status ptio_load(const char *path, const ptio_load_options *options, ptio_checkpoint **ret, ptio_error *err);
+
+/** Like ptio_load(), from a source, which must outlive the checkpoint. Sidecar files (shards) are not looked for. */
+PTIO_API ptio_status ptio_load_source(ptio_source *source, const ptio_load_options *options, ptio_checkpoint **ret,
+                                      ptio_error *err);
+
+/** Like ptio_load(), from memory of the caller, which must outlive the checkpoint. */
+PTIO_API ptio_status ptio_load_memory(const void *data, size_t size, const ptio_load_options *options, ptio_checkpoint **ret,
+                                      ptio_error *err);
+
+PTIO_API void ptio_checkpoint_free(ptio_checkpoint *ckpt);
+
+typedef enum ptio_container {
+    PTIO_CONTAINER_ZIP,         /* torch.save since 1.6                                    */
+    PTIO_CONTAINER_LEGACY,      /* torch.save 0.1.10 to 1.5, and since by option           */
+    PTIO_CONTAINER_TAR,         /* torch.save before 0.1.10                                */
+    PTIO_CONTAINER_TORCHSCRIPT, /* torch.jit.save: a zip with constants.pkl                */
+    PTIO_CONTAINER_PT2,         /* torch.export.save                                       */
+    PTIO_CONTAINER_PACKAGE,     /* torch.package                                           */
+    PTIO_CONTAINER_PICKLE,      /* pickle.dump                                             */
+    PTIO_CONTAINER_NPY,         /* numpy.save                                              */
+    PTIO_CONTAINER_NPZ,         /* numpy.savez                                             */
+    PTIO_CONTAINER_DCP,         /* a folder of torch.distributed.checkpoint                */
+    PTIO_CONTAINER_SHARDS       /* an index of shards (Hugging Face)                       */
+} ptio_container;
+
+/** What there is to say about a checkpoint as a whole. Texts are borrowed; an empty text means the file does not say. */
+typedef struct ptio_checkpoint_info {
+    ptio_container container;
+    const char *container_name; /* "zip", "legacy", "tar", "torchscript", "pt2", ...                                   */
+    const char *era;            /* releases that write files like this, such as "PyTorch 2.7 or newer"                */
+    ptio_text root;             /* the folder in the archive                                                           */
+    ptio_text format_version;   /* records of the archive, without a final newline                                     */
+    ptio_text archive_version;
+    ptio_text serialization_id;
+    uint64_t alignment;         /* of records: the largest power of two up to 4096 that all of them obey; 0: no archive */
+    ptio_byte_order byte_order; /* of the storages in the file                                                         */
+    bool byte_order_recorded;   /* the file says so itself                                                             */
+    unsigned protocol;          /* of the pickle                                                                       */
+    uint64_t source_bytes;      /* the file                                                                            */
+    uint64_t pickle_bytes;      /* the pickle of the object                                                            */
+    uint64_t opcodes;           /* in that pickle                                                                      */
+    uint64_t records;           /* in the archive                                                                      */
+    uint64_t storages;          /* distinct                                                                            */
+    uint64_t storage_bytes;     /* in all of them                                                                      */
+    uint64_t end_offset;        /* right behind the object: the next one of a legacy stream begins here                */
+    uint64_t heap_bytes;        /* small memory in use                                                                 */
+} ptio_checkpoint_info;
+
+PTIO_API void ptio_checkpoint_describe(const ptio_checkpoint *ckpt, ptio_checkpoint_info *ret);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 5  Values: what was saved
+ *
+ * A value is one Python object. Two pointers are equal exactly when the file says that it is one object: in `[a, a]` both
+ * items are the same pointer. (None, booleans, empty tuples and small ints have no identity, in Python neither.)
+ * Values may contain themselves.
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct ptio_value ptio_value;
+typedef struct ptio_tensor ptio_tensor;
+typedef struct ptio_storage ptio_storage;
+
+/** Every kind of value: name, and the word that `ptio tree` prints for it. */
+#define PTIO_KIND_LIST(X)                                                                                             \
+    X(MISSING, "missing") /* what getters say of NULL */                                                              \
+    X(NONE, "none")                                                                                                   \
+    X(BOOL, "bool")                                                                                                   \
+    X(INT, "int") /* of any size */                                                                                   \
+    X(FLOAT, "float")                                                                                                 \
+    X(COMPLEX, "complex")                                                                                             \
+    X(STR, "str") /* a Python 2 byte string is one too, if it is text in options.encoding */                          \
+    X(BYTES, "bytes")                                                                                                 \
+    X(BYTEARRAY, "bytearray")                                                                                         \
+    X(LIST, "list")                                                                                                   \
+    X(TUPLE, "tuple")                                                                                                 \
+    X(SET, "set")                                                                                                     \
+    X(FROZENSET, "frozenset")                                                                                         \
+    X(DICT, "dict")     /* and OrderedDict, Counter, defaultdict, subclasses: ptio_value_class() */                   \
+    X(GLOBAL, "global") /* a class or function, by name */                                                            \
+    X(OBJECT, "object") /* an object of any other class */                                                            \
+    X(TENSOR, "tensor")                                                                                               \
+    X(STORAGE, "storage") /* a bare one */                                                                            \
+    X(SIZE, "size")       /* torch.Size; its items are ints */                                                        \
+    X(DTYPE, "dtype")                                                                                                 \
+    X(DEVICE, "device")                                                                                               \
+    X(LAYOUT, "layout")                                                                                               \
+    X(QSCHEME, "qscheme")                                                                                             \
+    X(MEMORY_FORMAT, "memory_format")                                                                                 \
+    X(GENERATOR, "generator") /* torch.Generator */                                                                   \
+    X(NDARRAY, "ndarray")     /* numpy.ndarray; ptio_value_tensor() gives its elements where PyTorch has the dtype */ \
+    X(NPSCALAR, "npscalar")   /* a NumPy scalar */                                                                    \
+    X(NPDTYPE, "npdtype")     /* numpy.dtype */
+
+typedef enum ptio_kind {
+#define PTIO_KIND_ENUM(name, word) PTIO_KIND_##name,
+    PTIO_KIND_LIST(PTIO_KIND_ENUM)
+#undef PTIO_KIND_ENUM
+} ptio_kind;
+
+/** The word for a kind, such as "dict". */
+PTIO_API const char *ptio_kind_name(ptio_kind kind);
+
+/** What was saved. Never NULL. */
+PTIO_API const ptio_value *ptio_root(const ptio_checkpoint *ckpt);
+
+PTIO_API ptio_kind ptio_value_kind(const ptio_value *value);
+
+/** The value of a bool; false for every other kind. */
+PTIO_API bool ptio_value_bool(const ptio_value *value);
+
+/** The value of an int or bool. False where it is another kind or needs more than 64 bits; then *ret is not touched. */
+PTIO_API bool ptio_value_int(const ptio_value *value, int64_t *ret);
+
+/** An int of any size: two's complement, little-endian, with the fewest bytes that keep the sign (none for 0), written to
+ *  `buffer` of `size` bytes. Gives the bytes it needs, also where that is more than `size`; then nothing is written. */
+PTIO_API size_t ptio_value_int_bytes(const ptio_value *value, void *buffer, size_t size);
+
+/** The value of a float, and of ints and bools as Python's float() of them. False for other kinds. */
+PTIO_API bool ptio_value_float(const ptio_value *value, double *ret);
+
+PTIO_API bool ptio_value_complex(const ptio_value *value, double *real, double *imag);
+
+/** Text of a str: UTF-8, in which lone surrogates stand as three bytes each, as Python's "surrogatepass" has them. */
+PTIO_API ptio_text ptio_value_str(const ptio_value *value);
+
+/** Bytes of a bytes, bytearray, or Python 2 string as it stands in the file. */
+PTIO_API ptio_text ptio_value_bytes(const ptio_value *value);
+
+/** Whether the value is a byte string of Python 2 (opcodes STRING, BINSTRING, SHORT_BINSTRING), whatever kind it is seen as. */
+PTIO_API bool ptio_value_is_py2str(const ptio_value *value);
+
+/** "torch.float32" of a dtype, "cuda:1" of a device, "torch.strided" of a layout, "<f4" of a NumPy dtype; else no text. */
+PTIO_API ptio_text ptio_value_name(const ptio_value *value);
+
+/** Full name of the class of any value, such as "builtins.dict", "collections.OrderedDict", "torch.nn.parameter.Parameter"
+ *  or "__main__.Net"; of a global its own full name. Modules are named as the file names them; only Python 2's names of builtins
+ *  are given as Python 3's. */
+PTIO_API ptio_text ptio_value_class(const ptio_value *value);
+
+/** Items of a list, tuple, set, frozenset or size; entries of a dict (equal keys are one, as in Python); items of an object
+ *  that is a list or tuple of its own class. 0 for other kinds. */
+PTIO_API size_t ptio_value_count(const ptio_value *value);
+
+/** Item `index` of those; the value of entry `index` of a dict. NULL beyond the end. */
+PTIO_API const ptio_value *ptio_value_item(const ptio_value *value, size_t index);
+
+/** Key `index` of a dict. */
+PTIO_API const ptio_value *ptio_value_key(const ptio_value *value, size_t index);
+
+/** The value under a str key of a dict, or NULL. Takes O(1). Python 2 strings are found by their bytes. */
+PTIO_API const ptio_value *ptio_value_get(const ptio_value *dict, const char *key);
+
+/** Like ptio_value_get(), for keys that hold NULs. */
+PTIO_API const ptio_value *ptio_value_get_n(const ptio_value *dict, const char *key, size_t size);
+
+/** The value under an int key of a dict, or NULL. As in Python, 1, 1.0 and True are the same key. */
+PTIO_API const ptio_value *ptio_value_get_int(const ptio_value *dict, int64_t key);
+
+/** The attributes that a value carries beside its contents: `_metadata` of a state dict, attributes of a Parameter, the
+ *  state of an object that is a dict of names. A dict, or NULL where there are none. */
+PTIO_API const ptio_value *ptio_value_attributes(const ptio_value *value);
+
+/** One attribute of those, by name, or NULL. */
+PTIO_API const ptio_value *ptio_value_attribute(const ptio_value *value, const char *name);
+
+/** The slots of an object saved as (attributes, slots): a dict, or NULL. */
+PTIO_API const ptio_value *ptio_value_slots(const ptio_value *value);
+
+/** default_factory of a defaultdict: a global or None. NULL for other values. */
+PTIO_API const ptio_value *ptio_value_factory(const ptio_value *value);
+
+/**
+ * How a value stands in the pickle: the view of the pickler, below what sections 5 and 7 make of it.
+ *
+ * A tensor, for example, is a REDUCED node whose callable is the global torch._utils._rebuild_tensor_v2. Identity and order
+ * are those of the file, entries of a dict are not merged.
+ */
+typedef enum ptio_node_kind {
+    PTIO_NODE_NONE,       /* None                                                                                    */
+    PTIO_NODE_SCALAR,     /* bool, int, float                                                                        */
+    PTIO_NODE_TEXT,       /* str, bytes, bytearray, Python 2 string                                                  */
+    PTIO_NODE_SEQUENCE,   /* list, tuple, set, frozenset: items                                                      */
+    PTIO_NODE_MAPPING,    /* dict: keys and items                                                                    */
+    PTIO_NODE_GLOBAL,     /* module and name                                                                         */
+    PTIO_NODE_PERSISTENT, /* a persistent id: ptio_node_arguments() is the id                                        */
+    PTIO_NODE_REDUCED     /* callable, arguments, then list items, entries and state                                 */
+} ptio_node_kind;
+
+PTIO_API ptio_node_kind ptio_node_view(const ptio_value *value);
+
+/** The opcode that built a reduced or persistent node: "REDUCE", "NEWOBJ", "NEWOBJ_EX", "OBJ", "INST", "BINPERSID", "PERSID". */
+PTIO_API const char *ptio_node_opcode(const ptio_value *value);
+
+PTIO_API const ptio_value *ptio_node_callable(const ptio_value *value);  /* of a reduced node                       */
+PTIO_API const ptio_value *ptio_node_arguments(const ptio_value *value); /* a tuple; the id of a persistent node    */
+PTIO_API const ptio_value *ptio_node_keywords(const ptio_value *value);  /* of NEWOBJ_EX: a dict, else NULL         */
+PTIO_API size_t ptio_node_state_count(const ptio_value *value);          /* BUILDs on it: 0 or 1 but in odd files   */
+PTIO_API const ptio_value *ptio_node_state(const ptio_value *value, size_t index);
+PTIO_API size_t ptio_node_item_count(const ptio_value *value); /* items of a sequence, or appended later  */
+PTIO_API const ptio_value *ptio_node_item(const ptio_value *value, size_t index);
+PTIO_API size_t ptio_node_entry_count(const ptio_value *value); /* entries of a mapping, or set later      */
+PTIO_API const ptio_value *ptio_node_entry_key(const ptio_value *value, size_t index);
+PTIO_API const ptio_value *ptio_node_entry_value(const ptio_value *value, size_t index);
+PTIO_API ptio_text ptio_node_module(const ptio_value *value); /* of a global, as the file has it         */
+PTIO_API ptio_text ptio_node_qualname(const ptio_value *value);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 6  Paths and walks
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/**
+ * The value at a path, or NULL: "model.fc1.weight", "optimizer.state.0.exp_avg", "layers[3]", "['a.b'].c".
+ *
+ * Names are joined by dots. A part names a key of a dict (a str, or an int), an index of a list or tuple, an attribute, or a
+ * tensor of a whole module by its name in the state_dict. Since keys hold dots themselves, the longest key that fits is
+ * taken. Brackets hold an index, or a key in quotes, in which a backslash stands before a quote or a backslash.
+ */
+PTIO_API const ptio_value *ptio_at(const ptio_checkpoint *ckpt, const char *path);
+
+/** Like ptio_at(), from a value inside the checkpoint. */
+PTIO_API const ptio_value *ptio_value_at(const ptio_checkpoint *ckpt, const ptio_value *from, const char *path);
+
+/** What a visited value is to the value that contains it. */
+typedef enum ptio_role {
+    PTIO_ROLE_ROOT,
+    PTIO_ROLE_ITEM,       /* of a sequence; `index` is its place                                             */
+    PTIO_ROLE_KEY,        /* of entry `index`                                                                */
+    PTIO_ROLE_VALUE,      /* of entry `index`; `key` is its key                                              */
+    PTIO_ROLE_FACTORY,    /* of a defaultdict                                                                */
+    PTIO_ROLE_PART,       /* of a composed tensor, array or generator; `name` says which: "indices", "scales" */
+    PTIO_ROLE_ATTRIBUTES, /* ptio_value_attributes()                                                         */
+    PTIO_ROLE_STATE,      /* the state of an object, where it is not a dict of attributes                    */
+    PTIO_ROLE_SLOTS,      /* ptio_value_slots()                                                              */
+    PTIO_ROLE_CALLABLE,   /* of an object: only with options.raw or options.arguments                        */
+    PTIO_ROLE_ARGUMENTS,
+    PTIO_ROLE_KEYWORDS
+} ptio_role;
+
+/** One step of a walk. */
+typedef struct ptio_visit {
+    const ptio_value *value;
+    const ptio_value *parent; /* NULL for the root                                                               */
+    const ptio_value *key;    /* of PTIO_ROLE_VALUE                                                              */
+    ptio_role role;
+    const char *name; /* of PTIO_ROLE_PART                                                               */
+    size_t index;
+    size_t depth;    /* 0 for the root                                                                  */
+    uint64_t number; /* of values that can be shared: the how manyth of them, from 0, by first visit    */
+    bool again;      /* visited before: its contents are not walked again                               */
+    bool leaving;    /* the second visit of a value that has contents, after all of them                */
+} ptio_visit;
+
+typedef enum ptio_walk_next {
+    PTIO_WALK_ON,   /* go on, into the contents of this value           */
+    PTIO_WALK_SKIP, /* go on, but leave out the contents of this value  */
+    PTIO_WALK_STOP  /* end the walk; it returns PTIO_ERR_CANCELLED      */
+} ptio_walk_next;
+
+typedef ptio_walk_next (*ptio_walk_visitor)(void *ctx, const ptio_visit *visit);
+
+typedef struct ptio_walk_options {
+    size_t struct_size; /* sizeof(ptio_walk_options)                                                   */
+    bool raw;           /* walk the nodes of the pickle (ptio_node_view) instead of what they mean      */
+    bool arguments;     /* also visit callable and arguments of objects, after their contents; what is
+                              first met there counts as not met when the object is left                    */
+    const ptio_limits *limits;
+    const ptio_memory *memory;
+} ptio_walk_options;
+
+/**
+ * Visit a value and everything in it, depth first, each shared value's contents once. Takes no stack: any depth is fine.
+ *
+ * Options    NULL means all defaults
+ * Errors     PTIO_ERR_LIMIT (walk_nodes), PTIO_ERR_MEMORY, PTIO_ERR_CANCELLED after PTIO_WALK_STOP
+ */
+PTIO_API ptio_status ptio_walk(const ptio_value *from, const ptio_walk_options *options, ptio_walk_visitor visitor, void *ctx,
+                               ptio_error *err);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 7  Tensors and storages
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/** Every dtype: name, as in torch.NAME without the prefix. Sizes and classes are in the documentation, docs/dtypes.md. */
+#define PTIO_DTYPE_LIST(X)                                                                                                      \
+    X(FLOAT64, float64)                                                                                                         \
+    X(FLOAT32, float32) X(FLOAT16, float16) X(BFLOAT16, bfloat16) X(INT64, int64) X(INT32, int32) X(INT16, int16) X(INT8, int8) \
+        X(UINT8, uint8) X(BOOL, bool) X(COMPLEX64, complex64) X(COMPLEX128, complex128) X(COMPLEX32, complex32)                 \
+            X(BCOMPLEX32, bcomplex32) X(UINT16, uint16) X(UINT32, uint32) X(UINT64, uint64) X(FLOAT8_E4M3FN, float8_e4m3fn)     \
+                X(FLOAT8_E5M2, float8_e5m2) X(FLOAT8_E4M3FNUZ, float8_e4m3fnuz) X(FLOAT8_E5M2FNUZ, float8_e5m2fnuz)             \
+                    X(FLOAT8_E8M0FNU, float8_e8m0fnu) X(FLOAT4_E2M1FN_X2, float4_e2m1fn_x2) X(QINT8, qint8) X(QUINT8, quint8)   \
+                        X(QINT32, qint32) X(QUINT4X2, quint4x2) X(QUINT2X4, quint2x4) X(BITS8, bits8) X(BITS16, bits16)         \
+                            X(BITS1X8, bits1x8) X(BITS2X4, bits2x4) X(BITS4X2, bits4x2) X(UINT1, uint1) X(UINT2, uint2)         \
+                                X(UINT3, uint3) X(UINT4, uint4) X(UINT5, uint5) X(UINT6, uint6) X(UINT7, uint7) X(INT1, int1)   \
+                                    X(INT2, int2) X(INT3, int3) X(INT4, int4) X(INT5, int5) X(INT6, int6) X(INT7, int7)
+
+typedef enum ptio_dtype {
+    PTIO_NO_DTYPE,
+#define PTIO_DTYPE_ENUM(id, name) PTIO_##id,
+    PTIO_DTYPE_LIST(PTIO_DTYPE_ENUM)
+#undef PTIO_DTYPE_ENUM
+        PTIO_DTYPE_COUNT
+} ptio_dtype;
+
+/** "float32"; "" for PTIO_NO_DTYPE. */
+PTIO_API const char *ptio_dtype_name(ptio_dtype dtype);
+
+/** The dtype called `name`, with or without "torch.", or PTIO_NO_DTYPE. */
+PTIO_API ptio_dtype ptio_dtype_from_name(const char *name);
+
+/** Bytes of one element. Elements of the packed dtypes (quint4x2, float4_e2m1fn_x2, …) are bytes. */
+PTIO_API size_t ptio_dtype_itemsize(ptio_dtype dtype);
+
+typedef enum ptio_layout {
+    PTIO_STRIDED,
+    PTIO_SPARSE_COO, /* parts: indices, values              */
+    PTIO_SPARSE_CSR, /* parts: crow, col, values            */
+    PTIO_SPARSE_CSC, /* parts: ccol, row, values            */
+    PTIO_SPARSE_BSR, /* as CSR                              */
+    PTIO_SPARSE_BSC, /* as CSC                              */
+    PTIO_NESTED,     /* parts: one for each component tensor, and those it was saved with: buffer, sizes, strides, offsets */
+    PTIO_JAGGED      /* the same                            */
+} ptio_layout;
+
+/** "torch.strided", "torch.sparse_coo", …; nested tensors are "torch.strided" and "torch.jagged", as in PyTorch. */
+PTIO_API const char *ptio_layout_name(ptio_layout layout);
+
+/** The tensor that a value is, or NULL. A Parameter is a tensor; so is a NumPy array whose dtype PyTorch knows. */
+PTIO_API const ptio_tensor *ptio_value_tensor(const ptio_value *value);
+
+PTIO_API ptio_dtype ptio_tensor_dtype(const ptio_tensor *tensor);
+PTIO_API ptio_layout ptio_tensor_layout(const ptio_tensor *tensor);
+
+/** Number of dimensions; 0 for a scalar. */
+PTIO_API size_t ptio_tensor_ndim(const ptio_tensor *tensor);
+
+/** `ndim` sizes in elements, outermost first. Nested tensors have none: ndim is 0 and this is NULL. */
+PTIO_API const int64_t *ptio_tensor_shape(const ptio_tensor *tensor);
+
+/** `ndim` strides in elements of the storage; NULL but for the strided layout. Never negative, may be 0. */
+PTIO_API const int64_t *ptio_tensor_stride(const ptio_tensor *tensor);
+
+/** Where element [0, …, 0] is in the storage, in elements. */
+PTIO_API int64_t ptio_tensor_storage_offset(const ptio_tensor *tensor);
+
+/** Elements in all: the product of the shape; 1 for a scalar. */
+PTIO_API uint64_t ptio_tensor_numel(const ptio_tensor *tensor);
+
+PTIO_API bool ptio_tensor_requires_grad(const ptio_tensor *tensor);
+PTIO_API bool ptio_tensor_is_parameter(const ptio_tensor *tensor);
+PTIO_API bool ptio_tensor_is_conj(const ptio_tensor *tensor);       /* the storage holds the conjugate            */
+PTIO_API bool ptio_tensor_is_neg(const ptio_tensor *tensor);        /* the storage holds the negative             */
+PTIO_API bool ptio_tensor_is_contiguous(const ptio_tensor *tensor); /* in C order, without gaps                   */
+PTIO_API bool ptio_tensor_is_meta(const ptio_tensor *tensor);       /* has a shape but no elements                */
+PTIO_API bool ptio_tensor_is_coalesced(const ptio_tensor *tensor);  /* of a COO tensor                            */
+
+/** The storage, which other tensors may share; NULL for meta tensors and composed layouts. */
+PTIO_API const ptio_storage *ptio_tensor_storage(const ptio_tensor *tensor);
+
+/** How many parts a composed tensor has, and each of them with its name; the name and value are borrowed.
+ *  Quantized per channel: "scales" and "zero_points". Strided tensors have none. */
+PTIO_API size_t ptio_tensor_part_count(const ptio_tensor *tensor);
+PTIO_API const ptio_tensor *ptio_tensor_part(const ptio_tensor *tensor, size_t index, const char **name);
+PTIO_API const ptio_value *ptio_tensor_part_value(const ptio_tensor *tensor, size_t index);
+
+typedef enum ptio_qscheme {
+    PTIO_NOT_QUANTIZED,
+    PTIO_PER_TENSOR_AFFINE,
+    PTIO_PER_CHANNEL_AFFINE,
+    PTIO_PER_CHANNEL_AFFINE_FLOAT_QPARAMS
+} ptio_qscheme;
+
+/** How a quantized tensor maps its ints q to numbers: scale * (q - zero_point), the same for all or along `axis`. */
+typedef struct ptio_quantizer {
+    ptio_qscheme scheme;
+    double scale; /* per tensor                                     */
+    int64_t zero_point;
+    int64_t axis; /* per channel; see the parts scales, zero_points */
+} ptio_quantizer;
+
+PTIO_API ptio_quantizer ptio_tensor_quantizer(const ptio_tensor *tensor);
+
+/** "torch.per_tensor_affine" … */
+PTIO_API const char *ptio_qscheme_name(ptio_qscheme scheme);
+
+/**
+ * Copy the elements into the caller's memory: in C order, cast to `dtype`, in the byte order of this machine.
+ *
+ * Strides are followed and the conj and neg bits resolved. Casts go as in PyTorch: to nearest even, NaN to NaN, complex to real
+ * drops the imaginary part, float to int truncates. Quantized tensors give their stored ints unless dtype is a float, which
+ * dequantizes.
+ *
+ * Shapes     any; `size` must be numel * itemsize(dtype) exactly
+ * Errors     PTIO_ERR_ARGUMENT wrong size, a meta or composed tensor, or a cast that has no meaning (bits16 to float32);
+ *            PTIO_ERR_LIMIT expand_factor; what ptio_storage_data() gives
+ */
+PTIO_API ptio_status ptio_tensor_copy(const ptio_tensor *tensor, ptio_dtype dtype, void *buffer, uint64_t size, ptio_error *err);
+
+/** Where the first element is in memory, for tensors whose strides the caller follows itself. Reads the storage if need be. */
+PTIO_API ptio_status ptio_tensor_data(const ptio_tensor *tensor, const void **ret, ptio_error *err);
+
+/** The storage that a value is (kind STORAGE), or that its tensor has, or NULL. */
+PTIO_API const ptio_storage *ptio_value_storage(const ptio_value *value);
+
+/** The key in the file: "0" of the record data/0. */
+PTIO_API ptio_text ptio_storage_key(const ptio_storage *storage);
+
+/** The location tag as saved: "cpu", "cuda:0", "meta". ptio holds every storage in the memory of the CPU. */
+PTIO_API ptio_text ptio_storage_location(const ptio_storage *storage);
+
+PTIO_API ptio_dtype ptio_storage_dtype(const ptio_storage *storage); /* uint8 for an UntypedStorage               */
+PTIO_API bool ptio_storage_is_untyped(const ptio_storage *storage);
+PTIO_API uint64_t ptio_storage_nbytes(const ptio_storage *storage);
+
+/** Number of the storage in its checkpoint, from 0, in order of first appearance. */
+PTIO_API uint64_t ptio_storage_index(const ptio_storage *storage);
+
+/**
+ * The bytes of a storage, in the byte order of this machine. The first call reads them; they stay until the checkpoint is freed.
+ *
+ * Errors     PTIO_ERR_FORMAT damaged (CRC, size, inflate); PTIO_ERR_IO; PTIO_ERR_LIMIT (storage_bytes); PTIO_ERR_MEMORY;
+ *            PTIO_ERR_ARGUMENT for a meta storage
+ * Threads    several threads may ask for one storage; it is read once
+ */
+PTIO_API ptio_status ptio_storage_data(const ptio_storage *storage, const void **ret, ptio_error *err);
+
+/** Where the bytes lie in the source, for those who read or map them themselves. False where they are compressed, or not in
+ *  one piece, or need a byte swap. */
+PTIO_API bool ptio_storage_range(const ptio_storage *storage, uint64_t *offset, uint64_t *nbytes);
+
+/** Give back the bytes that ptio_storage_data() read; the next call reads them again. No other thread may use them now. */
+PTIO_API void ptio_storage_drop(const ptio_storage *storage);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 8  Lists of tensors, whole modules
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/** One place where a tensor occurs. */
+typedef struct ptio_tensor_entry {
+    ptio_text name; /* keys from the root, joined by dots: "model.fc1.weight"                                 */
+    const ptio_tensor *tensor;
+    const ptio_value *value; /* the value it is the tensor of                                                          */
+    int64_t storage;         /* number by first appearance in this list; -1: none. Equal numbers share memory          */
+    bool requires_grad;      /* as listed: tensors of a whole module are those of its state_dict, which have none      */
+    uint32_t path_count;
+} ptio_tensor_entry;
+
+/** One key of a path. */
+typedef struct ptio_path_key {
+    bool is_index; /* an index of a list or tuple, or an int key: `index`; otherwise `text` */
+    int64_t index;
+    ptio_text text; /* a str key, the name of a part, or the text of any other key           */
+} ptio_path_key;
+
+typedef struct ptio_tensor_list ptio_tensor_list;
+
+/**
+ * Every occurrence of a tensor in a value, in order: one that is used twice is listed twice.
+ *
+ * The tensors of a whole module go by their names in its state_dict. The parts of composed tensors (sparse, nested) follow the
+ * tensor as entries of their own: "w", "w.indices", "w.values". NumPy arrays are not listed.
+ *
+ * Options    from NULL: the whole checkpoint
+ * Ownership  *ret is the caller's, released by ptio_tensor_list_free() before the checkpoint
+ */
+PTIO_API ptio_status ptio_list_tensors(const ptio_checkpoint *ckpt, const ptio_value *from, ptio_tensor_list **ret,
+                                       ptio_error *err);
+
+PTIO_API size_t ptio_tensor_list_count(const ptio_tensor_list *list);
+
+/** Entry `index`, or NULL beyond the end. */
+PTIO_API const ptio_tensor_entry *ptio_tensor_list_entry(const ptio_tensor_list *list, size_t index);
+
+/** Key `index` of the path of an entry of this list. */
+PTIO_API ptio_path_key ptio_tensor_list_path(const ptio_tensor_list *list, size_t entry, size_t index);
+
+/** What the tensors of a list add up to. A storage counts once; a tensor that occurs twice counts once. */
+typedef struct ptio_tensor_totals {
+    uint64_t tensors;       /* distinct                                                                    */
+    uint64_t elements;      /* of all distinct tensors: the number of parameters of a state dict           */
+    uint64_t tensor_bytes;  /* the same in bytes                                                           */
+    uint64_t storages;      /* distinct                                                                    */
+    uint64_t storage_bytes; /* of all distinct storages, whole                                             */
+    uint64_t shared;        /* storages that two or more distinct tensors or names use (tied weights)      */
+} ptio_tensor_totals;
+
+PTIO_API ptio_tensor_totals ptio_tensor_list_totals(const ptio_tensor_list *list);
+
+PTIO_API void ptio_tensor_list_free(ptio_tensor_list *list);
+
+/** Whether a value is a whole torch.nn.Module (an object whose state has _parameters, _buffers and _modules). */
+PTIO_API bool ptio_value_is_module(const ptio_value *value);
+
+typedef struct ptio_module ptio_module;
+
+/** One module of named_modules(). */
+typedef struct ptio_module_entry {
+    ptio_text name;       /* "" for the module itself, then "features.0", …   */
+    ptio_text class_name; /* "torch.nn.modules.linear.Linear"                  */
+    const ptio_value *value;
+    bool training;
+} ptio_module_entry;
+
+/** One entry of state_dict(): a parameter, a persistent buffer, or an extra state. */
+typedef struct ptio_module_state {
+    ptio_text name;
+    const ptio_value *value;
+} ptio_module_state;
+
+/**
+ * A whole module seen as PyTorch sees it: its named_modules() and its state_dict().
+ *
+ * Ownership  *ret is the caller's, released by ptio_module_free() before the checkpoint
+ * Errors     PTIO_ERR_ARGUMENT the value is no module; PTIO_ERR_MEMORY; PTIO_ERR_LIMIT
+ */
+PTIO_API ptio_status ptio_module_open(const ptio_checkpoint *ckpt, const ptio_value *value, ptio_module **ret, ptio_error *err);
+PTIO_API size_t ptio_module_count(const ptio_module *module);
+PTIO_API const ptio_module_entry *ptio_module_entry_at(const ptio_module *module, size_t index);
+PTIO_API size_t ptio_module_state_count(const ptio_module *module);
+PTIO_API const ptio_module_state *ptio_module_state_at(const ptio_module *module, size_t index);
+PTIO_API void ptio_module_free(ptio_module *module);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 9  Records: the archive below the pickle
+ *
+ * Zip archives, tar files and legacy streams alike are records with names. The storages of a legacy stream are named
+ * "data/KEY" here, its pickles "magic", "protocol", "sys_info", "data.pkl" and "keys".
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct ptio_archive ptio_archive;
+
+typedef struct ptio_record {
+    ptio_text name;         /* with the root folder: "archive/data/0"                        */
+    uint64_t offset;        /* of the data in the source; PTIO_NO_OFFSET until it was used   */
+    uint64_t header_offset; /* of the local header                                           */
+    uint64_t stored_size;   /* bytes in the source                                           */
+    uint64_t size;          /* bytes once inflated                                           */
+    uint32_t crc32;         /* as the archive has it                                         */
+    bool has_crc32;         /* false: the container has none, or all are 0 by design         */
+    bool is_deflated;
+    bool is_folder;
+} ptio_record;
+
+/**
+ * Open a zip or tar archive without looking at any pickle.
+ *
+ * Options    offset: where it begins in the source; report may be NULL
+ * Ownership  *ret is the caller's, released by ptio_archive_free(); the source must outlive it
+ */
+PTIO_API ptio_status ptio_archive_open(ptio_source *source, uint64_t offset, const ptio_limits *limits, const ptio_memory *memory,
+                                       ptio_report *report, ptio_archive **ret, ptio_error *err);
+
+/** The archive of a checkpoint, borrowed; NULL for containers that have none. */
+PTIO_API ptio_archive *ptio_checkpoint_archive(const ptio_checkpoint *ckpt);
+
+PTIO_API size_t ptio_archive_count(const ptio_archive *archive);
+
+/** Describe record `index`. False beyond the end. */
+PTIO_API bool ptio_archive_record(const ptio_archive *archive, size_t index, ptio_record *ret);
+
+/** Index of the record `name` (with the root folder), or SIZE_MAX. Takes O(1). */
+PTIO_API size_t ptio_archive_find(const ptio_archive *archive, const char *name);
+
+/**
+ * Read part of a record, inflated.
+ *
+ * Checks its local header first. A CRC is checked where the whole record is read in one call.
+ *
+ * Errors     PTIO_ERR_FORMAT damaged; PTIO_ERR_UNSUPPORTED encrypted or another method; PTIO_ERR_ARGUMENT beyond the end; PTIO_ERR_IO
+ */
+PTIO_API ptio_status ptio_archive_read(ptio_archive *archive, size_t index, uint64_t offset, void *buffer, size_t size,
+                                       ptio_error *err);
+
+PTIO_API void ptio_archive_free(ptio_archive *archive);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 10  The pickle itself
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/** Takes text as it is made. Anything but 0 stops the maker, which then gives PTIO_ERR_CANCELLED. */
+typedef int (*ptio_write)(void *ctx, const char *text, size_t size);
+
+/**
+ * Disassemble the pickle of a file: one line for each opcode with its offset, the depth of the stack, its argument, escaped.
+ *
+ * Works on files that do not load: what can be read of the pickle is written before the error.
+ *
+ * Options    record: another record of an archive that holds a pickle, such as "constants.pkl"; NULL: the object's own.
+ *            options: offset, limits and memory of a load; may be NULL
+ */
+PTIO_API ptio_status ptio_disassemble(ptio_source *source, const char *record, const ptio_load_options *options, ptio_write write,
+                                      void *ctx, ptio_error *err);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 11  Checking a file
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+typedef enum ptio_severity {
+    PTIO_NOTE,    /* worth knowing, nothing wrong: "CRC absent"                         */
+    PTIO_WARNING, /* odd, but of one meaning: bytes after the end of the archive        */
+    PTIO_REFUSED  /* what weights_only refuses, or an error                             */
+} ptio_severity;
+
+typedef struct ptio_finding {
+    ptio_severity severity;
+    ptio_status status; /* of an error; PTIO_OK for notes and warnings            */
+    const char *reason; /* a stable id, such as "zip.trailing-bytes"              */
+    ptio_text record;   /* escaped; may be empty                                  */
+    uint64_t offset;    /* in that record, or PTIO_NO_OFFSET                      */
+    ptio_text message;  /* one sentence, escaped                                  */
+} ptio_finding;
+
+/** A new, empty report. memory may be NULL. */
+PTIO_API ptio_status ptio_report_new(const ptio_memory *memory, ptio_report **ret, ptio_error *err);
+PTIO_API size_t ptio_report_count(const ptio_report *report);
+PTIO_API const ptio_finding *ptio_report_finding(const ptio_report *report, size_t index);
+PTIO_API void ptio_report_free(ptio_report *report);
+
+typedef enum ptio_verdict {
+    PTIO_WHOLE,      /* everything was read and is right                                       */
+    PTIO_DAMAGED,    /* the report says where                                                  */
+    PTIO_DISPUTED,   /* it can be read in two ways; the report says why                        */
+    PTIO_OVER_LIMIT, /* a limit stopped the check                                              */
+    PTIO_UNREADABLE  /* no checkpoint, or of a kind that ptio does not read                    */
+} ptio_verdict;
+
+typedef struct ptio_check_result {
+    ptio_verdict verdict;
+    bool weights_only_loads;   /* torch.load(weights_only=True) of PyTorch 2.13 takes it                              */
+    uint64_t bytes_read;       /* of the source                                                                       */
+    uint64_t records_verified; /* read whole, and their CRC compared where there is one                               */
+    uint64_t records_without_crc;
+} ptio_check_result;
+
+/** "whole", "damaged", … */
+PTIO_API const char *ptio_verdict_name(ptio_verdict verdict);
+
+/**
+ * Read everything in a file and say whether it is whole.
+ *
+ * Compares every local header with the directory, every CRC with its bytes, every storage with its record, every view with its
+ * storage, every invariant of sparse and quantized tensors; runs the pickle; names everything that weights_only would refuse.
+ * It never says PTIO_WHOLE when it did not read everything.
+ *
+ * Errors     only for what kept it from checking: PTIO_ERR_IO, PTIO_ERR_MEMORY, PTIO_ERR_ARGUMENT. What is wrong with the file is
+ *            a verdict, and findings in options->report
+ */
+PTIO_API ptio_status ptio_check(const char *path, const ptio_load_options *options, ptio_check_result *ret, ptio_error *err);
+
+/** Like ptio_check(), of a source. */
+PTIO_API ptio_status ptio_check_source(ptio_source *source, const ptio_load_options *options, ptio_check_result *ret,
+                                       ptio_error *err);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 12  Printing
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct ptio_print_options {
+    size_t struct_size; /* sizeof(ptio_print_options)                                            */
+    size_t max_depth;   /* deeper contents are shown as "..."; 0: no limit                       */
+    size_t max_items;   /* of each container; 0: all                                             */
+    size_t edge_items;  /* of each end of a dimension of a big tensor; 0: 3                      */
+    size_t threshold;   /* a tensor of more elements than this is big; 0: 1000                   */
+    const ptio_limits *limits;
+    const ptio_memory *memory;
+} ptio_print_options;
+
+/**
+ * Write a value in Python's syntax. Control characters and invisible ones are always escaped.
+ *
+ * Options    NULL means all defaults
+ * Errors     PTIO_ERR_LIMIT (walk_nodes), PTIO_ERR_CANCELLED by `write`; what ptio_storage_data() gives
+ */
+PTIO_API ptio_status ptio_print(const ptio_value *value, const ptio_print_options *options, ptio_write write, void *ctx,
+                                ptio_error *err);
+
+/** Python's repr() of the text: quoted and escaped. */
+PTIO_API ptio_status ptio_print_str(ptio_text text, ptio_write write, void *ctx, ptio_error *err);
+
+/** Text made safe for a terminal, without quotes: control and invisible characters, and bytes that are not UTF-8, are escaped. */
+PTIO_API ptio_status ptio_print_escaped(ptio_text text, ptio_write write, void *ctx, ptio_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * A report: findings collected by a load or a check. A NULL report takes none.
+ */
+#ifndef PTIO_BASE_REPORT_H
+#define PTIO_BASE_REPORT_H
+
+#include "base/os.h"
+#include "ptio.h"
+
+/**
+ * Add a finding. `reason` is a string literal; `record` and what goes into the message are escaped here or by ptio_quote().
+ * A report that has no more memory, or holds a million findings, counts the rest in its last one.
+ */
+void ptio_report_add(ptio_report *report, ptio_severity severity, const char *reason, ptio_text record, uint64_t offset,
+                     const char *format, ...) PTIO_PRINTF(6, 7);
+
+/** Add an error as a finding. */
+void ptio_report_error(ptio_report *report, const ptio_error *err);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * A source: bytes read by position, whatever they come from. The archive layer and the storages read through it.
+ */
+#ifndef PTIO_IO_SOURCE_H
+#define PTIO_IO_SOURCE_H
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "ptio.h"
+
+/**
+ * Read exactly `size` bytes at `offset`. Retries short reads and EINTR; a source that ends early, because the file shrank or the
+ * range is beyond its end, is PTIO_ERR_IO "io.short" for a file that shrank, PTIO_ERR_FORMAT "io.beyond-end" for such a range.
+ * Any number of threads at once.
+ */
+ptio_status ptio_source_read(ptio_source *source, uint64_t offset, void *buffer, size_t size, ptio_error *err);
+
+/** The bytes themselves where the source has them in memory (memory, map, a stream read before); NULL where it must be read,
+ *  or where the range is not inside. Aligned as the source happens to be. */
+const uint8_t *ptio_source_view(const ptio_source *source, uint64_t offset, uint64_t size);
+
+/** "model.pt", "<memory>", "<stream>": what messages call the source. Not escaped. */
+ptio_text ptio_source_name(const ptio_source *source);
+
+/** Whether the views of the source are a map of a file, which are private to the process. */
+bool ptio_source_is_mapped(const ptio_source *source);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * A storage: a flat run of bytes that tensors share. Where the bytes come from is its origin; they are read when first asked for.
+ */
+#ifndef PTIO_TENSOR_STORAGE_H
+#define PTIO_TENSOR_STORAGE_H
+
+#include <stdatomic.h>
+
+#include "archive/archive.h"
+#include "tensor/dtype.h"
+
+/** How a kind of origin gives bytes. All functions may be called by any thread. */
+typedef struct ptio_storage_origin {
+    /** Fill `buffer` with the storage's nbytes, as they stand in the file. */
+    ptio_status (*read)(const ptio_storage *storage, void *buffer, ptio_error *err);
+    /** The bytes where they are in memory anyway, or NULL. *err is set where that fails. May be NULL itself. */
+    const void *(*view)(const ptio_storage *storage, ptio_error *err);
+    /** As ptio_storage_range(). May be NULL. */
+    bool (*range)(const ptio_storage *storage, uint64_t *offset, uint64_t *nbytes);
+} ptio_storage_origin;
+
+/** A record of an archive: `origin_index` is its index, `origin_data` the archive. */
+extern const ptio_storage_origin ptio_storage_of_record;
+/** Bytes that are in memory for as long as the pool: `origin_data` points to them. */
+extern const ptio_storage_origin ptio_storage_of_memory;
+/** A slice of another storage: `origin_data` is that storage, `origin_index` the first byte. */
+extern const ptio_storage_origin ptio_storage_of_slice;
+/** Zeros. */
+extern const ptio_storage_origin ptio_storage_of_zeros;
+
+/** What the storages of one checkpoint have in common. */
+typedef struct ptio_storage_pool {
+    ptio_memory hooks;      /* filled in: no NULLs                                    */
+    uint64_t storage_limit; /* bytes of one storage; 0: none                          */
+    uint64_t expand_factor;
+    uint32_t count;          /* storages made so far                                   */
+    ptio_text locations[32]; /* distinct location tags                                 */
+    uint32_t location_count;
+    ptio_mutex locks[16]; /* of reading: storage index modulo 16                    */
+    ptio_storage *newest; /* all storages, for freeing what they read               */
+} ptio_storage_pool;
+
+enum {
+    PTIO_STORAGE_UNTYPED = 1,
+    PTIO_STORAGE_META = 2, /* has a size but no bytes                                */
+    PTIO_STORAGE_SWAP = 4, /* the file's byte order is not that of this machine      */
+    PTIO_STORAGE_OWNED = 8 /* `data` was allocated                                   */
+};
+
+struct ptio_storage {
+    ptio_storage_pool *pool;
+    const ptio_storage_origin *origin;
+    const void *origin_data;
+    uint64_t origin_index;
+    uint64_t nbytes;
+    _Atomic(const void *) data; /* NULL until read                                        */
+    ptio_storage *older;
+    const char *key;
+    uint32_t key_size;
+    uint32_t index;    /* number in the pool                                     */
+    uint16_t location; /* index in pool->locations                               */
+    uint8_t dtype;
+    _Atomic(uint8_t) flags;
+    uint8_t swap; /* unit of the swap, where PTIO_STORAGE_SWAP; set from the dtype of the first tensor for untyped ones */
+};
+
+bool ptio_storage_pool_init(ptio_storage_pool *pool, const ptio_memory *hooks, const ptio_limits *limits);
+
+/** Free what was read. The storages themselves are in the arena. */
+void ptio_storage_pool_free(ptio_storage_pool *pool);
+
+/** The number of a location tag in the pool, added if it is new; the text must live as long as the pool. More than 32 tags are an error. */
+ptio_status ptio_storage_pool_location(ptio_storage_pool *pool, ptio_text tag, uint16_t *ret, ptio_error *err);
+
+/** A new storage in the arena, numbered; the caller fills in the rest. NULL where there is no memory. */
+ptio_storage *ptio_storage_new(ptio_storage_pool *pool, ptio_arena *arena);
+
+#endif

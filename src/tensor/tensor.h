@@ -1,0 +1,83 @@
+/*
+ * A tensor: dtype, shape, strides and an offset over a storage, all in elements; or several such tensors composed (sparse, nested).
+ *
+ * Every strided tensor is proven to lie inside its storage when it is made, so nothing that uses one has to ask again.
+ */
+#ifndef PTIO_TENSOR_TENSOR_H
+#define PTIO_TENSOR_TENSOR_H
+
+#include "tensor/storage.h"
+
+#define PTIO_MOST_DIMENSIONS 64
+
+enum {
+    PTIO_TENSOR_REQUIRES_GRAD = 1,
+    PTIO_TENSOR_PARAMETER = 2,
+    PTIO_TENSOR_CONJ = 4,
+    PTIO_TENSOR_NEG = 8,
+    PTIO_TENSOR_META = 16,
+    PTIO_TENSOR_COALESCED = 32,
+    PTIO_TENSOR_WRAPPER = 64 /* a wrapper subclass: shape and strides, no storage      */
+};
+
+typedef struct ptio_tensor_part_row {
+    const char *name;
+    const ptio_tensor *tensor;
+    const ptio_value *value;
+} ptio_tensor_part_row;
+
+/** What only some tensors have. */
+typedef struct ptio_tensor_extra {
+    ptio_quantizer quantizer;
+    size_t part_count;
+    const ptio_tensor_part_row *parts;
+} ptio_tensor_extra;
+
+struct ptio_tensor {
+    uint8_t dtype, layout, flags, unused;
+    uint32_t ndim;
+    int64_t storage_offset;
+    uint64_t numel;
+    const ptio_storage *storage;    /* NULL: meta or composed */
+    const ptio_tensor_extra *extra; /* NULL for most          */
+    int64_t dims[];                 /* the shape; of the strided layout the strides follow */
+};
+
+/** What a tensor is made of. `stride` NULL: contiguous. storage NULL: meta (flags) or composed (layout, extra). */
+typedef struct ptio_tensor_spec {
+    ptio_dtype dtype;
+    ptio_layout layout;
+    unsigned flags;
+    size_t ndim;
+    const int64_t *shape, *stride;
+    int64_t storage_offset;
+    const ptio_storage *storage;
+    const ptio_tensor_extra *extra;
+} ptio_tensor_spec;
+
+/**
+ * Make a tensor in the arena, having proven that every element lies in its storage.
+ *
+ * Errors     PTIO_ERR_FORMAT "tensor.bounds", "tensor.size", "tensor.stride", "tensor.ndim", "tensor.overflow"; PTIO_ERR_MEMORY
+ */
+ptio_status ptio_tensor_new(ptio_arena *arena, const ptio_tensor_spec *spec, const ptio_tensor **ret, ptio_error *err);
+
+/** A copy with other flags (a Parameter of its data). NULL where there is no memory. */
+const ptio_tensor *ptio_tensor_with_flags(ptio_arena *arena, const ptio_tensor *tensor, unsigned set, unsigned clear);
+
+/** Copy elements as bytes of the tensor's own dtype in C order, conj and neg resolved, in host byte order: what hashes are made of.
+ *  Calls `take` with pieces of up to 64 KiB. */
+typedef ptio_status (*ptio_take_bytes)(void *ctx, const void *bytes, size_t size, ptio_error *err);
+ptio_status ptio_tensor_stream(const ptio_tensor *tensor, ptio_take_bytes take, void *ctx, ptio_error *err);
+
+/**
+ * The rules that the shapes of the parts of a sparse, nested or per-channel tensor must obey; looks at no element.
+ * Errors     PTIO_ERR_FORMAT "sparse.shape", "quantizer.shape" …
+ */
+ptio_status ptio_tensor_check_parts(const ptio_tensor *tensor, ptio_error *err);
+
+/** The rules that their elements must obey (indices inside the shape, monotone pointers, scales that are numbers). Reads them all.
+ *  Errors     PTIO_ERR_FORMAT "sparse.index", "sparse.pointers", "quantizer.scale" …; what reading gives */
+ptio_status ptio_tensor_check_elements(const ptio_tensor *tensor, ptio_heap *heap, ptio_error *err);
+
+#endif
