@@ -27,6 +27,12 @@ typedef struct ptio_dtype_row {
 /** Row of a dtype; index 0 is PTIO_NO_DTYPE, all zero and "". */
 extern const ptio_dtype_row ptio_dtype_rows[PTIO_DTYPE_COUNT];
 
+/** Elements in one byte: 2 of quint4x2, 4 of quint2x4, whose shapes count them one by one; 1 for every other dtype. */
+static inline unsigned ptio_dtype_per_byte(ptio_dtype dtype)
+{
+    return dtype == PTIO_QUINT4X2 ? 2 : dtype == PTIO_QUINT2X4 ? 4 : 1;
+}
+
 /** The dtype whose storage class is called `name` ("FloatStorage"), or PTIO_NO_DTYPE. "UntypedStorage" is none of them. */
 ptio_dtype ptio_dtype_from_storage_class(ptio_text name);
 

@@ -11,7 +11,7 @@
 
 /** How a kind of origin gives bytes. All functions may be called by any thread. */
 typedef struct ptio_storage_origin {
-    /** Fill `buffer` with the storage's nbytes, as they stand in the file. */
+    /** Fill `buffer` with the storage's nbytes, as they stand in the file. NULL for slices, which have no bytes of their own. */
     ptio_status (*read)(const ptio_storage *storage, void *buffer, ptio_error *err);
     /** The bytes where they are in memory anyway, or NULL. *err is set where that fails. May be NULL itself. */
     const void *(*view)(const ptio_storage *storage, ptio_error *err);
@@ -23,21 +23,26 @@ typedef struct ptio_storage_origin {
 extern const ptio_storage_origin ptio_storage_of_record;
 /** Bytes that are in memory for as long as the pool: `origin_data` points to them. */
 extern const ptio_storage_origin ptio_storage_of_memory;
-/** A slice of another storage: `origin_data` is that storage, `origin_index` the first byte. */
+/** A slice of another storage: `origin_data` is that storage, `origin_index` the first byte. The other is read and swapped whole. */
 extern const ptio_storage_origin ptio_storage_of_slice;
 /** Zeros. */
 extern const ptio_storage_origin ptio_storage_of_zeros;
 
+enum {
+    PTIO_STORAGE_LOCKS = 16,
+    PTIO_MOST_LOCATIONS = 128 /* distinct location tags of one checkpoint */
+};
+
 /** What the storages of one checkpoint have in common. */
 typedef struct ptio_storage_pool {
-    ptio_memory hooks;      /* filled in: no NULLs                                    */
+    ptio_memory hooks;      /* filled in: no NULLs; called by several threads at once */
     uint64_t storage_limit; /* bytes of one storage; 0: none                          */
     uint64_t expand_factor;
-    uint32_t count;          /* storages made so far                                   */
-    ptio_text locations[32]; /* distinct location tags                                 */
+    uint32_t count; /* storages made so far                                   */
     uint32_t location_count;
-    ptio_mutex locks[16]; /* of reading: storage index modulo 16                    */
-    ptio_storage *newest; /* all storages, for freeing what they read               */
+    ptio_text locations[PTIO_MOST_LOCATIONS]; /* distinct location tags               */
+    ptio_mutex locks[PTIO_STORAGE_LOCKS];     /* of reading: storage index modulo 16  */
+    ptio_storage *newest;                     /* all storages, for freeing what they read */
 } ptio_storage_pool;
 
 enum {
@@ -61,15 +66,17 @@ struct ptio_storage {
     uint16_t location; /* index in pool->locations                               */
     uint8_t dtype;
     _Atomic(uint8_t) flags;
-    uint8_t swap; /* unit of the swap, where PTIO_STORAGE_SWAP; set from the dtype of the first tensor for untyped ones */
+    uint8_t swap; /* unit of the swap, where PTIO_STORAGE_SWAP; 0: that of `dtype`. Set by the first tensor of an untyped one */
 };
 
+/** False where the system has no locks left; then there is nothing to free. `hooks` and `limits` may be NULL or have NULLs and zeros. */
 bool ptio_storage_pool_init(ptio_storage_pool *pool, const ptio_memory *hooks, const ptio_limits *limits);
 
 /** Free what was read. The storages themselves are in the arena. */
 void ptio_storage_pool_free(ptio_storage_pool *pool);
 
-/** The number of a location tag in the pool, added if it is new; the text must live as long as the pool. More than 32 tags are an error. */
+/** The number of a location tag in the pool, added if it is new; the text must live as long as the pool. More than
+ *  PTIO_MOST_LOCATIONS tags are PTIO_ERR_LIMIT "storage.locations". */
 ptio_status ptio_storage_pool_location(ptio_storage_pool *pool, ptio_text tag, uint16_t *ret, ptio_error *err);
 
 /** A new storage in the arena, numbered; the caller fills in the rest. NULL where there is no memory. */

@@ -26,7 +26,7 @@ typedef struct ptio_tensor_part_row {
     const ptio_value *value;
 } ptio_tensor_part_row;
 
-/** What only some tensors have. */
+/** What only some tensors have. Components of a nested tensor are parts named by their numbers: "0", "1", … */
 typedef struct ptio_tensor_extra {
     ptio_quantizer quantizer;
     size_t part_count;

@@ -1,0 +1,375 @@
+/*
+ * Storages: the pool that all storages of a checkpoint share, where their bytes come from, and the first read of them.
+ *
+ * A storage is read once, under one of the pool's locks, into memory of its own; where its bytes are in memory anyway (a map,
+ * the caller's buffer), aligned and in the byte order of this machine, it is a view of them. A slice has no bytes but those of
+ * the storage that it is cut from, and takes no lock.
+ */
+#include "tensor/storage.h"
+
+#include <stdalign.h>
+
+#include "tensor/convert.h"
+
+/* What the data of a storage without bytes point to, since NULL means "not read". */
+static alignas(PTIO_STORAGE_ALIGN) const char nothing[PTIO_STORAGE_ALIGN];
+
+#define DEFAULT_EXPAND_FACTOR 16
+
+bool ptio_storage_pool_init(ptio_storage_pool *pool, const ptio_memory *hooks, const ptio_limits *limits)
+{
+    ptio_heap heap;
+    ptio_heap_init(&heap, hooks, 0);
+    *pool = (ptio_storage_pool){.hooks = heap.hooks, .expand_factor = DEFAULT_EXPAND_FACTOR};
+    if (limits) {
+        pool->storage_limit = limits->storage_bytes;
+        if (limits->expand_factor)
+            pool->expand_factor = limits->expand_factor;
+    }
+    for (size_t i = 0; i < PTIO_STORAGE_LOCKS; i++)
+        if (!ptio_mutex_init(&pool->locks[i])) {
+            while (i)
+                ptio_mutex_destroy(&pool->locks[--i]);
+            return false;
+        }
+    return true;
+}
+
+static void free_owned(ptio_storage *storage)
+{
+    uint8_t flags = atomic_load(&storage->flags);
+    if (!(flags & PTIO_STORAGE_OWNED))
+        return;
+    void *owned = (void *)atomic_load(&storage->data);
+    storage->pool->hooks.free(storage->pool->hooks.ctx, owned, (size_t)storage->nbytes);
+    atomic_store(&storage->flags, (uint8_t)(flags & ~PTIO_STORAGE_OWNED));
+}
+
+void ptio_storage_pool_free(ptio_storage_pool *pool)
+{
+    for (ptio_storage *storage = pool->newest; storage; storage = storage->older)
+        free_owned(storage);
+    for (size_t i = 0; i < PTIO_STORAGE_LOCKS; i++)
+        ptio_mutex_destroy(&pool->locks[i]);
+}
+
+ptio_status ptio_storage_pool_location(ptio_storage_pool *pool, ptio_text tag, uint16_t *ret, ptio_error *err)
+{
+    uint32_t i = 0;
+    while (i < pool->location_count && !ptio_text_equal(pool->locations[i], tag))
+        i++;
+    if (i == PTIO_MOST_LOCATIONS)
+        return ptio_fail(err, PTIO_ERR_LIMIT, "storage.locations", PTIO_NO_OFFSET,
+                         "storages are on more than %d different devices; one more is %s", PTIO_MOST_LOCATIONS,
+                         ptio_quote(tag).text);
+    if (i == pool->location_count)
+        pool->locations[pool->location_count++] = tag;
+    *ret = (uint16_t)i;
+    return PTIO_OK;
+}
+
+ptio_storage *ptio_storage_new(ptio_storage_pool *pool, ptio_arena *arena)
+{
+    ptio_storage *storage = PTIO_NEW(arena, ptio_storage, 1);
+    if (!storage)
+        return NULL;
+    atomic_init(&storage->data, NULL);
+    atomic_init(&storage->flags, 0);
+    storage->pool = pool;
+    storage->index = pool->count++;
+    storage->older = pool->newest;
+    pool->newest = storage;
+    return storage;
+}
+
+/* ---- origins ---- */
+
+static ptio_archive *archive_of(const ptio_storage *storage)
+{
+    /* An archive notes in itself which local headers it has checked, under its own lock. */
+    return (ptio_archive *)storage->origin_data;
+}
+
+/* Why: the archive fills a buffer of the record's own size. */
+static ptio_status check_record_size(const ptio_storage *storage, ptio_error *err)
+{
+    const ptio_entry *entry = &archive_of(storage)->entries[storage->origin_index];
+    if (entry->size == storage->nbytes)
+        return PTIO_OK;
+    return ptio_fail(err, PTIO_ERR_FORMAT, "storage.size", PTIO_NO_OFFSET, "the record %s has %llu bytes, the storage in it %llu",
+                     ptio_quote((ptio_text){entry->name, entry->name_size}).text, (unsigned long long)entry->size,
+                     (unsigned long long)storage->nbytes);
+}
+
+static ptio_status record_read(const ptio_storage *storage, void *buffer, ptio_error *err)
+{
+    ptio_status status = check_record_size(storage, err);
+    if (status == PTIO_OK)
+        status = ptio_archive_read_all(archive_of(storage), (size_t)storage->origin_index, buffer, err);
+    return status;
+}
+
+static bool record_is_stored(const ptio_storage *storage)
+{
+    return archive_of(storage)->entries[storage->origin_index].method == 0;
+}
+
+static const void *record_view(const ptio_storage *storage, ptio_error *err)
+{
+    uint64_t offset;
+    if (!record_is_stored(storage) || check_record_size(storage, err) != PTIO_OK ||
+        ptio_archive_locate(archive_of(storage), (size_t)storage->origin_index, &offset, err) != PTIO_OK)
+        return NULL;
+    return ptio_source_view(archive_of(storage)->source, offset, storage->nbytes);
+}
+
+static bool record_range(const ptio_storage *storage, uint64_t *offset, uint64_t *nbytes)
+{
+    if (!record_is_stored(storage) || check_record_size(storage, NULL) != PTIO_OK ||
+        ptio_archive_locate(archive_of(storage), (size_t)storage->origin_index, offset, NULL) != PTIO_OK)
+        return false;
+    *nbytes = storage->nbytes;
+    return true;
+}
+
+static ptio_status memory_read(const ptio_storage *storage, void *buffer, ptio_error *err)
+{
+    (void)err;
+    memcpy(buffer, storage->origin_data, (size_t)storage->nbytes);
+    return PTIO_OK;
+}
+
+static const void *memory_view(const ptio_storage *storage, ptio_error *err)
+{
+    (void)err;
+    return storage->origin_data;
+}
+
+static ptio_status zeros_read(const ptio_storage *storage, void *buffer, ptio_error *err)
+{
+    (void)err;
+    memset(buffer, 0, (size_t)storage->nbytes);
+    return PTIO_OK;
+}
+
+const ptio_storage_origin ptio_storage_of_record = {record_read, record_view, record_range};
+const ptio_storage_origin ptio_storage_of_memory = {memory_read, memory_view, NULL};
+const ptio_storage_origin ptio_storage_of_zeros = {zeros_read, NULL, NULL};
+const ptio_storage_origin ptio_storage_of_slice = {NULL, NULL, NULL};
+
+/* ---- reading ---- */
+
+/* The storage that a slice is cut from, at last, and where in it; any other storage is its own root. NULL where a slice is not
+ * inside the storage it is cut from. */
+static const ptio_storage *root_of(const ptio_storage *storage, uint64_t *offset)
+{
+    *offset = 0;
+    while (storage->origin == &ptio_storage_of_slice) {
+        const ptio_storage *from = storage->origin_data;
+        if (storage->origin_index > from->nbytes || storage->nbytes > from->nbytes - storage->origin_index)
+            return NULL;
+        *offset += storage->origin_index; /* cannot wrap: inside every storage on the way */
+        storage = from;
+    }
+    return storage;
+}
+
+static ptio_mutex *lock_of(const ptio_storage *storage)
+{
+    return &storage->pool->locks[storage->index % PTIO_STORAGE_LOCKS];
+}
+
+/* Bytes that are reversed together, 1 where nothing has to be. */
+static size_t swap_unit(const ptio_storage *storage)
+{
+    if (!(atomic_load(&storage->flags) & PTIO_STORAGE_SWAP))
+        return 1;
+    return storage->swap ? storage->swap : ptio_dtype_rows[storage->dtype].swap;
+}
+
+/* Units: bytes. An untyped storage may hold elements of any dtype. */
+static size_t alignment_needed(const ptio_storage *storage)
+{
+    if (atomic_load(&storage->flags) & PTIO_STORAGE_UNTYPED)
+        return 8;
+    return ptio_dtype_rows[storage->dtype].swap;
+}
+
+/* Makes the bytes a view of memory that has them. *ret is NULL where they have to be read. */
+static ptio_status view_bytes(const ptio_storage *storage, const void **ret, ptio_error *err)
+{
+    ptio_error why = {0};
+    *ret = NULL;
+    if (!storage->origin->view || swap_unit(storage) > 1)
+        return PTIO_OK;
+    const void *view = storage->origin->view(storage, &why);
+    if (why.status != PTIO_OK) {
+        if (err && err->status == PTIO_OK)
+            *err = why;
+        return why.status;
+    }
+    size_t alignment = alignment_needed(storage);
+    if (view && (alignment <= 1 || (uintptr_t)view % alignment == 0))
+        *ret = view;
+    return PTIO_OK;
+}
+
+static ptio_status read_bytes(const ptio_storage *storage, const void **ret, ptio_error *err)
+{
+    const ptio_memory *hooks = &storage->pool->hooks;
+    size_t size = (size_t)storage->nbytes;
+    void *buffer = hooks->alloc(hooks->ctx, size, PTIO_STORAGE_ALIGN);
+    if (!buffer)
+        return ptio_fail(err, PTIO_ERR_MEMORY, "memory", PTIO_NO_OFFSET, "no memory for a storage of %llu bytes",
+                         (unsigned long long)storage->nbytes);
+    ptio_status status = storage->origin->read(storage, buffer, err);
+    if (status != PTIO_OK) {
+        hooks->free(hooks->ctx, buffer, size);
+        return status;
+    }
+    size_t unit = swap_unit(storage);
+    if (unit > 1)
+        ptio_swap_bytes(buffer, size / unit, unit);
+    *ret = buffer;
+    return PTIO_OK;
+}
+
+static ptio_status check_readable(const ptio_storage *storage, ptio_error *err)
+{
+    if (atomic_load(&storage->flags) & PTIO_STORAGE_META)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "storage.meta", PTIO_NO_OFFSET, "a meta storage has no bytes");
+    uint64_t limit = storage->pool->storage_limit;
+    if (limit && storage->nbytes > limit)
+        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.storage", PTIO_NO_OFFSET,
+                         "a storage has %llu bytes, storage_bytes allows %llu", (unsigned long long)storage->nbytes,
+                         (unsigned long long)limit);
+    if (storage->nbytes > SIZE_MAX - PTIO_STORAGE_ALIGN)
+        return ptio_fail(err, PTIO_ERR_MEMORY, "memory", PTIO_NO_OFFSET, "a storage of %llu bytes is too large for this machine",
+                         (unsigned long long)storage->nbytes);
+    return PTIO_OK;
+}
+
+/* The first read, under the lock of the storage. */
+static ptio_status fill(ptio_storage *storage, const void **ret, ptio_error *err)
+{
+    const void *data = NULL;
+    ptio_status status = view_bytes(storage, &data, err);
+    if (status != PTIO_OK)
+        return status;
+    if (!data) {
+        status = read_bytes(storage, &data, err);
+        if (status != PTIO_OK)
+            return status;
+        atomic_fetch_or(&storage->flags, PTIO_STORAGE_OWNED);
+    }
+    atomic_store_explicit(&storage->data, data, memory_order_release);
+    *ret = data;
+    return PTIO_OK;
+}
+
+static ptio_status root_data(const ptio_storage *root, const void **ret, ptio_error *err)
+{
+    const void *data = atomic_load_explicit(&root->data, memory_order_acquire);
+    if (data) {
+        *ret = data;
+        return PTIO_OK;
+    }
+    ptio_status status = check_readable(root, err);
+    if (status != PTIO_OK)
+        return status;
+    if (root->nbytes == 0) {
+        *ret = nothing;
+        return PTIO_OK;
+    }
+    /* A storage is const for its users; that it remembers its bytes is not theirs to see. */
+    ptio_storage *storage = (ptio_storage *)root;
+    ptio_mutex_lock(lock_of(storage));
+    data = atomic_load_explicit(&storage->data, memory_order_relaxed);
+    if (data)
+        *ret = data;
+    else
+        status = fill(storage, ret, err);
+    ptio_mutex_unlock(lock_of(storage));
+    return status;
+}
+
+static ptio_status fail_slice(const ptio_storage *slice, ptio_error *err)
+{
+    return ptio_fail(err, PTIO_ERR_FORMAT, "storage.slice", PTIO_NO_OFFSET,
+                     "%llu bytes from byte %llu on are not inside the storage that they are a slice of",
+                     (unsigned long long)slice->nbytes, (unsigned long long)slice->origin_index);
+}
+
+ptio_status ptio_storage_data(const ptio_storage *storage, const void **ret, ptio_error *err)
+{
+    uint64_t offset;
+    if (!storage)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "storage.none", PTIO_NO_OFFSET, "there is no storage");
+    const ptio_storage *root = root_of(storage, &offset);
+    if (!root)
+        return fail_slice(storage, err);
+    const void *data;
+    ptio_status status = root_data(root, &data, err);
+    if (status == PTIO_OK)
+        *ret = (const char *)data + offset;
+    return status;
+}
+
+void ptio_storage_drop(const ptio_storage *storage)
+{
+    /* A slice has nothing of its own, and others may use what it is cut from. */
+    if (!storage || storage->origin == &ptio_storage_of_slice)
+        return;
+    ptio_storage *dropped = (ptio_storage *)storage;
+    ptio_mutex_lock(lock_of(dropped));
+    free_owned(dropped);
+    atomic_store(&dropped->data, NULL);
+    ptio_mutex_unlock(lock_of(dropped));
+}
+
+/* ---- what there is to say about a storage ---- */
+
+bool ptio_storage_range(const ptio_storage *storage, uint64_t *offset, uint64_t *nbytes)
+{
+    uint64_t in_root, root_offset, root_nbytes;
+    if (!storage || atomic_load(&storage->flags) & PTIO_STORAGE_META)
+        return false;
+    const ptio_storage *root = root_of(storage, &in_root);
+    if (!root || !root->origin || !root->origin->range || swap_unit(root) > 1 ||
+        !root->origin->range(root, &root_offset, &root_nbytes))
+        return false;
+    *offset = root_offset + in_root;
+    *nbytes = storage->nbytes;
+    return true;
+}
+
+ptio_text ptio_storage_key(const ptio_storage *storage)
+{
+    return storage ? (ptio_text){storage->key, storage->key_size} : (ptio_text){NULL, 0};
+}
+
+ptio_text ptio_storage_location(const ptio_storage *storage)
+{
+    return storage && storage->location < storage->pool->location_count ? storage->pool->locations[storage->location]
+                                                                        : (ptio_text){NULL, 0};
+}
+
+ptio_dtype ptio_storage_dtype(const ptio_storage *storage)
+{
+    return storage ? (ptio_dtype)storage->dtype : PTIO_NO_DTYPE;
+}
+
+bool ptio_storage_is_untyped(const ptio_storage *storage)
+{
+    return storage && atomic_load(&storage->flags) & PTIO_STORAGE_UNTYPED;
+}
+
+uint64_t ptio_storage_nbytes(const ptio_storage *storage)
+{
+    return storage ? storage->nbytes : 0;
+}
+
+uint64_t ptio_storage_index(const ptio_storage *storage)
+{
+    return storage ? storage->index : 0;
+}
