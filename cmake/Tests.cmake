@@ -1,0 +1,125 @@
+# The tests, found by where they lie:
+#
+#     tests/LAYER/*.c       each file with a main() is a test program; the others are helpers of the folder's programs.
+#                           It links its layer and those below, so a layer is tested without the next
+#     tests/NAME/*.c        the same with the whole library, where NAME is no layer
+#     tests/support/*.c     helpers of all
+#     tests/NAME/run.py     run with --ptio COMMAND
+#     tests/checks/*.sh     of the sources and the built library: layers, symbols, header, format
+#     fuzz/fuzz_NAME.c      a fuzz target, run over fuzz/corpus/NAME
+#     examples/             built by its own CMakeLists.txt
+#
+# All run in the source folder. PTIO_TEST_DATA (a macro) is tests/data there. PTIO_TEST_SHARE (environment, 0 to 1) asks the
+# long tests for a part of their work.
+
+pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
+
+set(PTIO_TEST_TIMEOUT 300 CACHE STRING "Seconds until a test counts as hanging")
+set(PTIO_ORACLE_PYTHON "" CACHE FILEPATH "A Python with PyTorch, for the tests that compare with it")
+set(PTIO_TEST_WRAPPER "" CACHE STRING "Command that runs a program of this build, such as valgrind")
+
+# Where a build's programs do not run as they are, `run` runs them: run COMMAND ARGUMENTS...
+set(run ${CMAKE_CROSSCOMPILING_EMULATOR} ${PTIO_TEST_WRAPPER})
+
+function(ptio_add_test name)
+    add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${PTIO_TEST_TIMEOUT}
+        ENVIRONMENT "PTIO_SOURCE_DIR=${PROJECT_SOURCE_DIR};PTIO_BUILD_DIR=${PROJECT_BINARY_DIR};CC=${CMAKE_C_COMPILER}")
+endfunction()
+
+function(ptio_add_program target source library helpers)
+    add_executable(${target} ${source} ${helpers})
+    target_link_libraries(${target} PRIVATE ${library} ptio_settings ptio_flags ${PTIO_DEPENDENCIES})
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_compile_definitions(${target} PRIVATE PTIO_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
+endfunction()
+
+# Programs of tests/.
+file(GLOB support CONFIGURE_DEPENDS tests/support/*.c)
+file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*/*.c)
+list(FILTER sources EXCLUDE REGEX "^tests/(support|install|data)/")
+set(programs)
+foreach(source IN LISTS sources)
+    file(STRINGS ${source} main REGEX "^int main\\(")
+    cmake_path(GET source PARENT_PATH folder)
+    cmake_path(GET folder FILENAME folder)
+    if(main)
+        list(APPEND programs ${source})
+    else()
+        list(APPEND helpers_of_${folder} ${source})
+    endif()
+endforeach()
+foreach(source IN LISTS programs)
+    cmake_path(GET source PARENT_PATH folder)
+    cmake_path(GET folder FILENAME folder)
+    cmake_path(GET source STEM name)
+    if(folder IN_LIST PTIO_LAYERS)
+        set(library layer_${folder})
+    else()
+        set(library ptio_static)
+    endif()
+    ptio_add_program(${name} ${source} ${library} "${helpers_of_${folder}};${support}")
+    target_link_libraries(${name} PRIVATE PkgConfig::cmocka)
+    string(REGEX REPLACE "^test_" "" title ${name})
+    ptio_add_test(${folder}.${title} ${run} $<TARGET_FILE:${name}>)
+    set_property(TEST ${folder}.${title} APPEND PROPERTY LABELS ${folder})
+endforeach()
+
+# Fuzz targets: with libFuzzer their own programs, otherwise linked with a main() that replays files.
+file(GLOB sources CONFIGURE_DEPENDS fuzz/fuzz_*.c)
+foreach(source IN LISTS sources)
+    cmake_path(GET source STEM target)
+    string(REGEX REPLACE "^fuzz_" "" name ${target})
+    if(PTIO_LIBFUZZER)
+        ptio_add_program(${target} ${source} ptio_static "")
+        target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+    else()
+        ptio_add_program(${target} ${source} ptio_static fuzz/replay_main.c)
+        ptio_add_test(fuzz.${name} ${run} $<TARGET_FILE:${target}> fuzz/corpus/${name})
+        set_property(TEST fuzz.${name} APPEND PROPERTY LABELS fuzz)
+    endif()
+endforeach()
+
+# Runners in Python use the command, through a script where it does not run as it is.
+if(TARGET ptio_command AND NOT PTIO_LIBFUZZER)
+    set(command $<TARGET_FILE:ptio_command>)
+    if(run)
+        set(command ${PROJECT_BINARY_DIR}/ptio-run)
+        list(JOIN run " " words)
+        file(GENERATE OUTPUT ${command} CONTENT "#!/bin/sh\nexec ${words} $<TARGET_FILE:ptio_command> \"$@\"\n"
+             FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+    endif()
+    find_package(Python3 COMPONENTS Interpreter)
+    file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*/run.py)
+    # The install test and the examples of the documents are about the build that a user makes on the same machine.
+    if(run OR PTIO_SANITIZE)
+        list(FILTER sources EXCLUDE REGEX "^tests/(install|docs)/")
+    endif()
+    foreach(source IN LISTS sources)
+        cmake_path(GET source PARENT_PATH folder)
+        cmake_path(GET folder FILENAME folder)
+        set(python ${Python3_EXECUTABLE})
+        if(folder STREQUAL "oracle")
+            set(python ${PTIO_ORACLE_PYTHON})
+        endif()
+        if(python)
+            ptio_add_test(${folder} ${python} ${source} --ptio ${command})
+            set_property(TEST ${folder} APPEND PROPERTY LABELS ${folder})
+        endif()
+    endforeach()
+endif()
+
+# Checks of the sources and of the library. They do not depend on how it was compiled, so the plain build does them.
+if(NOT CMAKE_CROSSCOMPILING AND NOT PTIO_SANITIZE AND NOT PTIO_TEST_WRAPPER)
+    foreach(check layers header format)
+        ptio_add_test(checks.${check} sh tests/checks/${check}.sh)
+    endforeach()
+    ptio_add_test(checks.symbols sh tests/checks/symbols.sh $<TARGET_FILE:ptio> $<TARGET_FILE:ptio_static>)
+    foreach(check layers header format symbols)
+        set_property(TEST checks.${check} APPEND PROPERTY LABELS checks)
+    endforeach()
+endif()
+
+if(EXISTS ${PROJECT_SOURCE_DIR}/examples/CMakeLists.txt)
+    add_subdirectory(examples)
+endif()
