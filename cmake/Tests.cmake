@@ -7,10 +7,10 @@
 #     tests/NAME/run.py     run with --ptio COMMAND
 #     tests/checks/*.sh     of the sources and the built library: layers, symbols, header, format
 #     fuzz/fuzz_NAME.c      a fuzz target, run over fuzz/corpus/NAME
-#     examples/             built by its own CMakeLists.txt
+#     examples/*.c          run over the checkpoint of the demo
 #
 # All run in the source folder. PTIO_TEST_DATA (a macro) is tests/data there. PTIO_TEST_SHARE (environment, 0 to 1) asks the
-# long tests for a part of their work.
+# long tests for a part of their work. `ctest -L pickle` runs one folder's tests.
 
 pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
 
@@ -21,48 +21,34 @@ set(PTIO_TEST_WRAPPER "" CACHE STRING "Command that runs a program of this build
 # Where a build's programs do not run as they are, `run` runs them: run COMMAND ARGUMENTS...
 set(run ${CMAKE_CROSSCOMPILING_EMULATOR} ${PTIO_TEST_WRAPPER})
 
+# ptio_add_test(<folder>.<title> <command>...)
 function(ptio_add_test name)
     add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-    set_tests_properties(${name} PROPERTIES TIMEOUT ${PTIO_TEST_TIMEOUT}
+    string(REGEX REPLACE "[.].*" "" label ${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${PTIO_TEST_TIMEOUT} LABELS ${label}
         ENVIRONMENT "PTIO_SOURCE_DIR=${PROJECT_SOURCE_DIR};PTIO_BUILD_DIR=${PROJECT_BINARY_DIR};CC=${CMAKE_C_COMPILER}")
-endfunction()
-
-function(ptio_add_program target source library helpers)
-    add_executable(${target} ${source} ${helpers})
-    target_link_libraries(${target} PRIVATE ${library} ptio_settings ptio_flags ${PTIO_DEPENDENCIES})
-    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-    target_compile_definitions(${target} PRIVATE PTIO_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
 endfunction()
 
 # Programs of tests/.
 file(GLOB support CONFIGURE_DEPENDS tests/support/*.c)
-file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*/*.c)
-list(FILTER sources EXCLUDE REGEX "^tests/(support|install|data)/")
-set(programs)
-foreach(source IN LISTS sources)
-    file(STRINGS ${source} main REGEX "^int main\\(")
-    cmake_path(GET source PARENT_PATH folder)
-    cmake_path(GET folder FILENAME folder)
-    if(main)
-        list(APPEND programs ${source})
-    else()
-        list(APPEND helpers_of_${folder} ${source})
-    endif()
-endforeach()
-foreach(source IN LISTS programs)
-    cmake_path(GET source PARENT_PATH folder)
-    cmake_path(GET folder FILENAME folder)
-    cmake_path(GET source STEM name)
+file(GLOB folders CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/tests tests/*)
+list(REMOVE_ITEM folders support install data)
+foreach(folder IN LISTS folders)
+    ptio_find_programs(tests/${folder} programs helpers)
     if(folder IN_LIST PTIO_LAYERS)
         set(library layer_${folder})
     else()
         set(library ptio_static)
     endif()
-    ptio_add_program(${name} ${source} ${library} "${helpers_of_${folder}};${support}")
-    target_link_libraries(${name} PRIVATE PkgConfig::cmocka)
-    string(REGEX REPLACE "^test_" "" title ${name})
-    ptio_add_test(${folder}.${title} ${run} $<TARGET_FILE:${name}>)
-    set_property(TEST ${folder}.${title} APPEND PROPERTY LABELS ${folder})
+    foreach(source IN LISTS programs)
+        cmake_path(GET source STEM name)
+        ptio_add_program(${name} ${source} ${library} "${helpers};${support}")
+        target_link_libraries(${name} PRIVATE PkgConfig::cmocka)
+        target_include_directories(${name} PRIVATE tests)
+        target_compile_definitions(${name} PRIVATE PTIO_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
+        string(REGEX REPLACE "^test_" "" title ${name})
+        ptio_add_test(${folder}.${title} ${run} $<TARGET_FILE:${name}>)
+    endforeach()
 endforeach()
 
 # Fuzz targets: with libFuzzer their own programs, otherwise linked with a main() that replays files.
@@ -76,7 +62,6 @@ foreach(source IN LISTS sources)
     else()
         ptio_add_program(${target} ${source} ptio_static fuzz/replay_main.c)
         ptio_add_test(fuzz.${name} ${run} $<TARGET_FILE:${target}> fuzz/corpus/${name})
-        set_property(TEST fuzz.${name} APPEND PROPERTY LABELS fuzz)
     endif()
 endforeach()
 
@@ -104,7 +89,6 @@ if(TARGET ptio_command AND NOT PTIO_LIBFUZZER)
         endif()
         if(python)
             ptio_add_test(${folder} ${python} ${source} --ptio ${command})
-            set_property(TEST ${folder} APPEND PROPERTY LABELS ${folder})
         endif()
     endforeach()
 endif()
@@ -115,11 +99,18 @@ if(NOT CMAKE_CROSSCOMPILING AND NOT PTIO_SANITIZE AND NOT PTIO_TEST_WRAPPER)
         ptio_add_test(checks.${check} sh tests/checks/${check}.sh)
     endforeach()
     ptio_add_test(checks.symbols sh tests/checks/symbols.sh $<TARGET_FILE:ptio> $<TARGET_FILE:ptio_static>)
-    foreach(check layers header format symbols)
-        set_property(TEST checks.${check} APPEND PROPERTY LABELS checks)
-    endforeach()
 endif()
 
-if(EXISTS ${PROJECT_SOURCE_DIR}/examples/CMakeLists.txt)
-    add_subdirectory(examples)
+# The examples, each over the checkpoint of the demo; and the demo itself, which compares with PyTorch's accuracy.
+if(TARGET example_predict)
+    set(digits examples/digits/digits.pth)
+    file(GLOB sources CONFIGURE_DEPENDS examples/*.c)
+    foreach(source IN LISTS sources)
+        cmake_path(GET source STEM name)
+        ptio_add_test(examples.${name} ${run} $<TARGET_FILE:example_${name}> ${digits})
+    endforeach()
+    ptio_add_test(examples.predict ${run} $<TARGET_FILE:example_predict> ${digits} examples/digits/images.pth)
+    if(TARGET ptio_command AND NOT run)
+        ptio_add_test(examples.demo sh examples/digits/demo.sh $<TARGET_FILE:ptio_command> $<TARGET_FILE:example_predict>)
+    endif()
 endif()
