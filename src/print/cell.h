@@ -1,0 +1,39 @@
+/*
+ * One column width and one notation for all elements of a tensor that are shown.
+ */
+#ifndef PTIO_PRINT_CELL_H
+#define PTIO_PRINT_CELL_H
+
+#include "print/grid.h"
+
+/** How the numbers of one real column are written. */
+typedef struct ptio_column {
+    bool floating, integral, scientific, e8m0;
+    size_t width;
+    /* while looking at the values: */
+    double low, high;
+    bool any, nan;
+} ptio_column;
+
+/** The format of the elements of a grid. */
+typedef struct ptio_cells {
+    ptio_dtype dtype;
+    bool conj, neg;
+    bool complex_;
+    ptio_column real, imag;
+} ptio_cells;
+
+/** Whether elements of this dtype can be shown at all. */
+bool ptio_cells_can_show(ptio_dtype dtype);
+
+/** Look at all elements of the grid that are shown and settle how they are written. */
+void ptio_cells_fit(ptio_cells *cells, const ptio_grid *grid);
+
+/** Width of a cell, and its text: a ptio_grid_style.cell whose ctx is the ptio_cells. */
+size_t ptio_cells_width(const ptio_cells *cells);
+size_t ptio_cells_text(void *ctx, const char *element, char *text);
+
+/** One element as Python writes the number: 1.5, 3, True, (1+2j). Elements without arithmetic by their bytes: 0x1f. */
+void ptio_repr_element(ptio_out *out, ptio_dtype dtype, const char *element);
+
+#endif

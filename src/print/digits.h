@@ -1,0 +1,25 @@
+/*
+ * The decimal digits of a double, exactly: no locale, no rounding but the one that is asked for.
+ */
+#ifndef PTIO_PRINT_DIGITS_H
+#define PTIO_PRINT_DIGITS_H
+
+#include "base/os.h"
+
+/** The digits d1 d2 d3 … of the number d1.d2d3… * 10^exponent. */
+typedef struct ptio_digits {
+    int exponent;
+    unsigned count; /* 0: the number is rounded to nothing */
+    char digits[324];
+} ptio_digits;
+
+/** The fewest digits that read back as `value`, which is finite and above 0; of those the nearest. At most 17. */
+void ptio_digits_shortest(double value, ptio_digits *ret);
+
+/** `count` digits, to nearest, halves to even. 1 to 20. */
+void ptio_digits_count(double value, unsigned count, ptio_digits *ret);
+
+/** All digits up to `places` (0 to 10) behind the point, to nearest, halves to even. */
+void ptio_digits_places(double value, unsigned places, ptio_digits *ret);
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * Elements in nested brackets.
+ *
+ *     [[a, b, c,  ..., x, y, z],        the last dimension is a row, broken into lines of `per_line` cells
+ *      [ …                    ],        the others are separated by as many newlines as they have dimensions, less one
+ *      ...,                             of a cut dimension only both edges are shown
+ *      [ …                    ]]
+ *
+ * Both walks keep one counter for each dimension; a tensor has at most 64. Source: torch/_tensor_str.py, _vector_str and
+ * _tensor_str_with_formatter.
+ */
+#include "print/grid.h"
+
+/* Slots of a dimension: its elements, or both edges and the dots between them. */
+static size_t slots(const ptio_grid *grid, size_t dim)
+{
+    uint64_t size = (uint64_t)grid->shape[dim];
+    return (size_t)(grid->cut && size > 2 * (uint64_t)grid->edge ? 2 * (uint64_t)grid->edge + 1 : size);
+}
+
+static bool is_dots(const ptio_grid *grid, size_t dim, size_t slot)
+{
+    return grid->cut && (uint64_t)grid->shape[dim] > 2 * (uint64_t)grid->edge && slot == grid->edge;
+}
+
+/* Bytes from the first element of a dimension to that of a slot. */
+static int64_t distance(const ptio_grid *grid, size_t dim, size_t slot)
+{
+    int64_t index = (int64_t)slot;
+    if (grid->cut && (uint64_t)grid->shape[dim] > 2 * (uint64_t)grid->edge && slot > grid->edge)
+        index = grid->shape[dim] - (int64_t)(2 * grid->edge + 1 - slot);
+    return index * grid->step[dim];
+}
+
+uint64_t ptio_grid_shown(const ptio_grid *grid)
+{
+    uint64_t count = 1;
+    for (size_t i = 0; i < grid->ndim; i++)
+        if (!grid->shape[i])
+            return 0;
+    for (size_t i = 0; i < grid->ndim; i++)
+        if (!ptio_mul_u64(count, slots(grid, i), &count))
+            return UINT64_MAX;
+    return count;
+}
+
+/* A place in the grid: the slot in each dimension, and where that is in memory. */
+typedef struct place {
+    size_t slot[PTIO_MOST_DIMENSIONS];
+    const char *at[PTIO_MOST_DIMENSIONS + 1]; /* at[d]: the first element below dimension d - 1 */
+} place;
+
+void ptio_grid_visit(const ptio_grid *grid, void (*visit)(void *ctx, const char *element), void *ctx)
+{
+    if (!ptio_grid_shown(grid))
+        return;
+    place p;
+    p.at[0] = grid->base;
+    size_t level = 0;
+    if (grid->ndim)
+        p.slot[0] = 0;
+    for (;;) {
+        if (level == grid->ndim) {
+            visit(ctx, p.at[level]);
+        } else if (p.slot[level] < slots(grid, level)) {
+            if (is_dots(grid, level, p.slot[level])) {
+                p.slot[level]++;
+                continue;
+            }
+            p.at[level + 1] = p.at[level] + distance(grid, level, p.slot[level]);
+            if (++level < grid->ndim)
+                p.slot[level] = 0;
+            continue;
+        }
+        if (!level)
+            return;
+        p.slot[--level]++;
+    }
+}
+
+/* Where the writing is. */
+typedef struct pen {
+    const ptio_grid *grid;
+    const ptio_grid_style *style;
+    ptio_out *out;
+    size_t column;
+} pen;
+
+static void put(pen *w, const char *text, size_t size)
+{
+    ptio_out_bytes(w->out, text, size);
+    w->column += size;
+}
+
+static void break_line(pen *w, size_t newlines, size_t indent)
+{
+    ptio_out_repeat(w->out, '\n', newlines);
+    ptio_out_repeat(w->out, ' ', indent);
+    w->column = indent;
+}
+
+static void cell(pen *w, const char *element)
+{
+    char text[PTIO_CELL_ROOM];
+    put(w, text, w->style->cell(w->style->ctx, element, text));
+}
+
+static void row(pen *w, size_t dim, const char *first)
+{
+    size_t indent = w->style->indent + dim, room = indent < PTIO_LINE_WIDTH ? PTIO_LINE_WIDTH - indent : 0;
+    size_t per_line = room / (w->style->width + 2), count = slots(w->grid, dim);
+    if (w->style->one_line)
+        per_line = count;
+    if (!per_line)
+        per_line = 1;
+    for (size_t i = 0; i < count; i++) {
+        if (i && i % per_line == 0) {
+            put(w, ",", 1);
+            break_line(w, 1, indent + 1);
+        } else if (i) {
+            put(w, ", ", 2);
+        }
+        if (is_dots(w->grid, dim, i))
+            put(w, " ...", 4);
+        else
+            cell(w, first + distance(w->grid, dim, i));
+    }
+}
+
+size_t ptio_grid_write(const ptio_grid *grid, const ptio_grid_style *style, ptio_out *out)
+{
+    pen w = {grid, style, out, style->indent};
+    if (!grid->ndim) {
+        cell(&w, grid->base);
+        return w.column;
+    }
+    place p;
+    size_t level = 0;
+    p.at[0] = grid->base;
+    p.slot[0] = 0;
+    put(&w, "[", 1);
+    for (;;) {
+        if (level + 1 == grid->ndim) {
+            row(&w, level, p.at[level]);
+        } else if (p.slot[level] < slots(grid, level)) {
+            if (p.slot[level] && style->one_line) {
+                put(&w, ", ", 2);
+            } else if (p.slot[level]) {
+                put(&w, ",", 1);
+                break_line(&w, grid->ndim - level - 1, style->indent + level + 1);
+            }
+            if (is_dots(grid, level, p.slot[level])) {
+                put(&w, "...", 3);
+                p.slot[level]++;
+                continue;
+            }
+            p.at[level + 1] = p.at[level] + distance(grid, level, p.slot[level]);
+            p.slot[++level] = 0;
+            put(&w, "[", 1);
+            continue;
+        }
+        put(&w, "]", 1);
+        if (!level)
+            return w.column;
+        p.slot[--level]++;
+    }
+}

@@ -1,0 +1,43 @@
+/*
+ * Elements in nested brackets, as tensors and arrays are shown: in rows, the middle of big ones left out.
+ */
+#ifndef PTIO_PRINT_GRID_H
+#define PTIO_PRINT_GRID_H
+
+#include "print/out.h"
+#include "tensor/tensor.h"
+
+/** Room for the text of one element. */
+#define PTIO_CELL_ROOM 800
+
+/** The elements of something strided: how they lie in memory and which of them are shown. */
+typedef struct ptio_grid {
+    const char *base; /* element [0, …, 0]                                    */
+    size_t ndim;
+    const int64_t *shape;
+    int64_t step[PTIO_MOST_DIMENSIONS]; /* bytes from one element to the next                   */
+    size_t edge;                        /* with `cut`: elements shown at each end of a dimension */
+    bool cut;
+} ptio_grid;
+
+/** How many elements are shown; UINT64_MAX where the number does not fit. */
+uint64_t ptio_grid_shown(const ptio_grid *grid);
+
+/** Call `visit` for every element that is shown, in order. */
+void ptio_grid_visit(const ptio_grid *grid, void (*visit)(void *ctx, const char *element), void *ctx);
+
+/** What a grid needs to be written. */
+typedef struct ptio_grid_style {
+    size_t indent;                                              /* column of the first bracket                              */
+    size_t width;                                               /* of a cell, for the number of cells in a line             */
+    size_t (*cell)(void *ctx, const char *element, char *text); /* at most PTIO_CELL_ROOM bytes */
+    void *ctx;
+    bool one_line; /* no line breaks: only commas                              */
+} ptio_grid_style;
+
+#define PTIO_LINE_WIDTH 80
+
+/** Write all brackets. Gives the column behind the last one. A grid of no dimensions is one cell. */
+size_t ptio_grid_write(const ptio_grid *grid, const ptio_grid_style *style, ptio_out *out);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * The texts of single values, as Python's repr() gives them.
+ */
+#ifndef PTIO_PRINT_REPR_H
+#define PTIO_PRINT_REPR_H
+
+#include "base/memory.h"
+#include "print/out.h"
+
+/** 1.0, 0.001, 1e-05, inf, nan, -0.0 */
+void ptio_repr_float(ptio_out *out, double value);
+
+/** The same in memory: `buffer` has room for 32 bytes. Gives the length; the text is terminated. */
+size_t ptio_format_float(char *buffer, double value);
+
+/** As "%.*f" and "%.*e" of C in the "C" locale, but never "-nan". Up to 10 places; room for PTIO_FORMAT_ROOM bytes. */
+#define PTIO_FORMAT_ROOM 352
+size_t ptio_format_places(char *buffer, double value, unsigned places);
+size_t ptio_format_exponent(char *buffer, double value, unsigned places);
+
+/** (1+2j), 2j, (-0-1j) */
+void ptio_repr_complex(ptio_out *out, double real, double imag);
+
+/** 'text': quoted and escaped. */
+void ptio_repr_str(ptio_out *out, ptio_text text);
+
+/** b'text' without the b. */
+void ptio_repr_bytes(ptio_out *out, ptio_text bytes);
+
+/** Without quotes, but escaped, a backslash too. */
+void ptio_repr_escaped(ptio_out *out, ptio_text text);
+
+/** An int of any size: decimal up to 4,300 digits, as in Python, and beyond in hexadecimal. Fails only for want of memory. */
+ptio_status ptio_repr_int(ptio_out *out, const ptio_value *value, ptio_heap *heap);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * NumPy's arrays, scalars and dtypes.
+ */
+#ifndef PTIO_PRINT_REPR_ARRAY_H
+#define PTIO_PRINT_REPR_ARRAY_H
+
+#include "print/repr_tensor.h"
+
+/** An array that is not of Python objects. */
+ptio_status ptio_repr_array(ptio_out *out, const ptio_value *array, const ptio_tensor_style *style);
+
+/** What follows the elements of an array: ", dtype=float32)" or ")". `empty`: the shape is told too. */
+void ptio_repr_array_end(ptio_out *out, const ptio_value *array);
+
+/** np.float32(1.5) */
+void ptio_repr_npscalar(ptio_out *out, const ptio_value *scalar);
+
+/** dtype('float32') */
+void ptio_repr_npdtype(ptio_out *out, const ptio_value *dtype);
+
+#endif

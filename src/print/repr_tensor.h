@@ -1,0 +1,23 @@
+/*
+ * Tensors and storages as PyTorch prints them.
+ */
+#ifndef PTIO_PRINT_REPR_TENSOR_H
+#define PTIO_PRINT_REPR_TENSOR_H
+
+#include "print/repr.h"
+#include "tensor/tensor.h"
+
+typedef struct ptio_tensor_style {
+    size_t edge;        /* elements shown at each end of a dimension of a big tensor */
+    uint64_t threshold; /* more elements than this are many                          */
+    uint64_t most;      /* elements that may be shown: beyond, PTIO_ERR_LIMIT        */
+    ptio_heap *heap;
+} ptio_tensor_style;
+
+/** A tensor of a class ("torch.Tensor"), which decides the first word. */
+ptio_status ptio_repr_tensor(ptio_out *out, const ptio_tensor *tensor, ptio_text class_name, const ptio_tensor_style *style);
+
+/** A bare storage: its elements one a line, then its class, dtype and size. */
+ptio_status ptio_repr_storage(ptio_out *out, const ptio_storage *storage, const ptio_tensor_style *style);
+
+#endif
