@@ -32,18 +32,19 @@ GATHER(4)
 GATHER(8)
 GATHER(16)
 
-static void gather(const char *in, int64_t step, size_t itemsize, char *out, size_t count)
+void ptio_gather(const void *in, int64_t step, size_t itemsize, void *out, uint64_t count)
 {
+    size_t n = (size_t)count;
     if (step == (int64_t)itemsize) {
-        memcpy(out, in, count * itemsize);
+        memcpy(out, in, n * itemsize);
         return;
     }
     switch (itemsize) {
-    case 1: gather_1(in, step, out, count); return;
-    case 2: gather_2(in, step, out, count); return;
-    case 4: gather_4(in, step, out, count); return;
-    case 8: gather_8(in, step, out, count); return;
-    default: gather_16(in, step, out, count); return;
+    case 1: gather_1(in, step, out, n); return;
+    case 2: gather_2(in, step, out, n); return;
+    case 4: gather_4(in, step, out, n); return;
+    case 8: gather_8(in, step, out, n); return;
+    default: gather_16(in, step, out, n); return;
     }
 }
 
@@ -119,7 +120,7 @@ static void convert_pieces(plan casts, const char *in, int64_t in_step, size_t i
         size_t n = count < PIECE ? (size_t)count : PIECE;
         const char *piece = in;
         if (in_step != (int64_t)in_size) {
-            gather(in, in_step, in_size, gathered, n);
+            ptio_gather(in, in_step, in_size, gathered, n);
             piece = gathered;
         }
         run(casts, in_size, piece, out, n);
@@ -127,12 +128,6 @@ static void convert_pieces(plan casts, const char *in, int64_t in_step, size_t i
         out += n * out_size;
         count -= n;
     }
-}
-
-/* Elements side by side in memory; `to` is not narrower than a byte, so one copy does. */
-static void copy_elements(const char *in, int64_t in_step, size_t itemsize, char *out, uint64_t count)
-{
-    gather(in, in_step, itemsize, out, (size_t)count);
 }
 
 /* Both complex: two floats for each. */
@@ -146,7 +141,7 @@ static void convert_complex(plan casts, const char *in, int64_t in_step, size_t 
     }
     while (count > 0) {
         size_t n = count < PIECE / 2 ? (size_t)count : PIECE / 2;
-        gather(in, in_step, in_size, gathered, n);
+        ptio_gather(in, in_step, in_size, gathered, n);
         run(casts, in_size / 2, gathered, out, n * 2);
         in += (int64_t)n * in_step;
         out += n * out_size;
@@ -187,15 +182,26 @@ static void convert_complex_to_bool(plan casts, const char *in, int64_t in_step,
     }
 }
 
+static bool find_plan(ptio_dtype from, ptio_dtype to, plan *ret)
+{
+    return ptio_dtype_rows[to].class_ != PTIO_DTYPE_QUANTIZED && make_plan(real_of(stored_of(from)), real_of(to), ret);
+}
+
+bool ptio_can_convert(ptio_dtype from, ptio_dtype to)
+{
+    plan casts;
+    return from == to || find_plan(from, to, &casts);
+}
+
 bool ptio_convert(ptio_dtype from, const void *in, int64_t in_step, ptio_dtype to, void *out, uint64_t count)
 {
     size_t in_size = ptio_dtype_rows[from].itemsize, out_size = ptio_dtype_rows[to].itemsize;
     plan casts;
     if (from == to && from != PTIO_BOOL) {
-        copy_elements(in, in_step, in_size, out, count);
+        ptio_gather(in, in_step, in_size, out, count);
         return true;
     }
-    if (ptio_dtype_rows[to].class_ == PTIO_DTYPE_QUANTIZED || !make_plan(real_of(stored_of(from)), real_of(to), &casts))
+    if (!find_plan(from, to, &casts))
         return false;
     if (is_complex(from) && is_complex(to))
         convert_complex(casts, in, in_step, in_size, out, out_size, count);

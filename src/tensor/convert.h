@@ -22,6 +22,12 @@ uint8_t ptio_float_to_float8(ptio_dtype dtype, float value);
  */
 bool ptio_convert(ptio_dtype from, const void *in, int64_t in_step, ptio_dtype to, void *out, uint64_t count);
 
+/** Whether there is a cast from one dtype to another: between numbers, from the ints of a quantized dtype, and to itself. */
+bool ptio_can_convert(ptio_dtype from, ptio_dtype to);
+
+/** Lay `count` elements of `itemsize` bytes (1, 2, 4, 8, 16), `step` bytes apart, side by side. */
+void ptio_gather(const void *in, int64_t step, size_t itemsize, void *out, uint64_t count);
+
 /** Reverse the bytes of `count` units of `unit` bytes (1, 2, 4, 8) in place. */
 void ptio_swap_bytes(void *bytes, uint64_t count, size_t unit);
 

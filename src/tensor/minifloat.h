@@ -127,7 +127,7 @@ PTIO_INLINE uint16_t ptio_narrow_bfloat16(uint32_t bits)
     return (uint16_t)((bits & ~PTIO_F32_SIGN) > PTIO_F32_INFINITY ? 0x7FC0u : rounded);
 }
 
-/* There is no infinity: 464 and more, and infinity too, become the largest value, 448. (PyTorch before 2.13 made them NaN.) */
+/* There is no infinity: 464 and more, and infinity too, become the largest value, 448. (Older releases of PyTorch made them NaN.) */
 PTIO_INLINE uint8_t ptio_narrow_float8_e4m3fn(uint32_t bits)
 {
     uint32_t magnitude = bits & ~PTIO_F32_SIGN, sign = (bits & PTIO_F32_SIGN) >> 24;

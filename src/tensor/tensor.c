@@ -121,6 +121,19 @@ static bool is_nested(ptio_layout layout)
     return layout == PTIO_NESTED || layout == PTIO_JAGGED;
 }
 
+/* Only what PyTorch can conjugate or negate; it refuses the rest too, some of it later. */
+static ptio_status check_math_bits(const ptio_tensor_spec *spec, ptio_error *err)
+{
+    const ptio_dtype_row *row = &ptio_dtype_rows[spec->dtype];
+    bool negatable = row->class_ == PTIO_DTYPE_COMPLEX || row->class_ == PTIO_DTYPE_INTEGER ||
+                     (row->class_ == PTIO_DTYPE_REAL && row->itemsize > 1);
+    if (spec->flags & PTIO_TENSOR_CONJ && row->class_ != PTIO_DTYPE_COMPLEX)
+        return REFUSE(err, "tensor.conj", "a tensor of %s has the conj bit, which is for complex numbers", row->name);
+    if (spec->flags & PTIO_TENSOR_NEG && !negatable)
+        return REFUSE(err, "tensor.neg", "a tensor of %s has the neg bit, but there is no negative of it", row->name);
+    return PTIO_OK;
+}
+
 static ptio_status check_spec(const ptio_tensor_spec *spec, ptio_error *err)
 {
     if (spec->ndim > PTIO_MOST_DIMENSIONS)
@@ -129,6 +142,8 @@ static ptio_status check_spec(const ptio_tensor_spec *spec, ptio_error *err)
         return REFUSE(err, "tensor.dtype", "a tensor has no dtype");
     if (spec->layout == PTIO_STRIDED && !spec->storage && !(spec->flags & (PTIO_TENSOR_META | PTIO_TENSOR_WRAPPER)))
         return REFUSE(err, "tensor.storage", "a tensor has no storage");
+    if (spec->flags & (PTIO_TENSOR_CONJ | PTIO_TENSOR_NEG))
+        return check_math_bits(spec, err);
     return PTIO_OK;
 }
 
@@ -283,6 +298,14 @@ const ptio_tensor *ptio_tensor_part(const ptio_tensor *tensor, size_t index, con
     if (name)
         *name = tensor->extra->parts[index].name;
     return tensor->extra->parts[index].tensor;
+}
+
+const ptio_tensor *ptio_tensor_part_named(const ptio_tensor *tensor, const char *name)
+{
+    for (size_t i = 0; i < ptio_tensor_part_count(tensor); i++)
+        if (strcmp(tensor->extra->parts[i].name, name) == 0)
+            return tensor->extra->parts[i].tensor;
+    return NULL;
 }
 
 const ptio_value *ptio_tensor_part_value(const ptio_tensor *tensor, size_t index)

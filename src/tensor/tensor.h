@@ -65,19 +65,34 @@ ptio_status ptio_tensor_new(ptio_arena *arena, const ptio_tensor_spec *spec, con
 /** A copy with other flags (a Parameter of its data). NULL where there is no memory. */
 const ptio_tensor *ptio_tensor_with_flags(ptio_arena *arena, const ptio_tensor *tensor, unsigned set, unsigned clear);
 
+/** The part called `name`, or NULL. */
+const ptio_tensor *ptio_tensor_part_named(const ptio_tensor *tensor, const char *name);
+
+/** Whether reading the elements would cost far more than the storage holds (limits: expand_factor). PTIO_ERR_LIMIT "limit.expand". */
+ptio_status ptio_tensor_check_expansion(const ptio_tensor *tensor, ptio_error *err);
+
 /** Copy elements as bytes of the tensor's own dtype in C order, conj and neg resolved, in host byte order: what hashes are made of.
- *  Calls `take` with pieces of up to 64 KiB. */
+ *  Calls `take` with pieces of up to 64 KiB. Packed dtypes stay packed; bool bytes are 0 or 1. */
 typedef ptio_status (*ptio_take_bytes)(void *ctx, const void *bytes, size_t size, ptio_error *err);
 ptio_status ptio_tensor_stream(const ptio_tensor *tensor, ptio_take_bytes take, void *ctx, ptio_error *err);
 
 /**
- * The rules that the shapes of the parts of a sparse, nested or per-channel tensor must obey; looks at no element.
- * Errors     PTIO_ERR_FORMAT "sparse.shape", "quantizer.shape" …
+ * The rules that the shapes and dtypes of the parts of a sparse, nested or quantized tensor must obey; looks at no element. Parts go
+ * by their names: indices, values; crow, col, ccol, row; scales, zero_points; buffer, sizes, strides, offsets. A nested tensor may
+ * lack any of its own.
+ *
+ * Errors     PTIO_ERR_FORMAT "sparse.part", "sparse.dtype", "sparse.shape", "quantizer.scheme", "quantizer.scale", "quantizer.axis",
+ *            "quantizer.part", "quantizer.shape", "nested.dtype", "nested.shape"
  */
 ptio_status ptio_tensor_check_parts(const ptio_tensor *tensor, ptio_error *err);
 
-/** The rules that their elements must obey (indices inside the shape, monotone pointers, scales that are numbers). Reads them all.
- *  Errors     PTIO_ERR_FORMAT "sparse.index", "sparse.pointers", "quantizer.scale" …; what reading gives */
+/**
+ * The rules that their elements must obey too (indices inside the shape, pointers that do not fall, scales that are numbers). Reads
+ * them all, but nothing of a meta tensor. `heap` is not needed for the layouts there are.
+ *
+ * Errors     PTIO_ERR_FORMAT "sparse.index", "sparse.pointers", "sparse.order", "quantizer.scale", "quantizer.zero-point",
+ *            "nested.bounds"; PTIO_ERR_LIMIT "limit.expand"; what reading gives
+ */
 ptio_status ptio_tensor_check_elements(const ptio_tensor *tensor, ptio_heap *heap, ptio_error *err);
 
 #endif
