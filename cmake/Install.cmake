@@ -10,7 +10,12 @@ endif()
 install(FILES man/ptio.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES LICENSE README.md TYPE DOC)
 
-# The pkg-config file follows its prefix, unless a folder is an absolute path.
+# The pkg-config file finds its prefix from where it lies, unless a folder is an absolute path.
+file(RELATIVE_PATH pc_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+set(pc_prefix "\${pcfiledir}/${pc_prefix}")
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+    set(pc_prefix "${CMAKE_INSTALL_PREFIX}")
+endif()
 foreach(folder LIBDIR INCLUDEDIR)
     string(TOLOWER pc_${folder} name)
     if(IS_ABSOLUTE "${CMAKE_INSTALL_${folder}}")
