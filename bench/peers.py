@@ -1,0 +1,98 @@
+"""The same jobs by PyTorch (default and mmap=True, each with weights_only True and False), safetensors and the C unpickler.
+
+    python peers.py FOLDER [SECONDS]
+    python peers.py --fresh FOLDER      job 4a as the first load of a process, once
+
+Prints the lines of bench/timing.h. Each measurement is repeated for SECONDS (10), at least twice and at most 15 times; results
+are freed outside the time.
+"""
+
+import pickle
+import sys
+import time
+import zipfile
+
+import torch
+from safetensors import safe_open
+
+MODES = {
+    "torch": {},
+    "torch.unrestricted": {"weights_only": False},
+    "torch.mmap": {"mmap": True},
+    "torch.mmap.unrestricted": {"mmap": True, "weights_only": False},
+}
+PICKED_BIG = ["layer100.weight"]
+PICKED_SMALL = [f"block{n // 4}.part{n % 4}.weight" for n in (i * 7919 % 20_000 for i in range(1000))]
+
+
+def measure(name, job, seconds):
+    job()
+    times = []
+    end = time.monotonic() + seconds
+    while len(times) < 2 or (len(times) < 15 and time.monotonic() < end):
+        start = time.perf_counter_ns()
+        result = job()
+        times.append(time.perf_counter_ns() - start)
+        del result
+    times.sort()
+    print(name, times[0], times[len(times) // 2], times[-1], len(times), sep="\t", flush=True)
+
+
+def listed(tensors):
+    """Every dtype, shape, stride and offset, as the job of ptio reads them."""
+    for tensor in tensors:
+        tensor.dtype, tensor.shape, tensor.stride(), tensor.storage_offset()
+    return tensors
+
+
+def torch_list(path, mode):
+    value = torch.load(path, **mode)
+    return listed(value.values() if isinstance(value, dict) else value)
+
+
+def torch_copy(path, mode, names):
+    value = torch.load(path, **mode)
+    return [value[name].clone() for name in names]
+
+
+def safetensors_list(path):
+    with safe_open(path, framework="pt") as file:
+        slices = [file.get_slice(name) for name in file.keys()]
+        return [(s.get_shape(), s.get_dtype()) for s in slices]
+
+
+def safetensors_copy(path, names):
+    with safe_open(path, framework="pt") as file:
+        return [file.get_tensor(name).clone() for name in names]
+
+
+def main(folder, seconds):
+    for job, file in (("1a", "a"), ("1b", "b"), ("7", "c"), ("1c.e", "e"), ("1c.f", "f")):
+        path = f"{folder}/{file}.pt"
+        run = torch_list if job[0] == "1" else lambda path, mode: torch.load(path, **mode)
+        for name, mode in MODES.items():
+            measure(f"{job}.{name}", lambda: run(path, mode), seconds)
+    for job, file, names in (("4a", "a", PICKED_BIG), ("4b", "b", PICKED_SMALL)):
+        for name, mode in MODES.items():
+            measure(f"{job}.{name}", lambda: torch_copy(f"{folder}/{file}.pt", mode, names), seconds)
+        measure(f"{job}.safetensors", lambda: safetensors_copy(f"{folder}/{file}.safetensors", names), seconds)
+    for job, file in (("1a", "a"), ("1b", "b")):
+        measure(f"{job}.safetensors", lambda: safetensors_list(f"{folder}/{file}.safetensors"), seconds)
+    with zipfile.ZipFile(f"{folder}/c.pt") as archive:
+        program = archive.read("c/data.pkl")
+    measure("7.cpickle", lambda: pickle.loads(program), seconds)
+
+
+def fresh(folder):
+    """A first load takes its memory from the system; later ones find what earlier ones gave back."""
+    torch_list(f"{folder}/r.pt", {})  # whatever PyTorch itself does on its first use
+    start = time.perf_counter_ns()
+    torch_copy(f"{folder}/a.pt", {}, PICKED_BIG)
+    print(time.perf_counter_ns() - start)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--fresh":
+        fresh(sys.argv[2])
+    else:
+        main(sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 10)

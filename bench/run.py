@@ -1,0 +1,269 @@
+"""Run the bench: ptio beside PyTorch, safetensors and what the machine allows, as Markdown.
+
+    python run.py --ptio BUILD/bin/ptio [--folder FOLDER] [--keep] [--seconds N] [--output FILE]
+
+The Python that runs this must have torch, numpy and safetensors. `make_files.py` writes the files into FOLDER (build/bench), 2.2 GiB;
+the large ones are removed at the end unless --keep is given. --seconds is the time for each measurement of a peer.
+"""
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+JOBS = (
+    ("1a", "list 200 tensors, 1 GiB"),
+    ("1b", "list 20,000 tensors of 1 KiB"),
+    ("1c.e", "list 100,000 tensors of 16 B"),
+    ("1c.f", "list 100,000 views of one storage"),
+    ("4a", "copy 1 of 200 tensors, 5 MiB"),
+    ("4b", "copy 1,000 of 20,000 tensors"),
+    ("7", "load 200,000 scalars, each under a string"),
+    ("9b", "check 1 GiB: every byte, every CRC"),
+)
+PEERS = ("torch", "torch.unrestricted", "torch.mmap", "torch.mmap.unrestricted", "safetensors", "cpickle")
+PEER_TITLES = (
+    "torch.load",
+    "weights_only=False",
+    "mmap=True",
+    "mmap=True, weights_only=False",
+    "safetensors",
+    "C unpickler alone",
+)
+
+
+class Results(dict):
+    """Lines of bench/timing.h, by name: a list of min, median, max, runs for a time, of one number for a count."""
+
+    def collect(self, *command):
+        print("  " + " ".join(os.path.basename(word) for word in command), file=sys.stderr)
+        for line in subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines():
+            name, *numbers = line.split("\t")
+            self[name] = [int(number) for number in numbers]
+
+    def median(self, name):
+        return self[name][1] if name in self else None
+
+    def ratio(self, slow, fast):
+        return self.median(slow) / self.median(fast)
+
+
+def targets(r):
+    """Each with its job, its text, what was measured, the bound, and whether the bound is the most or the least."""
+
+    def at_most(job, ms, name=None):
+        return job, f"at most {ms:g} ms", r.median(name or job) / 1e6, ms, "most"
+
+    def faster(job, times, peer, title):
+        return job, f"at least {times:g} times as fast as {title}", r.ratio(peer, job), times, "least"
+
+    mmap, free = "mmap=True", "mmap=True, weights_only=False"
+    yield at_most("1a", 0.2)
+    yield faster("1a", 20, "1a.torch.mmap", mmap)
+    yield at_most("1b", 4)
+    yield faster("1b", 400, "1b.torch.mmap", mmap)
+    yield faster("1b", 150, "1b.torch.mmap.unrestricted", free)
+    yield faster("1b", 1, "1b.safetensors", "safetensors")
+    yield at_most("1c.e", 26)
+    yield faster("1c.e", 100, "1c.e.torch.mmap", mmap)
+    yield at_most("1c.f", 26)
+    yield faster("1c.f", 60, "1c.f.torch.mmap", mmap)
+    yield at_most("4a", 1.2)
+    yield faster("4a", 700, "4a.torch.fresh", "the first torch.load of a process")
+    yield faster("4a", 4, "4a.torch.mmap", mmap)
+    yield at_most("4b", 5)
+    yield faster("4b", 90, "4b.torch.mmap", mmap)
+    more = (r["4b.bytes"][0] - r["b.metadata"][0]) / r["4b.needed"][0]
+    yield "4b", "at most 1.2 times the bytes needed, beside the metadata", more, 1.2, "most"
+    yield at_most("7", 6)
+    yield faster("7", 6, "7.cpickle", "the C unpickler")
+    yield faster("7", 75, "7.torch", "torch.load")
+    for size in ("64", "512", "1MiB"):
+        text = f"records of {size}: at least 0.95 of copy and CRC by libdeflate".replace("MiB", " MiB")
+        yield f"9a.{size}", text, r.ratio(f"9a.{size}.limit", f"9a.{size}"), 0.95, "least"
+    yield "9b", "at least 0.9 of a mapped read", r.ratio("9b.limit", "9b"), 0.9, "least"
+    zlib = r.median("9a.1MiB.zlib") * r["limit.bytes"][0] / 2**20 / r.median("9b")
+    yield "9b", "at least 5 times the rate of zlib's CRC", zlib, 5, "least"
+    for file, ms, times in (("a", 1.5, 1000), ("b", 12, 150)):
+        job = f"11.{file}"
+        yield at_most(job, ms)
+        yield faster(job, times, f"{job}.python", "python with torch")
+        allowed = 8 + 4 * r[f"{file}.metadata"][0] / 2**20
+        used = (r[f"12.{file}.peak"][0] - r["12.none.peak"][0]) / 1024
+        yield f"12.{file}", f"peak memory of listing: at most {allowed:.2f} MiB", used, allowed, "most"
+
+
+def number(x):
+    return f"{x:,.0f}" if x >= 100 else f"{x:.3g}"
+
+
+def ms(ns):
+    return number(ns / 1e6) if ns is not None else ""
+
+
+def row(*cells):
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def head(*titles):
+    return [row(*titles), "|" + "---|" * len(titles)]
+
+
+def times_table(r):
+    yield from head("job", "work", "ptio: min", "median", "max", "limit", "of the limit", *PEER_TITLES)
+    for job, work in JOBS:
+        low, median, high, _ = r[job]
+        limit = r[f"{job}.limit"]
+        noisy = "*" if limit[1] > 1.25 * limit[0] else ""
+        share = f"{limit[1] / median:.2f}"
+        peers = (ms(r.median(f"{job}.{peer}")) for peer in PEERS)
+        yield row(job, work, ms(low), ms(median), ms(high), ms(limit[1]) + noisy, share, *peers)
+
+
+def processes_table(r):
+    yield from head("job 11: whole process", "ptio ls", "python with torch", "unzip -l")
+    for file, work in (("a", JOBS[0][1]), ("b", JOBS[1][1])):
+        yield row(work, *(ms(r.median(f"11.{file}{other}")) for other in ("", ".python", ".unzip")))
+
+
+def targets_table(r):
+    yield from head("job", "target", "measured", "")
+    for job, text, measured, bound, kind in targets(r):
+        met = measured <= bound if kind == "most" else measured >= bound
+        by = measured / bound if kind == "most" else bound / measured
+        yield row(job, text, number(measured), "met" if met else f"**missed by {by:.2f} x**")
+
+
+def machine_table(r):
+    def rate(name, size):
+        return f"{size / r.median(name):.1f} GB/s"
+
+    yield from head("what the machine allows", "")
+    yield row("read a mapped file of 1 GiB", rate("limit.mapped", r["limit.bytes"][0]))
+    yield row("pread it into one small buffer", rate("limit.pread", r["limit.bytes"][0]))
+    yield row("memcpy, warm", rate("limit.memcpy", r["limit.copied"][0]))
+    yield row("CRC of 1 MiB in the cache: copy and libdeflate / zlib",
+              rate("9a.1MiB.limit", 2**20) + " / " + rate("9a.1MiB.zlib", 2**20))
+
+
+def instructions_table(r):
+    yield from head("open and list", "opcodes", "metadata", "instructions", "for each opcode")
+    for file in "abcef":
+        opcodes, count = r[f"{file}.opcodes"][0], r[f"{file}.instructions"][0]
+        yield row(f"file {file}", f"{opcodes:,}", f"{r[f'{file}.metadata'][0]:,} B", f"{count:,}", f"{count / opcodes:.1f}")
+
+
+def count_instructions(r, bench, folder):
+    """Of open and list, by callgrind: a figure that no neighbour disturbs."""
+
+    def count(*arguments):
+        command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", bench, "list", *arguments]
+        output = subprocess.run(command, check=True, stderr=subprocess.PIPE, text=True).stderr
+        return int(re.search(r"Collected : (\d+)", output)[1])
+
+    start = count()
+    for file in "abcef":
+        r[f"{file}.instructions"] = [count(f"{folder}/{file}.pt") - start]
+
+
+PYTHON_LS = "import sys, torch\nfor k, v in torch.load(sys.argv[1], mmap=True).items(): print(k, v.dtype, v.shape)"
+
+
+def measure(ptio, bench, folder, seconds):
+    r = Results()
+    peers = os.path.join(HERE, "peers.py")
+    r.collect(bench, "jobs", folder)
+    for file in "ab":
+        path = f"{folder}/{file}.pt"
+        r.collect(bench, "spawn", f"11.{file}", "50", ptio, "ls", path)
+        r.collect(bench, "spawn", f"11.{file}.python", "5", sys.executable, "-c", PYTHON_LS, path)
+        if shutil.which("unzip"):
+            r.collect(bench, "spawn", f"11.{file}.unzip", "20", "unzip", "-l", path)
+        r.collect(bench, "spawn", f"12.{file}", "3", bench, "list", path)
+    r.collect(bench, "spawn", "12.none", "3", bench, "list")
+    r.collect(sys.executable, peers, folder, seconds)
+    fresh = sorted(int(subprocess.check_output([sys.executable, peers, "--fresh", folder])) for _ in range(5))
+    r["4a.torch.fresh"] = [fresh[0], fresh[2], fresh[4], 5]
+    if shutil.which("valgrind"):
+        count_instructions(r, bench, folder)
+    return r
+
+
+def machine():
+    with open("/proc/cpuinfo") as file:
+        model = re.search(r"model name\s*: (.*)", file.read())
+    import safetensors
+    import torch
+
+    return (
+        f"{model[1] if model else platform.machine()}, {os.cpu_count()} threads, "
+        f"{platform.system()} {platform.release().split('-')[0]}; Python {platform.python_version()}, "
+        f"PyTorch {torch.__version__}, safetensors {safetensors.__version__}"
+    )
+
+
+def report(r):
+    yield "# How fast it is"
+    yield ""
+    yield "Made by `./dev bench`, all in one run; times are medians in milliseconds where nothing else is said. The files are in the"
+    yield "page cache. The jobs are those of `bench/bench.c`, the files those of `bench/make_files.py`. Everything is one thread."
+    yield ""
+    yield machine() + "."
+    yield ""
+    yield "## Targets"
+    yield ""
+    yield from targets_table(r)
+    yield ""
+    yield "## Times"
+    yield ""
+    yield from times_table(r)
+    yield ""
+    yield from processes_table(r)
+    yield ""
+    yield "The limit is measured in the same process, alternating with the job (`bench/limits.c`): to list and load, directory and pickle read"
+    yield "into a warm buffer and passed over once, entry by entry and opcode by opcode, nothing built; to copy, those and the bytes"
+    yield "of the tensors; to check, the mapped file read once. A star: its median is more than 1.25 times its fewest, the machine was busy."
+    yield f"Mapped (`mmap`), 4a takes {ms(r.median('4a.mmap'))}, 4b {ms(r.median('4b.mmap'))}, 9b {ms(r.median('9b.mmap'))}."
+    yield ""
+    yield from machine_table(r)
+    if "a.instructions" in r:
+        yield ""
+        yield "## Instructions"
+        yield ""
+        yield "Counted by callgrind, the start of the process left out: a figure that does not depend on what else the machine does."
+        yield ""
+        yield from instructions_table(r)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--ptio", required=True, help="the built command; ptio_bench is built beside it")
+    parser.add_argument("--folder", default="build/bench", help="for the files (2.2 GiB)")
+    parser.add_argument("--keep", action="store_true", help="keep the files of 1 GiB")
+    parser.add_argument("--seconds", default="10", help="for each measurement of a peer")
+    parser.add_argument("--output", help="write the Markdown there too")
+    options = parser.parse_args()
+
+    ptio = os.path.abspath(options.ptio)
+    subprocess.run(
+        ["cmake", "--build", os.path.dirname(os.path.dirname(ptio)), "--target", "ptio_bench"], check=True, stdout=sys.stderr
+    )
+    subprocess.run([sys.executable, os.path.join(HERE, "make_files.py"), options.folder], check=True)
+    results = measure(ptio, os.path.join(os.path.dirname(ptio), "ptio_bench"), options.folder, options.seconds)
+    text = "\n".join(report(results)) + "\n"
+    print(text, end="")
+    if options.output:
+        with open(options.output, "w") as file:
+            file.write(text)
+    if not options.keep:
+        for name in ("a.pt", "a.safetensors"):
+            os.remove(os.path.join(options.folder, name))
+
+
+if __name__ == "__main__":
+    main()
