@@ -1,4 +1,4 @@
-# Programs of our own beside the command: tests, fuzz targets, benchmarks.
+# Programs of our own beside the command: tests and fuzz targets.
 
 # ptio_find_programs(<folder> <programs> <helpers>): each .c file with a main() is a program, the others help them
 function(ptio_find_programs folder programs helpers)

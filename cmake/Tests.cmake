@@ -12,6 +12,7 @@
 # All run in the source folder. PTIO_TEST_DATA (a macro) is tests/data there. PTIO_TEST_SHARE (environment, 0 to 1) asks the
 # long tests for a part of their work. `ctest -L pickle` runs one folder's tests.
 
+include(Programs)
 pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
 
 set(PTIO_TEST_TIMEOUT 300 CACHE STRING "Seconds until a test counts as hanging")

@@ -59,7 +59,7 @@ def check_manual(ptio):
     """Words that the manual page or --help has, and the other has not."""
     manual = (SOURCE / "man/ptio.1").read_text().replace("\\-", "-")
     _, usage = run([ptio, "--help"])
-    commands = re.findall(r"^  ([a-z]+) ", usage, re.MULTILINE)
+    commands = re.findall(r"^  ([a-z]+) ", usage.partition("example:")[0], re.MULTILINE)
     if not commands:
         yield "ptio --help", "names no command"
     for command in commands:
