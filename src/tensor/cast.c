@@ -33,15 +33,24 @@ PTIO_INLINE uint64_t to_u64(double x)
 
 /* ---- the loops ---- */
 
-#define CAST(name, in_type, out_type, expression)             \
-    static void name(const char *in, char *out, size_t count) \
-    {                                                         \
-        for (size_t i = 0; i < count; i++) {                  \
-            in_type x;                                        \
-            memcpy(&x, in + i * sizeof x, sizeof x);          \
-            out_type y = (out_type)(expression);              \
-            memcpy(out + i * sizeof y, &y, sizeof y);         \
-        }                                                     \
+/* Elements of a block: a number that compilers know, so that even cautious ones make vectors of the loop. */
+#define BLOCK 64
+
+#define CAST(name, in_type, out_type, expression)                                                              \
+    PTIO_INLINE void name##_some(const char *restrict in, char *restrict out, size_t count)                    \
+    {                                                                                                          \
+        for (size_t i = 0; i < count; i++) {                                                                   \
+            in_type x;                                                                                         \
+            memcpy(&x, in + i * sizeof x, sizeof x);                                                           \
+            out_type y = (out_type)(expression);                                                               \
+            memcpy(out + i * sizeof y, &y, sizeof y);                                                          \
+        }                                                                                                      \
+    }                                                                                                          \
+    static void name(const char *restrict in, char *restrict out, size_t count)                                \
+    {                                                                                                          \
+        for (; count >= BLOCK; count -= BLOCK, in += BLOCK * sizeof(in_type), out += BLOCK * sizeof(out_type)) \
+            name##_some(in, out, BLOCK);                                                                       \
+        name##_some(in, out, count);                                                                           \
     }
 
 CAST(widen_float16, uint16_t, uint32_t, ptio_widen_float16(x))

@@ -1,6 +1,6 @@
 /*
  * Casts of whole arrays by way of one of four wide types: float32, float64, int64, uint64. Contiguous in, contiguous out, neither
- * aligned. For convert.c.
+ * aligned, and not the same memory. For convert.c.
  */
 #ifndef PTIO_TENSOR_CAST_H
 #define PTIO_TENSOR_CAST_H
@@ -8,7 +8,7 @@
 #include "base/os.h"
 #include "ptio.h"
 
-typedef void (*ptio_cast)(const char *in, char *out, size_t count);
+typedef void (*ptio_cast)(const char *restrict in, char *restrict out, size_t count);
 
 /** The wide type that holds every value of a dtype: PTIO_FLOAT32, _FLOAT64, _INT64 or _UINT64; PTIO_NO_DTYPE where there is none. */
 ptio_dtype ptio_cast_wide(ptio_dtype dtype);

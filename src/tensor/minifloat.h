@@ -36,12 +36,31 @@ PTIO_INLINE float ptio_bits_float(uint32_t bits)
 /** 2^exponent as the bits of a binary32. */
 #define PTIO_F32_POWER(exponent) ((uint32_t)((exponent) + PTIO_F32_BIAS) << 23)
 
+/** `a` where `condition` is 1, `b` where it is 0. Why not ?: since compilers turn that into a jump, and a jump keeps vectors away. */
+PTIO_INLINE uint32_t ptio_select(uint32_t condition, uint32_t a, uint32_t b)
+{
+    uint32_t mask = 0u - condition;
+    return (a & mask) | (b & ~mask);
+}
+
+/** Of numbers below 2^31; vectors compare signed ones more easily. */
+PTIO_INLINE uint32_t ptio_is_at_least(uint32_t magnitude, uint32_t least)
+{
+    return (int32_t)magnitude >= (int32_t)least;
+}
+
+/** Of the bits of a binary32 without the sign. */
+PTIO_INLINE uint32_t ptio_is_nan(uint32_t magnitude)
+{
+    return ptio_is_at_least(magnitude, PTIO_F32_INFINITY + 1);
+}
+
 /** The binary32 of a finite small float: `magnitude` is its bits without the sign. */
 PTIO_INLINE uint32_t ptio_small_widen(uint32_t magnitude, int fraction, int bias)
 {
     uint32_t normal = (magnitude << (23 - fraction)) + ((uint32_t)(PTIO_F32_BIAS - bias) << 23);
     float subnormal = (float)(int32_t)magnitude * ptio_bits_float(PTIO_F32_POWER(1 - bias - fraction));
-    return magnitude >> fraction ? normal : ptio_float_bits(subnormal);
+    return ptio_select(ptio_is_at_least(magnitude, 1u << fraction), normal, ptio_float_bits(subnormal));
 }
 
 /**
@@ -56,7 +75,7 @@ PTIO_INLINE uint32_t ptio_small_narrow(uint32_t magnitude, int fraction, int bia
     /* The sum with a power of two whose last bit is worth one unit of the subnormals rounds to that unit. */
     uint32_t unit = PTIO_F32_POWER(1 - bias - fraction + 23);
     uint32_t subnormal = ptio_float_bits(ptio_bits_float(magnitude) + ptio_bits_float(unit)) - unit;
-    return magnitude >= PTIO_F32_POWER(1 - bias) ? normal : subnormal;
+    return ptio_select(ptio_is_at_least(magnitude, PTIO_F32_POWER(1 - bias)), normal, subnormal);
 }
 
 /* ---- bits of each dtype to bits of a float32 ---- */
@@ -65,8 +84,8 @@ PTIO_INLINE uint32_t ptio_widen_float16(uint16_t bits)
 {
     uint32_t magnitude = bits & 0x7FFFu, sign = (uint32_t)(bits & 0x8000u) << 16;
     uint32_t payload = (magnitude & 0x3FFu) << 13;
-    uint32_t special = PTIO_F32_INFINITY | payload | (payload ? PTIO_F32_QUIET : 0);
-    return sign | (magnitude >= 0x7C00u ? special : ptio_small_widen(magnitude, 10, 15));
+    uint32_t special = PTIO_F32_INFINITY | payload | ptio_select(payload != 0, PTIO_F32_QUIET, 0);
+    return sign | ptio_select(ptio_is_at_least(magnitude, 0x7C00u), special, ptio_small_widen(magnitude, 10, 15));
 }
 
 PTIO_INLINE uint32_t ptio_widen_bfloat16(uint16_t bits)
@@ -77,7 +96,7 @@ PTIO_INLINE uint32_t ptio_widen_bfloat16(uint16_t bits)
 PTIO_INLINE uint32_t ptio_widen_float8_e4m3fn(uint8_t bits)
 {
     uint32_t magnitude = bits & 0x7Fu, sign = (uint32_t)(bits & 0x80u) << 24;
-    return sign | (magnitude == 0x7Fu ? 0x7FF00000u : ptio_small_widen(magnitude, 3, 7));
+    return sign | ptio_select(magnitude == 0x7Fu, 0x7FF00000u, ptio_small_widen(magnitude, 3, 7));
 }
 
 /* The upper half of a float16. */
@@ -90,7 +109,7 @@ PTIO_INLINE uint32_t ptio_widen_float8_e5m2(uint8_t bits)
 PTIO_INLINE uint32_t ptio_widen_float8_fnuz(uint8_t bits, int fraction, int bias)
 {
     uint32_t magnitude = bits & 0x7Fu, sign = (uint32_t)(bits & 0x80u) << 24;
-    return bits == 0x80u ? PTIO_F32_INFINITY | 1 : sign | ptio_small_widen(magnitude, fraction, bias);
+    return ptio_select(bits == 0x80u, PTIO_F32_INFINITY | 1, sign | ptio_small_widen(magnitude, fraction, bias));
 }
 
 PTIO_INLINE uint32_t ptio_widen_float8_e4m3fnuz(uint8_t bits)
@@ -106,8 +125,8 @@ PTIO_INLINE uint32_t ptio_widen_float8_e5m2fnuz(uint8_t bits)
 /* The exponent of a binary32 and nothing else; 2^-127 is a subnormal there. */
 PTIO_INLINE uint32_t ptio_widen_float8_e8m0fnu(uint8_t bits)
 {
-    uint32_t power = bits == 0xFFu ? PTIO_F32_INFINITY | 1 : (uint32_t)bits << 23;
-    return bits == 0 ? 0x00400000u : power;
+    uint32_t power = ptio_select(bits == 0xFFu, PTIO_F32_INFINITY | 1, (uint32_t)bits << 23);
+    return ptio_select(bits == 0, 0x00400000u, power);
 }
 
 /* ---- bits of a float32 to bits of each dtype ---- */
@@ -116,38 +135,41 @@ PTIO_INLINE uint16_t ptio_narrow_float16(uint32_t bits)
 {
     uint32_t magnitude = bits & ~PTIO_F32_SIGN, sign = (bits & PTIO_F32_SIGN) >> 16;
     uint32_t nan = 0x7E00u | (magnitude >> 13 & 0x3FFu);
-    uint32_t special = magnitude > PTIO_F32_INFINITY ? nan : 0x7C00u;
-    return (uint16_t)(sign | (magnitude >= PTIO_F32_POWER(16) ? special : ptio_small_narrow(magnitude, 10, 15)));
+    uint32_t special = ptio_select(ptio_is_nan(magnitude), nan, 0x7C00u);
+    return (uint16_t)(sign | ptio_select(ptio_is_at_least(magnitude, PTIO_F32_POWER(16)), special,
+                                         ptio_small_narrow(magnitude, 10, 15)));
 }
 
 /* PyTorch has two NaNs here: 7FC0 where it goes element by element, FFFF in its vectors. This is the first. */
 PTIO_INLINE uint16_t ptio_narrow_bfloat16(uint32_t bits)
 {
     uint32_t rounded = (bits + 0x7FFFu + (bits >> 16 & 1)) >> 16;
-    return (uint16_t)((bits & ~PTIO_F32_SIGN) > PTIO_F32_INFINITY ? 0x7FC0u : rounded);
+    return (uint16_t)ptio_select(ptio_is_nan(bits & ~PTIO_F32_SIGN), 0x7FC0u, rounded);
 }
 
 /* There is no infinity: 464 and more, and infinity too, become the largest value, 448. (Older releases of PyTorch made them NaN.) */
 PTIO_INLINE uint8_t ptio_narrow_float8_e4m3fn(uint32_t bits)
 {
     uint32_t magnitude = bits & ~PTIO_F32_SIGN, sign = (bits & PTIO_F32_SIGN) >> 24;
-    uint32_t special = magnitude > PTIO_F32_INFINITY ? 0x7Fu : 0x7Eu;
-    return (uint8_t)(sign | (magnitude >= 0x43E80000u ? special : ptio_small_narrow(magnitude, 3, 7)));
+    uint32_t special = ptio_select(ptio_is_nan(magnitude), 0x7Fu, 0x7Eu);
+    return (uint8_t)(sign | ptio_select(ptio_is_at_least(magnitude, 0x43E80000u), special, ptio_small_narrow(magnitude, 3, 7)));
 }
 
 PTIO_INLINE uint8_t ptio_narrow_float8_e5m2(uint32_t bits)
 {
     uint32_t magnitude = bits & ~PTIO_F32_SIGN, sign = (bits & PTIO_F32_SIGN) >> 24;
-    uint32_t special = magnitude > PTIO_F32_INFINITY ? 0x7Fu : 0x7Cu;
-    return (uint8_t)(sign | (magnitude >= PTIO_F32_POWER(16) ? special : ptio_small_narrow(magnitude, 2, 15)));
+    uint32_t special = ptio_select(ptio_is_nan(magnitude), 0x7Fu, 0x7Cu);
+    return (uint8_t)(sign |
+                     ptio_select(ptio_is_at_least(magnitude, PTIO_F32_POWER(16)), special, ptio_small_narrow(magnitude, 2, 15)));
 }
 
 /* Too large, infinite and NaN are 80; what rounds to 0 has no sign. `beyond` is the power of two behind the largest value. */
 PTIO_INLINE uint8_t ptio_narrow_float8_fnuz(uint32_t bits, int fraction, int bias, int beyond)
 {
     uint32_t magnitude = bits & ~PTIO_F32_SIGN, sign = (bits & PTIO_F32_SIGN) >> 24;
-    uint32_t small = magnitude >= PTIO_F32_POWER(beyond) ? 0x80u : ptio_small_narrow(magnitude, fraction, bias);
-    return (uint8_t)(small | (small ? sign : 0));
+    uint32_t small =
+        ptio_select(ptio_is_at_least(magnitude, PTIO_F32_POWER(beyond)), 0x80u, ptio_small_narrow(magnitude, fraction, bias));
+    return (uint8_t)(small | ptio_select(small != 0, sign, 0));
 }
 
 PTIO_INLINE uint8_t ptio_narrow_float8_e4m3fnuz(uint32_t bits)
@@ -164,8 +186,8 @@ PTIO_INLINE uint8_t ptio_narrow_float8_e5m2fnuz(uint32_t bits)
 PTIO_INLINE uint8_t ptio_narrow_float8_e8m0fnu(uint32_t bits)
 {
     uint32_t exponent = bits >> 23 & 0xFFu, fraction = bits & 0x7FFFFFu;
-    uint32_t up = fraction > 0x400000u || (fraction == 0x400000u && exponent > 0);
-    return (uint8_t)(exponent == 0xFFu ? exponent : exponent + up);
+    uint32_t up = (fraction > 0x400000u) | ((fraction == 0x400000u) & (exponent > 0));
+    return (uint8_t)(exponent + ptio_select(exponent == 0xFFu, 0, up));
 }
 
 #endif

@@ -6,15 +6,24 @@
 
 #include "tensor/convert.h"
 
-#define SWAP_ALL(width)                                          \
-    static void swap_all_##width(char *bytes, size_t count)      \
-    {                                                            \
-        for (size_t i = 0; i < count; i++) {                     \
-            uint##width##_t unit;                                \
-            memcpy(&unit, bytes + i * sizeof unit, sizeof unit); \
-            unit = ptio_swap##width(unit);                       \
-            memcpy(bytes + i * sizeof unit, &unit, sizeof unit); \
-        }                                                        \
+/* Units of a block: a number that compilers know, so that even cautious ones make vectors of the loop. */
+#define BLOCK 64
+
+#define SWAP_ALL(width)                                                                  \
+    PTIO_INLINE void swap_some_##width(char *bytes, size_t count)                        \
+    {                                                                                    \
+        for (size_t i = 0; i < count; i++) {                                             \
+            uint##width##_t unit;                                                        \
+            memcpy(&unit, bytes + i * sizeof unit, sizeof unit);                         \
+            unit = ptio_swap##width(unit);                                               \
+            memcpy(bytes + i * sizeof unit, &unit, sizeof unit);                         \
+        }                                                                                \
+    }                                                                                    \
+    static void swap_all_##width(char *bytes, size_t count)                              \
+    {                                                                                    \
+        for (; count >= BLOCK; count -= BLOCK, bytes += BLOCK * sizeof(uint##width##_t)) \
+            swap_some_##width(bytes, BLOCK);                                             \
+        swap_some_##width(bytes, count);                                                 \
     }
 SWAP_ALL(16)
 SWAP_ALL(32)
