@@ -1,0 +1,81 @@
+/*
+ * What the verbs of the command share: options, output, errors.
+ *
+ * Layers: main.c picks a verb from its table; options.c reads the command line into a cli_options; open.c loads; a cmd_*.c
+ * does the work, over out.c and json_out.c. Only ptio.h of the library is used.
+ */
+#ifndef PTIO_CLI_CLI_H
+#define PTIO_CLI_CLI_H
+
+#include "ptio.h"
+
+/** Exit codes. */
+enum { CLI_GOOD = 0, CLI_FINDINGS = 1, CLI_REFUSED = 2, CLI_IO = 3, CLI_USAGE = 4, CLI_LIMIT = 5, CLI_INTERRUPTED = 130 };
+
+/** Verbs, as bits, for the table of options. */
+enum { CLI_SHOW = 1, CLI_LS = 2, CLI_TREE = 4, CLI_INFO = 8, CLI_DIS = 16, CLI_CHECK = 32, CLI_ALL = 63 };
+
+/** Everything that can stand on a command line. */
+typedef struct cli_options {
+    const char *file; /* "-": standard input */
+    const char *path; /* inside the file, or NULL */
+    bool help, json, hash, raw, all;
+    uint64_t max_depth, head;
+    const char *record;
+    ptio_load_options load;
+    ptio_limits limits;
+} cli_options;
+
+/** A verb. */
+typedef struct cli_verb {
+    const char *name;
+    unsigned bit;
+    const char *arguments; /* "FILE [PATH]" */
+    const char *summary;   /* one line */
+    const char *text;      /* what it does, for --help */
+    const char *example;
+    int (*run)(const cli_options *options);
+} cli_verb;
+
+/** Read the arguments behind the verb. Gives CLI_GOOD, or has told what is wrong and gives CLI_USAGE. */
+int cli_parse(const cli_verb *verb, int count, char **arguments, cli_options *ret);
+
+/** Print the help of a verb. */
+int cli_help(const cli_verb *verb);
+
+/** "ptio: file: record: byte N: message" on standard error. Gives the exit code. */
+int cli_fail(const char *file, const ptio_error *err);
+
+/** A mistake on the command line. Gives CLI_USAGE. */
+int cli_usage(const char *verb, const char *what, const char *argument);
+
+/** What a status exits with. */
+int cli_exit_code(ptio_status status);
+
+/** A loaded file. */
+typedef struct cli_file {
+    ptio_source *source; /* of standard input, else NULL */
+    ptio_checkpoint *ckpt;
+    const ptio_value *value; /* the root, or what options->path names */
+} cli_file;
+
+/** Load options->file. Gives CLI_GOOD, or has told what is wrong and gives the exit code. */
+int cli_open(const cli_options *options, cli_file *ret);
+void cli_close(cli_file *file);
+
+/** The source of options->file, for verbs that do not load. */
+int cli_open_source(const cli_options *options, ptio_source **ret);
+
+int cmd_show(const cli_options *options);
+int cmd_ls(const cli_options *options);
+int cmd_tree(const cli_options *options);
+int cmd_info(const cli_options *options);
+int cmd_dis(const cli_options *options);
+int cmd_check(const cli_options *options);
+
+/** `ptio tree --json` of a value. */
+int cli_tree_json(const cli_options *options, const cli_file *file);
+/** `ptio tree --raw --json`. */
+int cli_tree_raw_json(const cli_options *options, const cli_file *file);
+
+#endif

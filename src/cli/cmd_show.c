@@ -1,0 +1,29 @@
+/*
+ * ptio show: a value in Python's syntax.
+ */
+#include "cli/cli.h"
+#include "cli/out.h"
+
+int cmd_show(const cli_options *options)
+{
+    cli_file file;
+    int code = cli_open(options, &file);
+    if (code != CLI_GOOD)
+        return code;
+    if (options->json) {
+        code = cli_tree_json(options, &file);
+        cli_close(&file);
+        return code;
+    }
+    ptio_print_options print = {.struct_size = sizeof print, .limits = options->load.limits};
+    print.max_depth = options->max_depth < SIZE_MAX ? (size_t)options->max_depth : 0;
+    print.max_items = options->head < SIZE_MAX ? (size_t)options->head : 0;
+    print.threshold = options->all ? SIZE_MAX : 0;
+    ptio_error err = {0};
+    ptio_status status = ptio_print(file.value, &print, out_write, NULL, &err);
+    out_char('\n');
+    if (status != PTIO_OK && !out_failed())
+        code = cli_fail(options->file, &err);
+    cli_close(&file);
+    return code;
+}

@@ -1,0 +1,27 @@
+/*
+ * JSON as it is written: pure ASCII, so it is valid whatever the file holds, and safe on a terminal.
+ */
+#ifndef PTIO_CLI_JSON_OUT_H
+#define PTIO_CLI_JSON_OUT_H
+
+#include "cli/out.h"
+
+/** "text". Lone surrogates stand as \udXXX; bytes that are no UTF-8 as \ufffd. */
+void json_string(ptio_text text);
+
+/** A C string. */
+void json_word(const char *word);
+
+/** ,"key": with the comma left out in front of the first of an object. */
+void json_key(bool first, const char *key);
+
+/** [1, 2, 3] */
+void json_ints(const int64_t *values, size_t count);
+
+/** "00ff": bytes in hexadecimal, quoted. */
+void json_hex(const void *bytes, size_t size);
+
+/** "true" or "false". */
+void json_bool(bool value);
+
+#endif

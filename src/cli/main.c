@@ -1,0 +1,106 @@
+/*
+ * ptio: look into checkpoints.
+ *
+ * One table of verbs. Exit codes: 0 good, 1 findings, 2 refused or malformed, 3 input or output failed, 4 usage, 5 a limit or
+ * memory, 130 interrupted.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include "cli/cli.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/out.h"
+
+static const cli_verb verbs[] = {
+    {"show", CLI_SHOW, "FILE [PATH]", "print a value as Python does",
+     "Print what is in a checkpoint, or at a path in it, in Python's syntax.\n"
+     "Objects of classes that are not part of the format are shown as\n"
+     "<ptio object ...>. Nothing in the file is run.",
+     "ptio show model.pt model.fc1.weight", cmd_show},
+    {"ls", CLI_LS, "FILE [PATH]", "list the tensors",
+     "List every tensor: name, dtype, shape, bytes, where it was if not on the\n"
+     "CPU, and what it shares memory with. Then the totals; a tensor that occurs\n"
+     "twice counts once.",
+     "ptio ls model.pt", cmd_ls},
+    {"tree", CLI_TREE, "FILE [PATH]", "show the whole value, one line each",
+     "Show every value in a checkpoint, or below a path in it. With --raw the\n"
+     "pickle itself: what is called with which arguments.",
+     "ptio tree --json model.pt", cmd_tree},
+    {"info", CLI_INFO, "FILE", "what kind of file it is",
+     "Tell the container, the releases that write such files, byte order,\n"
+     "versions, and what there is in the file.",
+     "ptio info model.pt", cmd_info},
+    {"dis", CLI_DIS, "FILE", "disassemble the pickle",
+     "Show the opcodes of the pickle, with offset and depth of the stack. Works\n"
+     "on files that do not load.",
+     "ptio dis model.pt", cmd_dis},
+    {"check", CLI_CHECK, "FILE", "is the file whole? is it safe?",
+     "Read everything and compare it: headers, checksums, sizes, bounds. Tell\n"
+     "what torch.load(weights_only=True) would refuse, all of it at once, and the\n"
+     "line of Python that allows it. Exits with 0 if the file is whole and would\n"
+     "load, 1 with findings, 2 if it is damaged.",
+     "ptio check model.pt", cmd_check},
+};
+
+static int usage(void)
+{
+    out_string("usage: ptio VERB [OPTIONS] FILE\n\n"
+               "Look into PyTorch checkpoints (.pt, .pth, .bin, .ckpt) without running them.\n\n");
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        out_string("  ");
+        out_string(verbs[i].name);
+        out_spaces(8 - strlen(verbs[i].name));
+        out_string(verbs[i].summary);
+        out_char('\n');
+    }
+    out_string("\n\"ptio VERB --help\" tells more. \"ptio --version\" tells the version.\n\nexample:\n  ptio ls model.pt\n");
+    return CLI_GOOD;
+}
+
+static int version(void)
+{
+    out_string("ptio ");
+    out_string(ptio_version());
+    out_char('\n');
+    return CLI_GOOD;
+}
+
+static void interrupted(int signal_number)
+{
+    (void)signal_number;
+    _exit(CLI_INTERRUPTED);
+}
+
+static int run(const cli_verb *verb, int count, char **arguments)
+{
+    cli_options options;
+    int code = cli_parse(verb, count, arguments, &options);
+    if (code != CLI_GOOD)
+        return code;
+    return options.help ? cli_help(verb) : verb->run(&options);
+}
+
+static int choose(int count, char **arguments)
+{
+    if (count < 2)
+        return (void)usage(), CLI_USAGE;
+    const char *name = arguments[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+        return usage();
+    if (strcmp(name, "--version") == 0)
+        return version();
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return run(&verbs[i], count - 2, arguments + 2);
+    return cli_usage(NULL, name[0] == '-' ? "there is no option" : "there is no verb", name);
+}
+
+int main(int count, char **arguments)
+{
+    (void)signal(SIGINT, interrupted);
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader that has enough is no error: out.c stops quietly */
+    return out_end(choose(count, arguments));
+}

@@ -1,0 +1,268 @@
+/*
+ * The command line: one table of options for all verbs.
+ *
+ *     --name VALUE    --name=VALUE    --flag    --    then only file and path
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/out.h"
+
+typedef bool (*setter)(cli_options *options, const char *value);
+
+static bool set_help(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->help = true;
+}
+
+static bool set_json(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->json = true;
+}
+
+static bool set_hash(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->hash = true;
+}
+
+static bool set_raw(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->raw = true;
+}
+
+static bool set_all(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->all = true;
+}
+
+static bool set_weights_only(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->load.weights_only = true;
+}
+
+static bool set_mmap(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->load.mmap = true;
+}
+
+/* Decimal digits and nothing else. */
+static bool read_number(const char *text, uint64_t *ret)
+{
+    if (*text < '0' || *text > '9')
+        return false;
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (errno || *end)
+        return false;
+    *ret = value;
+    return true;
+}
+
+static bool set_max_depth(cli_options *o, const char *value)
+{
+    return read_number(value, &o->max_depth);
+}
+
+static bool set_head(cli_options *o, const char *value)
+{
+    return read_number(value, &o->head);
+}
+
+static bool set_offset(cli_options *o, const char *value)
+{
+    return read_number(value, &o->load.offset);
+}
+
+static bool set_record(cli_options *o, const char *value)
+{
+    o->record = value;
+    return true;
+}
+
+static bool set_encoding(cli_options *o, const char *value)
+{
+    o->load.encoding = value;
+    return true;
+}
+
+static bool set_errors(cli_options *o, const char *value)
+{
+    o->load.errors = value;
+    return true;
+}
+
+static bool set_byte_order(cli_options *o, const char *value)
+{
+    static const char *const names[] = {"little", "big", "native"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(value, names[i]) == 0) {
+            o->load.byte_order = (ptio_byte_order)i;
+            return true;
+        }
+    return false;
+}
+
+#define LIMIT_FIELDS(X) \
+    X(pickle_bytes)     \
+    X(heap_bytes)       \
+    X(heap_per_byte)    \
+    X(directory_bytes)  \
+    X(stream_bytes)     \
+    X(storage_bytes)    \
+    X(expand_factor)    \
+    X(line_bytes)       \
+    X(name_bytes)       \
+    X(walk_nodes)
+
+/* NAME=VALUE */
+static bool set_limit(cli_options *o, const char *text)
+{
+    static const struct {
+        const char *name;
+        size_t offset;
+    } fields[] = {
+#define LIMIT_FIELD(name) {#name, offsetof(ptio_limits, name)},
+        LIMIT_FIELDS(LIMIT_FIELD)
+#undef LIMIT_FIELD
+    };
+    const char *equals = strchr(text, '=');
+    if (!equals)
+        return false;
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        size_t size = (size_t)(equals - text);
+        if (strlen(fields[i].name) == size && memcmp(fields[i].name, text, size) == 0)
+            return read_number(equals + 1, (uint64_t *)(void *)((char *)&o->limits + fields[i].offset));
+    }
+    return false;
+}
+
+#define LOADING (CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK)
+
+static const struct row {
+    const char *name;
+    const char *value; /* what it takes; NULL for a flag */
+    unsigned verbs;
+    setter set;
+    const char *help;
+} rows[] = {
+    {"json", NULL, CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK, set_json, "for programs: JSON"},
+    {"hash", NULL, CLI_LS, set_hash, "with --json: SHA-256 of the elements"},
+    {"raw", NULL, CLI_TREE, set_raw, "the nodes of the pickle, not what they mean"},
+    {"all", NULL, CLI_SHOW, set_all, "big tensors whole"},
+    {"max-depth", "N", CLI_SHOW | CLI_TREE, set_max_depth, "show deeper contents as \"...\""},
+    {"head", "N", CLI_SHOW | CLI_LS | CLI_TREE, set_head, "the first N of each container (ls: of the list)"},
+    {"record", "NAME", CLI_DIS, set_record, "another pickle of the archive"},
+    {"weights-only", NULL, LOADING & ~(unsigned)CLI_CHECK, set_weights_only, "refuse what weights_only of PyTorch refuses"},
+    {"mmap", NULL, LOADING, set_mmap, "map the file; only if nobody changes it"},
+    {"encoding", "NAME", LOADING, set_encoding, "of Python 2 strings: utf-8, latin1, bytes, ..."},
+    {"errors", "NAME", LOADING, set_errors, "of decoding: strict, ignore, replace, ..."},
+    {"byte-order", "ORDER", LOADING, set_byte_order, "where the file is silent: little, big, native"},
+    {"offset", "N", CLI_ALL, set_offset, "where in the file the checkpoint begins"},
+    {"limit", "NAME=N", CLI_ALL, set_limit, "what a file may cost: heap_bytes=1000000, ..."},
+    {"help", NULL, CLI_ALL, set_help, "this text"},
+};
+
+static const struct row *find_row(const cli_verb *verb, const char *name, size_t size)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if ((rows[i].verbs & verb->bit) && strlen(rows[i].name) == size && memcmp(rows[i].name, name, size) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+static int set_option(const cli_verb *verb, const char *argument, const char *following, bool *took, cli_options *ret)
+{
+    const char *name = argument + 2, *equals = strchr(name, '=');
+    size_t size = equals ? (size_t)(equals - name) : strlen(name);
+    const struct row *row = find_row(verb, name, size);
+    if (!row)
+        return cli_usage(verb->name, "there is no option", argument);
+    if (!row->value && equals)
+        return cli_usage(verb->name, "takes no value:", argument);
+    const char *value = equals ? equals + 1 : row->value ? following : "";
+    *took = row->value && !equals;
+    if (!value)
+        return cli_usage(verb->name, "a value is missing behind", argument);
+    return row->set(ret, value) ? CLI_GOOD : cli_usage(verb->name, "this value is not understood:", *took ? value : argument);
+}
+
+static int add_operand(const cli_verb *verb, const char *argument, cli_options *ret)
+{
+    if (!ret->file)
+        ret->file = argument;
+    else if (!ret->path && (verb->bit & (CLI_SHOW | CLI_LS | CLI_TREE)))
+        ret->path = argument;
+    else
+        return cli_usage(verb->name, "one argument too many:", argument);
+    return CLI_GOOD;
+}
+
+int cli_parse(const cli_verb *verb, int count, char **arguments, cli_options *ret)
+{
+    *ret = (cli_options){.load = {PTIO_LOAD_OPTIONS}};
+    ret->load.limits = &ret->limits;
+    bool only_operands = false;
+    for (int i = 0; i < count; i++) {
+        const char *argument = arguments[i];
+        bool took = false;
+        int code;
+        if (!only_operands && strcmp(argument, "--") == 0) {
+            only_operands = true;
+            continue;
+        }
+        if (!only_operands && strcmp(argument, "-h") == 0)
+            code = set_help(ret, "") ? CLI_GOOD : CLI_USAGE;
+        else if (!only_operands && strncmp(argument, "--", 2) == 0)
+            code = set_option(verb, argument, i + 1 < count ? arguments[i + 1] : NULL, &took, ret);
+        else if (!only_operands && argument[0] == '-' && argument[1])
+            code = cli_usage(verb->name, "there is no option", argument);
+        else
+            code = add_operand(verb, argument, ret);
+        if (code != CLI_GOOD)
+            return code;
+        i += took;
+    }
+    if (!ret->file && !ret->help)
+        return cli_usage(verb->name, "a file is missing", NULL);
+    return CLI_GOOD;
+}
+
+int cli_help(const cli_verb *verb)
+{
+    out_string("usage: ptio ");
+    out_string(verb->name);
+    out_string(" [OPTIONS] ");
+    out_string(verb->arguments);
+    out_string("\n\n");
+    out_string(verb->text);
+    out_string("\n\nFILE may be - for standard input.\n\noptions:\n");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!(rows[i].verbs & verb->bit))
+            continue;
+        size_t used = 4 + strlen(rows[i].name) + (rows[i].value ? 1 + strlen(rows[i].value) : 0);
+        out_string("  --");
+        out_string(rows[i].name);
+        if (rows[i].value) {
+            out_char(' ');
+            out_string(rows[i].value);
+        }
+        out_spaces(used < 24 ? 24 - used : 1);
+        out_string(rows[i].help);
+        out_char('\n');
+    }
+    out_string("\nexample:\n  ");
+    out_string(verb->example);
+    out_char('\n');
+    return CLI_GOOD;
+}

@@ -1,0 +1,179 @@
+/*
+ * Standard output.
+ *
+ * The one thing of the command that is a global, since standard output is one too. Numbers are formatted here: printf would take
+ * half the time of listing 20,000 tensors.
+ */
+#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE /* TIOCGWINSZ */
+
+#include "cli/out.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define ROOM 65536
+
+static struct {
+    char bytes[ROOM];
+    size_t used;
+    int failure; /* errno of the first write that failed */
+} out;
+
+static void flush(void)
+{
+    size_t done = 0;
+    while (done < out.used && !out.failure) {
+        ssize_t n = write(STDOUT_FILENO, out.bytes + done, out.used - done);
+        if (n < 0 && errno != EINTR)
+            out.failure = errno;
+        else if (n > 0)
+            done += (size_t)n;
+    }
+    out.used = 0;
+}
+
+void out_bytes(const char *bytes, size_t size)
+{
+    while (size) {
+        size_t n = ROOM - out.used < size ? ROOM - out.used : size;
+        memcpy(out.bytes + out.used, bytes, n);
+        out.used += n;
+        bytes += n;
+        size -= n;
+        if (out.used == ROOM)
+            flush();
+    }
+}
+
+void out_string(const char *string)
+{
+    out_bytes(string, strlen(string));
+}
+
+void out_char(char c)
+{
+    out.bytes[out.used++] = c;
+    if (out.used == ROOM)
+        flush();
+}
+
+void out_u64(uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    out_bytes(digits + at, sizeof digits - at);
+}
+
+void out_i64(int64_t value)
+{
+    if (value < 0)
+        out_char('-');
+    out_u64(value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
+void out_spaces(size_t count)
+{
+    while (count-- > 0)
+        out_char(' ');
+}
+
+static bool is_plain(ptio_text text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (text.bytes[i] < 0x20 || text.bytes[i] >= 0x7F || text.bytes[i] == '\\')
+            return false;
+    return true;
+}
+
+void out_escaped(ptio_text text)
+{
+    if (is_plain(text))
+        out_bytes(text.bytes, text.size);
+    else
+        (void)ptio_print_escaped(text, out_write, NULL, NULL);
+}
+
+void out_hex(const void *bytes, size_t size)
+{
+    const unsigned char *p = bytes;
+    for (size_t i = 0; i < size; i++) {
+        out_char("0123456789abcdef"[p[i] >> 4]);
+        out_char("0123456789abcdef"[p[i] & 15]);
+    }
+}
+
+void out_size(uint64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    size_t unit = 0;
+    uint64_t whole = bytes, rest = 0;
+    while (whole >= 1024) {
+        rest = whole % 1024;
+        whole /= 1024;
+        unit++;
+    }
+    out_u64(whole);
+    if (unit && whole < 100) {
+        out_char('.');
+        out_u64(rest * 10 / 1024);
+    }
+    out_char(' ');
+    out_string(units[unit]);
+}
+
+int out_write(void *ctx, const char *text, size_t size)
+{
+    (void)ctx;
+    out_bytes(text, size);
+    return out.failure ? -1 : 0;
+}
+
+bool out_failed(void)
+{
+    return out.failure != 0;
+}
+
+int out_end(int code)
+{
+    flush();
+    if (!out.failure)
+        return code;
+    if (out.failure != EPIPE)
+        (void)fprintf(stderr, "ptio: standard output: %s\n", strerror(out.failure));
+    return CLI_IO;
+}
+
+size_t out_terminal_width(void)
+{
+    struct winsize size;
+    if (!isatty(STDOUT_FILENO))
+        return 0;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col)
+        return size.ws_col;
+    return 80;
+}
+
+static bool colours(void)
+{
+    return isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+}
+
+void out_bold(void)
+{
+    if (colours())
+        out_string("\x1b[1m");
+}
+
+void out_plain(void)
+{
+    if (colours())
+        out_string("\x1b[0m");
+}

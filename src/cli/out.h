@@ -1,0 +1,41 @@
+/*
+ * Standard output through one large buffer: no flush but at the end or when it is full.
+ */
+#ifndef PTIO_CLI_OUT_H
+#define PTIO_CLI_OUT_H
+
+#include "cli/cli.h"
+
+void out_bytes(const char *bytes, size_t size);
+void out_string(const char *string);
+void out_char(char c);
+void out_u64(uint64_t value);
+void out_i64(int64_t value);
+void out_spaces(size_t count);
+
+/** Text of a file, safe for a terminal. */
+void out_escaped(ptio_text text);
+
+/** Hexadecimal digits of bytes. */
+void out_hex(const void *bytes, size_t size);
+
+/** Bytes for people: "200 B", "1.5 MiB". */
+void out_size(uint64_t bytes);
+
+/** A ptio_write to standard output. ctx is not used. */
+int out_write(void *ctx, const char *text, size_t size);
+
+/** Write what is left. Gives `code`, or CLI_IO after telling that writing failed. */
+int out_end(int code);
+
+/** Whether anything could not be written. */
+bool out_failed(void);
+
+/** Columns of the terminal that standard output is; 0 where it is none. */
+size_t out_terminal_width(void);
+
+/** Begin and end emphasis, on a terminal only. */
+void out_bold(void);
+void out_plain(void);
+
+#endif
