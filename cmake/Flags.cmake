@@ -16,7 +16,7 @@ add_library(ptio_flags INTERFACE)
 
 function(ptio_try_compile_flag flag)
     string(MAKE_C_IDENTIFIER "PTIO_HAVE${flag}" result)
-    check_c_compiler_flag("-Werror ${flag}" ${result})
+    check_c_compiler_flag("-Wall -Werror ${flag}" ${result})
     if(${result})
         target_compile_options(ptio_flags INTERFACE ${flag})
     endif()
@@ -31,7 +31,7 @@ function(ptio_try_link_flag flag)
 endfunction()
 
 foreach(flag -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wimplicit-fallthrough
-             -Wnull-dereference -Werror=format-security -Werror=implicit -Werror=incompatible-pointer-types
+             -Werror=format-security -Werror=implicit -Werror=incompatible-pointer-types
              -Werror=int-conversion)
     ptio_try_compile_flag(${flag})
 endforeach()
@@ -46,6 +46,8 @@ ptio_try_compile_flag(-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 if(PTIO_SANITIZE)
     add_compile_options(-fsanitize=${PTIO_SANITIZE} -fno-omit-frame-pointer)
     add_link_options(-fsanitize=${PTIO_SANITIZE})
+    # What sanitizers add to the code confuses gcc's guess.
+    ptio_try_compile_flag(-Wno-maybe-uninitialized)
     if(PTIO_SANITIZE MATCHES "undefined")
         add_compile_options(-fno-sanitize-recover=undefined)
     endif()
