@@ -378,13 +378,14 @@ PTIO_API bool ptio_value_complex(const ptio_value *value, double *real, double *
 /** Text of a str: UTF-8, in which lone surrogates stand as three bytes each, as Python's "surrogatepass" has them. */
 PTIO_API ptio_text ptio_value_str(const ptio_value *value);
 
-/** Bytes of a bytes, bytearray, or Python 2 string as it stands in the file. */
+/** Bytes of a bytes, bytearray or NumPy scalar, or of a Python 2 string as it stands in the file. */
 PTIO_API ptio_text ptio_value_bytes(const ptio_value *value);
 
 /** Whether the value is a byte string of Python 2 (opcodes STRING, BINSTRING, SHORT_BINSTRING), whatever kind it is seen as. */
 PTIO_API bool ptio_value_is_py2str(const ptio_value *value);
 
-/** "torch.float32" of a dtype, "cuda:1" of a device, "torch.strided" of a layout, "<f4" of a NumPy dtype; else no text. */
+/** "torch.float32" of a dtype, "cuda:1" of a device, "torch.strided" of a layout, "cpu" of a generator, "<f4" of a NumPy dtype, array
+ *  or scalar ("[('a', '<i4')]" of a structured one); else no text. */
 PTIO_API ptio_text ptio_value_name(const ptio_value *value);
 
 /** Full name of the class of any value, such as "builtins.dict", "collections.OrderedDict", "torch.nn.parameter.Parameter"
@@ -392,8 +393,8 @@ PTIO_API ptio_text ptio_value_name(const ptio_value *value);
  *  are given as Python 3's. */
 PTIO_API ptio_text ptio_value_class(const ptio_value *value);
 
-/** Items of a list, tuple, set, frozenset or size; entries of a dict (equal keys are one, as in Python); items of an object
- *  that is a list or tuple of its own class. 0 for other kinds. */
+/** Items of a list, tuple, set, frozenset, size, deque or array of objects; entries of a dict (equal keys are one, as in Python);
+ *  items of an object that is a list or tuple of its own class; seed, offset and state of a generator. 0 for other kinds. */
 PTIO_API size_t ptio_value_count(const ptio_value *value);
 
 /** Item `index` of those; the value of entry `index` of a dict. NULL beyond the end. */
@@ -652,6 +653,22 @@ PTIO_API ptio_status ptio_tensor_copy(const ptio_tensor *tensor, ptio_dtype dtyp
 
 /** Where the first element is in memory, for tensors whose strides the caller follows itself. Reads the storage if need be. */
 PTIO_API ptio_status ptio_tensor_data(const ptio_tensor *tensor, const void **ret, ptio_error *err);
+
+/** What there is to know of a NumPy array. */
+typedef struct ptio_ndarray_info {
+    size_t ndim;
+    const int64_t *shape;   /* `ndim` sizes                                                            */
+    ptio_text dtype;        /* as ptio_value_name() gives it                                            */
+    uint64_t itemsize;      /* bytes of an element                                                      */
+    uint64_t nbytes;        /* of all elements                                                          */
+    bool is_object;         /* an array of Python objects: ptio_value_item() gives them, in C order     */
+} ptio_ndarray_info;
+
+/** Describe a NumPy array. False for other kinds. */
+PTIO_API bool ptio_value_ndarray(const ptio_value *value, ptio_ndarray_info *ret);
+
+/** Copy the bytes of a NumPy array, in C order, in the byte order of its dtype. `size` must be its nbytes. Not for arrays of objects. */
+PTIO_API ptio_status ptio_ndarray_copy(const ptio_value *value, void *buffer, uint64_t size, ptio_error *err);
 
 /** The storage that a value is (kind STORAGE), or that its tensor has, or NULL. */
 PTIO_API const ptio_storage *ptio_value_storage(const ptio_value *value);

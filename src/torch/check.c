@@ -1,0 +1,163 @@
+/*
+ * Checking: read everything there is and say whether it is whole. A load finds what is wrong with the pickle and the directory; what a
+ * load does not look at is looked at here: every local header, every byte under a CRC, every element of a sparse tensor.
+ */
+#include "torch/weights_only.h"
+
+static const char *const verdict_names[] = {"whole", "damaged", "disputed", "over limit", "unreadable"};
+
+const char *ptio_verdict_name(ptio_verdict verdict)
+{
+    size_t index = (size_t)verdict;
+    return index < sizeof verdict_names / sizeof *verdict_names ? verdict_names[index] : "unknown";
+}
+
+typedef struct checker {
+    const ptio_checkpoint *ckpt;
+    ptio_report *report;
+    ptio_check_result result;
+    bool said;                  /* the verdict is no longer PTIO_WHOLE             */
+} checker;
+
+/* The first failure gives the verdict; what follows it is told too. Failures that say nothing of the file end the check. */
+static ptio_status failed(checker *c, ptio_status status, const ptio_error *failure, ptio_error *err)
+{
+    ptio_verdict verdict;
+    switch (status) {
+    case PTIO_ERR_FORMAT: verdict = PTIO_DAMAGED; break;
+    case PTIO_ERR_AMBIGUOUS: verdict = PTIO_DISPUTED; break;
+    case PTIO_ERR_LIMIT: verdict = PTIO_OVER_LIMIT; break;
+    case PTIO_ERR_UNSUPPORTED: verdict = PTIO_UNREADABLE; break;
+    default:
+        if (err && err->status == PTIO_OK)
+            *err = *failure;
+        return status;
+    }
+    ptio_report_error(c->report, failure);
+    if (!c->said)
+        c->result.verdict = verdict;
+    c->said = true;
+    return PTIO_OK;
+}
+
+static ptio_status check_records(checker *c, ptio_error *err)
+{
+    ptio_archive *archive = c->ckpt->archive;
+    if (!archive)
+        return PTIO_OK;
+    ptio_error failure = {0};
+    ptio_status status = ptio_zip_verify_structure(archive, c->report, &failure);
+    if (status != PTIO_OK && (status = failed(c, status, &failure, err)) != PTIO_OK)
+        return status;
+    for (size_t i = 0; i < archive->count && status == PTIO_OK; i++) {
+        const ptio_entry *entry = &archive->entries[i];
+        ptio_error one = {0};
+        status = ptio_archive_verify(archive, i, &one);
+        if (status != PTIO_OK) {
+            (void)ptio_error_in_record(&one, status, (ptio_text){entry->name, entry->name_size});
+            status = failed(c, status, &one, err);
+            continue;
+        }
+        c->result.records_verified++;
+        c->result.bytes_read += entry->stored_size;
+        if (archive->kind != PTIO_ARCHIVE_ZIP || archive->crc_absent)
+            c->result.records_without_crc++;
+    }
+    return status;
+}
+
+static ptio_status check_tensors(checker *c, ptio_error *err)
+{
+    ptio_tensor_list *list;
+    ptio_error failure = {0};
+    ptio_status status = ptio_list_tensors(c->ckpt, NULL, &list, &failure);
+    if (status != PTIO_OK)
+        return failed(c, status, &failure, err);
+    ptio_heap heap;
+    ptio_heap_init(&heap, &c->ckpt->heap.hooks, c->ckpt->limits.heap_bytes);
+    for (size_t i = 0; i < ptio_tensor_list_count(list) && status == PTIO_OK; i++) {
+        const ptio_tensor_entry *entry = ptio_tensor_list_entry(list, i);
+        if (!entry->tensor->extra)
+            continue;
+        ptio_error one = {0};
+        status = ptio_tensor_check_elements(entry->tensor, &heap, &one);
+        if (status != PTIO_OK) {
+            (void)ptio_error_in_context(&one, status, entry->name);
+            status = failed(c, status, &one, err);
+        }
+    }
+    ptio_tensor_list_free(list);
+    return status;
+}
+
+/* Which of the three a failing load is: unreadable where it is no checkpoint at all. */
+static ptio_status load_failed(checker *c, ptio_status status, const ptio_error *failure, ptio_error *err)
+{
+    status = failed(c, status, failure, err);
+    if (failure->reason && ptio_text_starts(ptio_text_of(failure->reason), "not."))
+        c->result.verdict = PTIO_UNREADABLE;
+    return status;
+}
+
+static ptio_status run_check(checker *c, const ptio_checkpoint *ckpt, ptio_error *err)
+{
+    c->ckpt = ckpt;
+    ptio_status status = PTIO_OK;
+    for (const ptio_checkpoint *part = ckpt; part && status == PTIO_OK; part = part == ckpt ? ckpt->children : part->sibling) {
+        c->ckpt = part;
+        status = check_records(c, err);
+        for (const ptio_pickle_part *pickle = part->parts; pickle && !part->archive; pickle = pickle->next)
+            c->result.bytes_read += pickle->graph.size;
+    }
+    c->ckpt = ckpt;
+    if (status == PTIO_OK)
+        status = check_tensors(c, err);
+    c->result.weights_only_loads = ptio_weights_only_loads(ckpt, c->report, NULL);
+    if (status == PTIO_OK && ckpt->archive && ckpt->archive->kind == PTIO_ARCHIVE_ZIP && ckpt->archive->crc_absent)
+        ptio_report_add(c->report, PTIO_NOTE, "zip.crc-absent", ckpt->archive->root, PTIO_NO_OFFSET,
+                        "the archive was written without checksums, so damage inside its records cannot be seen");
+    return status;
+}
+
+static ptio_load_options for_check(const ptio_load_options *options)
+{
+    ptio_load_options known;
+    ptio_load_options_init(&known);
+    if (options)
+        memcpy(&known, options, options->struct_size && options->struct_size < sizeof known ? options->struct_size : sizeof known);
+    known.struct_size = sizeof known;
+    known.weights_only = false; /* told as findings instead */
+    return known;
+}
+
+static ptio_status finish(checker *c, ptio_status status, ptio_checkpoint *ckpt, ptio_error *failure, ptio_check_result *ret, ptio_error *err)
+{
+    if (status == PTIO_OK)
+        status = run_check(c, ckpt, err);
+    else
+        status = load_failed(c, status, failure, err);
+    ptio_checkpoint_free(ckpt);
+    if (status == PTIO_OK)
+        *ret = c->result;
+    return status;
+}
+
+ptio_status ptio_check(const char *path, const ptio_load_options *options, ptio_check_result *ret, ptio_error *err)
+{
+    ptio_load_options known = for_check(options);
+    checker c = {.report = known.report};
+    ptio_checkpoint *ckpt = NULL;
+    ptio_error failure = {0};
+    ptio_status status = ptio_load(path, &known, &ckpt, &failure);
+    return finish(&c, status, ckpt, &failure, ret, err);
+}
+
+ptio_status ptio_check_source(ptio_source *source, const ptio_load_options *options, ptio_check_result *ret, ptio_error *err)
+{
+    ptio_load_options known = for_check(options);
+    checker c = {.report = known.report};
+    ptio_checkpoint *ckpt = NULL;
+    ptio_error failure = {0};
+    ptio_status status = ptio_load_source(source, &known, &ckpt, &failure);
+    return finish(&c, status, ckpt, &failure, ret, err);
+}

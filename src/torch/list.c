@@ -1,0 +1,442 @@
+/*
+ * The list of all tensors in a value, in order, each with its path. Made by its own loop, not by ptio_walk(): a state dict of
+ * twenty thousand tensors must cost no more than a look at each.
+ *
+ * A path is a chain of keys from the leaf up, so that all children of one dict share its path; the joined name of a tensor in the
+ * outermost dict is the key itself, not a copy.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "torch/meaning.h"
+#include "torch/seen.h"
+
+typedef struct path_key {
+    const struct path_key *parent;   /* NULL: the root          */
+    ptio_path_key key;
+    ptio_text name;                  /* of all keys, joined     */
+    uint32_t count;                  /* keys from the root      */
+} path_key;
+
+struct ptio_tensor_list {
+    ptio_heap heap;
+    ptio_arena arena;
+    ptio_tensor_entry *entries;
+    const path_key **paths;          /* of each entry; NULL: the root itself */
+    size_t count, capacity, path_capacity;
+    ptio_tensor_totals totals;
+};
+
+/** What of a value comes next. */
+typedef enum step { STEP_ITEMS, STEP_ENTRIES, STEP_PARTS, STEP_ATTRIBUTES, STEP_STATE, STEP_SLOTS, STEP_END } step;
+
+typedef struct level {
+    const ptio_value *value;
+    const path_key *path;
+    size_t index;
+    step step;
+} level;
+
+typedef struct lister {
+    ptio_tensor_list *list;
+    const ptio_checkpoint *ckpt;
+    level *levels;
+    size_t depth, capacity;
+    ptio_seen seen;                  /* containers walked already               */
+    ptio_seen tensors;               /* distinct tensors                        */
+    uint32_t *storage_numbers;       /* by index in the pool: number + 1        */
+    uint32_t *storage_uses;          /* entries of each                         */
+    uint64_t next_storage;
+} lister;
+
+/* ---- keys ---- */
+
+static bool join(lister *l, path_key *key, ptio_text text)
+{
+    if (!key->parent || !key->parent->name.bytes) {
+        key->name = text;
+        return true;
+    }
+    ptio_text before = key->parent->name;
+    char *name = ptio_arena_alloc(&l->list->arena, before.size + 1 + text.size);
+    if (!name)
+        return false;
+    memcpy(name, before.bytes, before.size);
+    name[before.size] = '.';
+    memcpy(name + before.size + 1, text.bytes, text.size);
+    key->name = (ptio_text){name, before.size + 1 + text.size};
+    return true;
+}
+
+static const path_key *text_key(lister *l, const path_key *parent, ptio_text text)
+{
+    path_key *key = ptio_arena_alloc(&l->list->arena, sizeof *key);
+    if (!key)
+        return NULL;
+    *key = (path_key){.parent = parent, .key = {.text = text}, .count = parent ? parent->count + 1 : 1};
+    return join(l, key, text) ? key : NULL;
+}
+
+static const path_key *index_key(lister *l, const path_key *parent, int64_t index)
+{
+    char digits[24];
+    int size = snprintf(digits, sizeof digits, "%" PRId64, index);
+    ptio_text text = ptio_arena_text(&l->list->arena, (ptio_text){digits, (size_t)size});
+    path_key *key = text.bytes ? (path_key *)(uintptr_t)text_key(l, parent, text) : NULL;
+    if (key)
+        key->key = (ptio_path_key){.is_index = true, .index = index, .text = text};
+    return key;
+}
+
+/* A growing text for keys that are no str or int: their repr, cut at a few hundred letters. */
+typedef struct key_text {
+    char bytes[400];
+    size_t size;
+} key_text;
+
+static void put(key_text *t, const char *text, size_t size)
+{
+    size_t room = sizeof t->bytes - t->size;
+    memcpy(t->bytes + t->size, text, size < room ? size : room);
+    t->size += size < room ? size : room;
+}
+
+static void put_simple(key_text *t, const ptio_value *value)
+{
+    char text[160];
+    int64_t number;
+    double real;
+    switch (value->seen) {
+    case PTIO_KIND_NONE: put(t, "None", 4); break;
+    case PTIO_KIND_BOOL: ptio_value_bool(value) ? put(t, "True", 4) : put(t, "False", 5); break;
+    case PTIO_KIND_INT:
+        if (ptio_value_int(value, &number))
+            put(t, text, (size_t)snprintf(text, sizeof text, "%" PRId64, number));
+        else
+            put(t, "int", 3);
+        break;
+    case PTIO_KIND_FLOAT:
+        (void)ptio_value_float(value, &real);
+        put(t, text, (size_t)snprintf(text, sizeof text, "%.17g", real));
+        break;
+    case PTIO_KIND_STR:
+        put(t, "'", 1);
+        put(t, ptio_value_str(value).bytes, ptio_value_str(value).size);
+        put(t, "'", 1);
+        break;
+    case PTIO_KIND_BYTES:
+        ptio_escape_into(text, sizeof text, ptio_value_bytes(value));
+        put(t, "b'", 2);
+        put(t, text, strlen(text));
+        put(t, "'", 1);
+        break;
+    default: {
+        ptio_text name = ptio_value_name(value);
+        if (!name.bytes)
+            name = ptio_value_class(value);
+        put(t, name.bytes, name.size);
+        break;
+    }
+    }
+}
+
+/* The text of a key: of a tuple its items, one deep. */
+static const path_key *other_key(lister *l, const path_key *parent, const ptio_value *key)
+{
+    key_text text = {.size = 0};
+    bool tuple = key->seen == PTIO_KIND_TUPLE;
+    size_t count = ptio_value_count(key);
+    if (tuple || key->seen == PTIO_KIND_FROZENSET) {
+        put(&text, tuple ? "(" : "frozenset({", tuple ? 1 : 11);
+        for (size_t i = 0; i < count && text.size < sizeof text.bytes; i++) {
+            if (i)
+                put(&text, ", ", 2);
+            put_simple(&text, ptio_value_item(key, i));
+        }
+        if (tuple && count == 1)
+            put(&text, ",", 1);
+        put(&text, tuple ? ")" : "})", tuple ? 1 : 2);
+    } else {
+        put_simple(&text, key);
+    }
+    ptio_text copy = ptio_arena_text(&l->list->arena, (ptio_text){text.bytes, text.size});
+    return copy.bytes ? text_key(l, parent, copy) : NULL;
+}
+
+static const path_key *entry_key(lister *l, const path_key *parent, const ptio_value *key)
+{
+    int64_t number;
+    if (key->seen == PTIO_KIND_STR)
+        return text_key(l, parent, ptio_value_str(key));
+    if (key->seen == PTIO_KIND_INT && ptio_value_int(key, &number))
+        return index_key(l, parent, number);
+    return other_key(l, parent, key);
+}
+
+/* ---- entries ---- */
+
+static bool number_storage(lister *l, const ptio_storage *storage, int64_t *number)
+{
+    *number = -1;
+    if (!storage)
+        return true;
+    if (!l->storage_numbers[storage->index]) {
+        l->storage_numbers[storage->index] = (uint32_t)++l->next_storage;
+        l->list->totals.storages++;
+        l->list->totals.storage_bytes += storage->nbytes;
+    }
+    if (++l->storage_uses[storage->index] == 2)
+        l->list->totals.shared++;
+    *number = (int64_t)l->storage_numbers[storage->index] - 1;
+    return true;
+}
+
+static bool count_tensor(lister *l, const ptio_tensor *tensor)
+{
+    uint64_t number;
+    bool is_new;
+    if (!ptio_seen_add(&l->tensors, tensor, 0, &number, &is_new))
+        return false;
+    if (is_new && !(tensor->layout != PTIO_STRIDED && tensor->extra)) {
+        l->list->totals.tensors++;
+        l->list->totals.elements += tensor->numel;
+        l->list->totals.tensor_bytes += tensor->numel * ptio_dtype_itemsize((ptio_dtype)tensor->dtype);
+    }
+    return true;
+}
+
+static bool append(lister *l, const path_key *path, const ptio_value *value, const ptio_tensor *tensor, bool detached)
+{
+    ptio_tensor_list *list = l->list;
+    if (list->count == list->capacity) {
+        void *moved = ptio_heap_grow(&list->heap, list->entries, &list->capacity, list->count + 1, sizeof *list->entries);
+        if (!moved)
+            return false;
+        list->entries = moved;
+        void *paths = ptio_heap_grow(&list->heap, list->paths, &list->path_capacity, list->capacity, sizeof *list->paths);
+        if (!paths)
+            return false;
+        list->paths = paths;
+    }
+    ptio_tensor_entry *entry = &list->entries[list->count];
+    *entry = (ptio_tensor_entry){.name = path ? path->name : PTIO_TEXT(""),
+                                 .tensor = tensor,
+                                 .value = value,
+                                 .requires_grad = !detached && (tensor->flags & PTIO_TENSOR_REQUIRES_GRAD),
+                                 .path_count = path ? path->count : 0};
+    list->paths[list->count] = path;
+    if (!number_storage(l, tensor->storage, &entry->storage) || !count_tensor(l, tensor))
+        return false;
+    list->count++;
+    return true;
+}
+
+/* A tensor, and its parts as entries of their own. Parts have no parts: sparse and nested tensors are made of strided ones. */
+static bool add_tensor(lister *l, const path_key *path, const ptio_value *value, const ptio_tensor *tensor, bool detached)
+{
+    if (!append(l, path, value, tensor, detached))
+        return false;
+    for (size_t i = 0; tensor->extra && i < tensor->extra->part_count; i++) {
+        const ptio_tensor_part_row *part = &tensor->extra->parts[i];
+        bool component = part->name[0] >= '0' && part->name[0] <= '9';
+        if ((tensor->layout == PTIO_NESTED || tensor->layout == PTIO_JAGGED) && !component)
+            continue; /* what the components were made of */
+        const path_key *key = text_key(l, path, ptio_text_of(part->name));
+        if (!key || !append(l, key, part->value, part->tensor, detached))
+            return false;
+    }
+    return true;
+}
+
+/* A whole module goes by its state_dict. */
+static ptio_status add_module(lister *l, const path_key *path, const ptio_value *value, ptio_error *err)
+{
+    ptio_module *module;
+    ptio_status status = ptio_module_open(l->ckpt, value, &module, err);
+    if (status != PTIO_OK)
+        return status;
+    for (size_t i = 0; i < ptio_module_state_count(module) && status == PTIO_OK; i++) {
+        const ptio_module_state *state = ptio_module_state_at(module, i);
+        const ptio_tensor *tensor = state->value->seen == PTIO_KIND_TENSOR ? ptio_meaning(state->value) : NULL;
+        ptio_text name = ptio_arena_text(&l->list->arena, state->name); /* the module's names end with it */
+        const path_key *key = name.bytes ? text_key(l, path, name) : NULL;
+        if (!key || (tensor && !add_tensor(l, key, state->value, tensor, true)))
+            status = ptio_heap_fail(&l->list->heap, err, "a list of tensors");
+    }
+    ptio_module_free(module);
+    return status;
+}
+
+/* ---- the walk ---- */
+
+static bool has_contents(const ptio_value *value)
+{
+    switch (value->seen) {
+    case PTIO_KIND_LIST:
+    case PTIO_KIND_TUPLE:
+    case PTIO_KIND_SET:
+    case PTIO_KIND_FROZENSET:
+    case PTIO_KIND_DICT: return ptio_value_count(value) || ptio_value_attributes(value);
+    case PTIO_KIND_OBJECT: return value->type == PTIO_NODE_TYPE_REDUCED;
+    case PTIO_KIND_NDARRAY: return ptio_value_count(value) > 0;
+    case PTIO_KIND_GENERATOR: return true;
+    default: return false;
+    }
+}
+
+static ptio_status push(lister *l, const ptio_value *value, const path_key *path, ptio_error *err)
+{
+    uint64_t number;
+    bool is_new = true;
+    if (!ptio_seen_add(&l->seen, value, 0, &number, &is_new))
+        return ptio_heap_fail(&l->list->heap, err, "a list of tensors");
+    if (!is_new)
+        return PTIO_OK;
+    if (l->depth == l->capacity) {
+        void *moved = ptio_heap_grow(&l->list->heap, l->levels, &l->capacity, l->depth + 1, sizeof *l->levels);
+        if (!moved)
+            return ptio_heap_fail(&l->list->heap, err, "a list of tensors");
+        l->levels = moved;
+    }
+    l->levels[l->depth++] = (level){.value = value, .path = path};
+    return PTIO_OK;
+}
+
+static ptio_status visit(lister *l, const ptio_value *value, const path_key *path, ptio_error *err)
+{
+    if (value->seen == PTIO_KIND_TENSOR) {
+        if (!add_tensor(l, path, value, ptio_meaning(value), false))
+            return ptio_heap_fail(&l->list->heap, err, "a list of tensors");
+        value = ptio_value_attributes(value);
+        return value && has_contents(value) ? push(l, value, path, err) : PTIO_OK;
+    }
+    if (ptio_value_is_module(value)) {
+        uint64_t number;
+        bool is_new;
+        if (!ptio_seen_add(&l->seen, value, 0, &number, &is_new))
+            return ptio_heap_fail(&l->list->heap, err, "a list of tensors");
+        return is_new ? add_module(l, path, value, err) : PTIO_OK;
+    }
+    return has_contents(value) ? push(l, value, path, err) : PTIO_OK;
+}
+
+/* The next child of a value and its path; NULL where this step has no more. */
+static const ptio_value *next_child(lister *l, level *top, const path_key **path, bool *failed)
+{
+    const ptio_value *value = top->value, *child = NULL;
+    size_t index = top->index++;
+    *path = top->path;
+    switch (top->step) {
+    case STEP_ITEMS:
+        if (ptio_value_entries(value) || value->seen == PTIO_KIND_GENERATOR)
+            return NULL;
+        child = ptio_value_item(value, index);
+        if (child && (has_contents(child) || child->seen == PTIO_KIND_TENSOR) && !(*path = index_key(l, top->path, (int64_t)index)))
+            *failed = true;
+        return child;
+    case STEP_ENTRIES:
+        child = ptio_value_entries(value) ? ptio_value_item(value, index) : NULL;
+        if (child && (has_contents(child) || child->seen == PTIO_KIND_TENSOR) && !(*path = entry_key(l, top->path, ptio_value_key(value, index))))
+            *failed = true;
+        return child;
+    case STEP_PARTS:
+        child = value->seen == PTIO_KIND_GENERATOR && !index ? ptio_value_item(value, 2) : NULL;
+        if (child && !(*path = text_key(l, top->path, PTIO_TEXT("state"))))
+            *failed = true;
+        return child;
+    case STEP_ATTRIBUTES: return index ? NULL : ptio_value_attributes(value);
+    case STEP_STATE:
+        return index || value->type != PTIO_NODE_TYPE_REDUCED || value->seen != PTIO_KIND_OBJECT || ptio_value_attributes(value) || ptio_value_slots(value)
+                   ? NULL
+                   : ptio_node_state(value, 0);
+    case STEP_SLOTS: return index ? NULL : ptio_value_slots(value);
+    default: return NULL;
+    }
+}
+
+static ptio_status run(lister *l, const ptio_value *from, ptio_error *err)
+{
+    ptio_status status = visit(l, from, NULL, err);
+    while (status == PTIO_OK && l->depth) {
+        level *top = &l->levels[l->depth - 1];
+        const path_key *path;
+        bool failed = false;
+        const ptio_value *child = next_child(l, top, &path, &failed);
+        if (failed)
+            return ptio_heap_fail(&l->list->heap, err, "a list of tensors");
+        if (child) {
+            status = visit(l, child, path, err);
+        } else if (++top->step == STEP_END) {
+            l->depth--;
+        } else {
+            top->index = 0;
+        }
+    }
+    return status;
+}
+
+ptio_status ptio_list_tensors(const ptio_checkpoint *ckpt, const ptio_value *from, ptio_tensor_list **ret, ptio_error *err)
+{
+    ptio_heap heap;
+    ptio_heap_init(&heap, &ckpt->heap.hooks, ckpt->limits.heap_bytes);
+    ptio_tensor_list *list = ptio_heap_resize(&heap, NULL, 0, sizeof *list);
+    if (!list)
+        return ptio_heap_fail(&heap, err, "a list of tensors");
+    *list = (ptio_tensor_list){.heap = heap};
+    ptio_arena_init(&list->arena, &list->heap);
+    lister l = {.list = list, .ckpt = ckpt, .seen.heap = &list->heap, .tensors.heap = &list->heap};
+    size_t storages = ckpt->pool->count ? ckpt->pool->count : 1;
+    l.storage_numbers = ptio_heap_resize(&list->heap, NULL, 0, 2 * storages * sizeof(uint32_t));
+    ptio_status status;
+    if (l.storage_numbers) {
+        memset(l.storage_numbers, 0, 2 * storages * sizeof(uint32_t));
+        l.storage_uses = l.storage_numbers + storages;
+        status = run(&l, from ? from : ckpt->root, err);
+    } else {
+        status = ptio_heap_fail(&list->heap, err, "a list of tensors");
+    }
+    ptio_seen_free(&l.seen);
+    ptio_seen_free(&l.tensors);
+    ptio_heap_free(&list->heap, l.levels, l.capacity * sizeof *l.levels);
+    ptio_heap_free(&list->heap, l.storage_numbers, 2 * storages * sizeof(uint32_t));
+    if (status == PTIO_OK)
+        *ret = list;
+    else
+        ptio_tensor_list_free(list);
+    return status;
+}
+
+size_t ptio_tensor_list_count(const ptio_tensor_list *list)
+{
+    return list ? list->count : 0;
+}
+
+const ptio_tensor_entry *ptio_tensor_list_entry(const ptio_tensor_list *list, size_t index)
+{
+    return list && index < list->count ? &list->entries[index] : NULL;
+}
+
+ptio_path_key ptio_tensor_list_path(const ptio_tensor_list *list, size_t entry, size_t index)
+{
+    const path_key *key = list && entry < list->count ? list->paths[entry] : NULL;
+    while (key && key->count > index + 1)
+        key = key->parent;
+    return key && key->count == index + 1 ? key->key : (ptio_path_key){0};
+}
+
+ptio_tensor_totals ptio_tensor_list_totals(const ptio_tensor_list *list)
+{
+    return list ? list->totals : (ptio_tensor_totals){0};
+}
+
+void ptio_tensor_list_free(ptio_tensor_list *list)
+{
+    if (!list)
+        return;
+    ptio_arena_free(&list->arena);
+    ptio_heap_free(&list->heap, list->entries, list->capacity * sizeof *list->entries);
+    ptio_heap_free(&list->heap, list->paths, list->path_capacity * sizeof *list->paths);
+    ptio_heap heap = list->heap;
+    ptio_heap_free(&heap, list, sizeof *list);
+}

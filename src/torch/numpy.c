@@ -1,0 +1,404 @@
+/*
+ * NumPy's values: dtypes, arrays, scalars, of 1.x and 2.x pickles.
+ *
+ *     numpy.dtype('f4', False, True) with state (3, '<', None, None, None, -1, -1, 0)
+ *     _reconstruct(numpy.ndarray, (0,), b'b') with state (1, shape, dtype, is_fortran, data)
+ *     _frombuffer(buffer, dtype, shape, order)                                                  protocol 5
+ *     scalar(dtype, bytes)
+ *
+ * A dtype is called as numpy.dtype.str has it ("<f4"); a structured one as str() of it.
+ */
+#include "torch/handlers.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define MOST_FIELDS_DEEP 8
+
+static ptio_status bad(ptio_loader *loader, const ptio_value *node, ptio_error *err, const char *what)
+{
+    return ptio_fail_node(loader, node, PTIO_ERR_FORMAT, "numpy.form", err, "numpy: %s", what);
+}
+
+/* ---- dtypes ---- */
+
+/* The dtype of torch for numbers of NumPy in this machine's byte order; NumPy's letters are kind and size. */
+static ptio_dtype torch_dtype(char kind, uint64_t size)
+{
+    switch (kind) {
+    case 'b': return size == 1 ? PTIO_BOOL : PTIO_NO_DTYPE;
+    case 'i': return size == 1 ? PTIO_INT8 : size == 2 ? PTIO_INT16 : size == 4 ? PTIO_INT32 : size == 8 ? PTIO_INT64 : PTIO_NO_DTYPE;
+    case 'u': return size == 1 ? PTIO_UINT8 : size == 2 ? PTIO_UINT16 : size == 4 ? PTIO_UINT32 : size == 8 ? PTIO_UINT64 : PTIO_NO_DTYPE;
+    case 'f': return size == 2 ? PTIO_FLOAT16 : size == 4 ? PTIO_FLOAT32 : size == 8 ? PTIO_FLOAT64 : PTIO_NO_DTYPE;
+    case 'c': return size == 8 ? PTIO_COMPLEX64 : size == 16 ? PTIO_COMPLEX128 : PTIO_NO_DTYPE;
+    default: return PTIO_NO_DTYPE;
+    }
+}
+
+/* Bytes of an element by kind and the number in the code: strings count characters, of four bytes in 'U'. */
+static bool code_size(char kind, uint64_t number, uint64_t *size)
+{
+    *size = number;
+    return kind != 'U' || ptio_mul_u64(number, 4, size);
+}
+
+static bool parse_number(ptio_text text, uint64_t *ret)
+{
+    *ret = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.bytes[i] < '0' || text.bytes[i] > '9' || *ret > INT64_MAX / 16)
+            return false;
+        *ret = *ret * 10 + (uint64_t)(text.bytes[i] - '0');
+    }
+    return true;
+}
+
+/* Write the code as numpy.dtype.str does: '|' where order means nothing. `unit` is that of times: "[D]" or "". */
+static bool name_dtype(ptio_arena *arena, ptio_npdtype *dtype, char kind, uint64_t number, const char *unit)
+{
+    char text[80];
+    char order = dtype->itemsize == 1 || kind == 'S' || kind == 'V' || kind == 'O' || kind == 'b' || (kind == 'U' && !number) ? '|' : dtype->byte_order;
+    if (kind == 'U')
+        order = dtype->byte_order == '|' ? '<' : dtype->byte_order;
+    dtype->byte_order = order;
+    int size = kind == 'O' ? snprintf(text, sizeof text, "|O") : snprintf(text, sizeof text, "%c%c%" PRIu64 "%s", order, kind, number, unit);
+    dtype->code = ptio_arena_text(arena, (ptio_text){text, (size_t)size});
+    return dtype->code.bytes != NULL;
+}
+
+static ptio_status fill_dtype(ptio_loader *loader, char order, char kind, uint64_t number, const char *unit, ptio_npdtype *dtype, ptio_error *err)
+{
+    dtype->byte_order = order == '=' ? (PTIO_HOST_BIG_ENDIAN ? '>' : '<') : order;
+    if (!code_size(kind, number, &dtype->itemsize))
+        return PTIO_ERR_FORMAT;
+    dtype->is_object = kind == 'O';
+    dtype->dtype = torch_dtype(kind, dtype->itemsize);
+    if (!name_dtype(&loader->ckpt->arena, dtype, kind, number, unit))
+        return ptio_heap_fail(&loader->ckpt->heap, err, "a NumPy dtype");
+    if (dtype->byte_order == '>') /* torch has no dtypes of the other order; files are little-endian */
+        dtype->dtype = PTIO_NO_DTYPE;
+    return PTIO_OK;
+}
+
+ptio_status ptio_npdtype_from_code(ptio_loader *loader, ptio_text code, const ptio_npdtype **ret, ptio_error *err)
+{
+    ptio_npdtype *dtype = PTIO_NEW(&loader->ckpt->arena, ptio_npdtype, 1);
+    if (!dtype)
+        return ptio_heap_fail(&loader->ckpt->heap, err, "a NumPy dtype");
+    char order = '<';
+    if (code.size && strchr("<>|=", code.bytes[0])) {
+        order = code.bytes[0];
+        code = (ptio_text){code.bytes + 1, code.size - 1};
+    }
+    char unit[24] = "";
+    const char *bracket = code.size ? memchr(code.bytes, '[', code.size) : NULL;
+    if (bracket) {
+        size_t length = code.size - (size_t)(bracket - code.bytes);
+        if (length >= sizeof unit)
+            return PTIO_ERR_FORMAT;
+        memcpy(unit, bracket, length);
+        unit[length] = '\0';
+        code.size -= length;
+    }
+    uint64_t number;
+    if (!code.size || !strchr("biufcSUVOMma?", code.bytes[0]) || !parse_number((ptio_text){code.bytes + 1, code.size - 1}, &number))
+        return PTIO_ERR_FORMAT;
+    char kind = code.bytes[0];
+    if (kind == '?') {
+        kind = 'b';
+        number = 1;
+    }
+    *ret = dtype;
+    return fill_dtype(loader, order, kind == 'a' ? 'S' : kind, kind == 'O' ? 8 : number, unit, dtype, err);
+}
+
+/* A growing text on the stack: names of structured dtypes. */
+typedef struct writer {
+    char text[4096];
+    size_t size;
+    bool full;
+} writer;
+
+static void put(writer *w, ptio_text text)
+{
+    if (text.size > sizeof w->text - w->size) {
+        w->full = true;
+        return;
+    }
+    memcpy(w->text + w->size, text.bytes, text.size);
+    w->size += text.size;
+}
+
+static void put_quoted(writer *w, ptio_text text)
+{
+    char escaped[256];
+    ptio_escape_into(escaped, sizeof escaped, text);
+    put(w, PTIO_TEXT("'"));
+    put(w, ptio_text_of(escaped));
+    put(w, PTIO_TEXT("'"));
+}
+
+/* One field: name, (dtype, offset[, title]). */
+static const ptio_npdtype *field_of(ptio_loader *loader, const ptio_node_dict *fields, const ptio_value *name, int64_t *offset, ptio_error *err)
+{
+    if (name->type != PTIO_NODE_TYPE_STR && name->type != PTIO_NODE_TYPE_PY2STR)
+        return NULL;
+    size_t at = ptio_dict_find_text(fields, ptio_node_str_of(name)), count;
+    const ptio_value *const *items = at == SIZE_MAX ? NULL : ptio_value_items(ptio_dict_value(fields, at), &count);
+    if (!items || count < 2 || !ptio_node_int64(items[1], offset))
+        return NULL;
+    return ptio_value_npdtype(loader, items[0], err);
+}
+
+/* str() of a structured dtype: [('a', '<i4'), ('b', '<f8')]; with offsets and size where there are gaps. */
+static ptio_status structured(ptio_loader *loader, const ptio_node_reduced *node, const ptio_value *names, const ptio_value *fields_value,
+                              ptio_npdtype *dtype, ptio_error *err)
+{
+    size_t count;
+    const ptio_value *const *items = ptio_value_items(names, &count);
+    const ptio_node_dict *fields = ptio_value_entries(fields_value);
+    if (!items || !fields)
+        return bad(loader, &node->head, err, "a structured dtype has no names or no fields");
+    writer plain = {.size = 0}, name_list = {.size = 0}, formats = {.size = 0}, offsets = {.size = 0};
+    int64_t expected = 0;
+    bool packed = true;
+    put(&plain, PTIO_TEXT("["));
+    for (size_t i = 0; i < count; i++) {
+        int64_t offset;
+        const ptio_npdtype *field = field_of(loader, fields, items[i], &offset, err);
+        if (!field)
+            return err && err->status != PTIO_OK ? err->status : bad(loader, &node->head, err, "a field of a structured dtype is not (dtype, offset)");
+        packed = packed && offset == expected;
+        expected = offset + (int64_t)field->itemsize;
+        ptio_text comma = i ? PTIO_TEXT(", ") : PTIO_TEXT("");
+        char number[32];
+        (void)snprintf(number, sizeof number, "%s%" PRId64, i ? ", " : "", offset);
+        put(&plain, comma), put(&plain, PTIO_TEXT("(")), put_quoted(&plain, ptio_node_str_of(items[i])), put(&plain, PTIO_TEXT(", "));
+        field->is_structured ? put(&plain, field->code) : put_quoted(&plain, field->code);
+        put(&plain, PTIO_TEXT(")"));
+        put(&name_list, comma), put_quoted(&name_list, ptio_node_str_of(items[i]));
+        put(&formats, comma);
+        field->is_structured ? put(&formats, field->code) : put_quoted(&formats, field->code);
+        put(&offsets, ptio_text_of(number));
+        dtype->is_object = dtype->is_object || field->is_object;
+    }
+    put(&plain, PTIO_TEXT("]"));
+    packed = packed && expected == (int64_t)dtype->itemsize;
+    writer whole = {.size = 0};
+    if (packed) {
+        whole = plain;
+    } else {
+        char size[48];
+        (void)snprintf(size, sizeof size, "], 'itemsize': %" PRIu64 "}", dtype->itemsize);
+        put(&whole, PTIO_TEXT("{'names': [")), put(&whole, (ptio_text){name_list.text, name_list.size});
+        put(&whole, PTIO_TEXT("], 'formats': [")), put(&whole, (ptio_text){formats.text, formats.size});
+        put(&whole, PTIO_TEXT("], 'offsets': [")), put(&whole, (ptio_text){offsets.text, offsets.size});
+        put(&whole, ptio_text_of(size));
+    }
+    if (whole.full || plain.full || name_list.full || formats.full || offsets.full)
+        return ptio_fail_node(loader, &node->head, PTIO_ERR_LIMIT, "numpy.fields", err, "a structured dtype has more fields than fit 4096 letters");
+    dtype->is_structured = true;
+    dtype->dtype = PTIO_NO_DTYPE;
+    dtype->code = ptio_arena_text(&loader->ckpt->arena, (ptio_text){whole.text, whole.size});
+    return dtype->code.bytes ? PTIO_OK : ptio_heap_fail(&loader->ckpt->heap, err, "a NumPy dtype");
+}
+
+/* "[D]" or "[25us]" of the metadata (None, (unit, count, 1, 1)) of times. */
+static void time_unit(ptio_loader *loader, const ptio_value *metadata, char *out, size_t size)
+{
+    out[0] = '\0';
+    size_t count, parts;
+    const ptio_value *const *items = ptio_value_items(metadata, &count);
+    const ptio_value *const *unit = items && count == 2 ? ptio_value_items(items[1], &parts) : NULL;
+    ptio_text name;
+    int64_t step;
+    if (!unit || parts < 2 || !ptio_node_int64(unit[1], &step))
+        return;
+    if (!ptio_value_as_bytes(loader, unit[0], &name)) {
+        if (unit[0]->type != PTIO_NODE_TYPE_STR)
+            return;
+        name = ptio_node_text_of(unit[0]);
+    }
+    if (name.size > 8 || ptio_text_is(name, "generic"))
+        return;
+    if (step == 1)
+        (void)snprintf(out, size, "[%.*s]", (int)name.size, name.bytes);
+    else
+        (void)snprintf(out, size, "[%" PRId64 "%.*s]", step, (int)name.size, name.bytes);
+}
+
+static ptio_status handle_dtype(ptio_loader *loader, ptio_node_reduced *node, ptio_error *err)
+{
+    const ptio_value *code_value = ptio_argument(node, 0), *state_value = ptio_state(node, 0);
+    if (!code_value || (code_value->type != PTIO_NODE_TYPE_STR && code_value->type != PTIO_NODE_TYPE_PY2STR))
+        return ptio_handle_object(loader, node, NULL, err);
+    ptio_text code = ptio_node_text_of(code_value);
+    uint64_t number;
+    if (!code.size || !strchr("biufcSUVOMm", code.bytes[0]) || !parse_number((ptio_text){code.bytes + 1, code.size - 1}, &number))
+        return bad(loader, &node->head, err, "a dtype has a code that is none of NumPy's");
+    size_t count = 0;
+    const ptio_value *const *state = state_value ? ptio_value_items(state_value, &count) : NULL;
+    char order = '<', unit[24] = "";
+    if (state && count >= 8 && (state[1]->type == PTIO_NODE_TYPE_STR || state[1]->type == PTIO_NODE_TYPE_PY2STR) && state[1]->count == 1)
+        order = ptio_node_text_of(state[1]).bytes[0];
+    if (state && (count < 8 || !strchr("<>|=", order)))
+        return bad(loader, &node->head, err, "the state of a dtype is none of NumPy's");
+    ptio_npdtype *dtype = PTIO_NEW(&loader->ckpt->arena, ptio_npdtype, 1);
+    if (!dtype)
+        return ptio_heap_fail(&loader->ckpt->heap, err, "a NumPy dtype");
+    if (state && count >= 9)
+        time_unit(loader, state[8], unit, sizeof unit);
+    char kind = code.bytes[0];
+    ptio_status status = fill_dtype(loader, order, kind, number, unit, dtype, err);
+    if (status == PTIO_ERR_FORMAT && (!err || err->status == PTIO_OK))
+        return bad(loader, &node->head, err, "an element of a dtype has too many bytes");
+    if (status == PTIO_OK && state && kind == 'V' && state[3]->type == PTIO_NODE_TYPE_TUPLE)
+        status = structured(loader, node, state[3], state[4], dtype, err);
+    return status == PTIO_OK ? ptio_means(node, PTIO_KIND_NPDTYPE, dtype) : status;
+}
+
+const ptio_npdtype *ptio_value_npdtype(ptio_loader *loader, const ptio_value *value, ptio_error *err)
+{
+    if (!value || ptio_interpret_node(loader, value, err) != PTIO_OK)
+        return NULL;
+    return value->seen == PTIO_KIND_NPDTYPE ? ptio_meaning(value) : NULL;
+}
+
+/* ---- arrays ---- */
+
+/* The array as a tensor over the same bytes. */
+static ptio_status array_tensor(ptio_loader *loader, ptio_ndarray *array, ptio_error *err)
+{
+    ptio_checkpoint *ckpt = loader->ckpt;
+    if (array->ndim > PTIO_MOST_DIMENSIONS)
+        return PTIO_OK;
+    ptio_storage *storage = ptio_storage_new(ckpt->pool, &ckpt->arena);
+    if (!storage)
+        return ptio_heap_fail(&ckpt->heap, err, "an array");
+    storage->origin = &ptio_storage_of_memory;
+    storage->origin_data = array->data.bytes;
+    storage->nbytes = array->nbytes;
+    storage->dtype = (uint8_t)array->dtype->dtype;
+    storage->swap = ptio_dtype_rows[array->dtype->dtype].swap;
+    if (PTIO_HOST_BIG_ENDIAN && storage->swap > 1)
+        atomic_store_explicit(&storage->flags, PTIO_STORAGE_SWAP, memory_order_relaxed);
+    ptio_status status = ptio_storage_pool_location(ckpt->pool, PTIO_TEXT("cpu"), &storage->location, err);
+    int64_t stride[PTIO_MOST_DIMENSIONS], step = 1;
+    for (size_t i = 0; i < array->ndim; i++) {
+        size_t dim = array->fortran ? i : array->ndim - 1 - i;
+        stride[dim] = step;
+        step *= array->shape[dim] ? array->shape[dim] : 1;
+    }
+    ptio_tensor_spec spec = {.dtype = array->dtype->dtype, .ndim = array->ndim, .shape = array->shape, .stride = stride, .storage = storage};
+    return status == PTIO_OK ? ptio_tensor_new(&ckpt->arena, &spec, &array->tensor, err) : status;
+}
+
+ptio_status ptio_ndarray_finish(ptio_loader *loader, ptio_ndarray *array, ptio_error *err)
+{
+    array->count = 1;
+    bool empty = false;
+    for (size_t i = 0; i < array->ndim; i++) {
+        if (array->shape[i] < 0)
+            return PTIO_ERR_FORMAT;
+        empty = empty || array->shape[i] == 0;
+    }
+    for (size_t i = 0; i < array->ndim && !empty; i++) {
+        if (!ptio_mul_u64(array->count, (uint64_t)array->shape[i], &array->count))
+            return PTIO_ERR_FORMAT;
+    }
+    if (empty)
+        array->count = 0;
+    if (!ptio_mul_u64(array->count, array->dtype->itemsize, &array->nbytes) || array->nbytes > INT64_MAX)
+        return PTIO_ERR_FORMAT;
+    if (array->items) {
+        size_t count;
+        return ptio_value_items(array->items, &count) && count == array->count ? PTIO_OK : PTIO_ERR_FORMAT;
+    }
+    if (array->dtype->is_object || array->data.size != array->nbytes)
+        return PTIO_ERR_FORMAT;
+    return array->dtype->dtype == PTIO_NO_DTYPE ? PTIO_OK : array_tensor(loader, array, err);
+}
+
+static ptio_status finish_array(ptio_loader *loader, ptio_node_reduced *node, ptio_ndarray *array, ptio_error *err)
+{
+    ptio_status status = ptio_ndarray_finish(loader, array, err);
+    if (status == PTIO_ERR_FORMAT && (!err || err->status == PTIO_OK))
+        return bad(loader, &node->head, err, "the data of an array has not as many bytes or items as its shape and dtype need");
+    return status == PTIO_OK ? ptio_means(node, PTIO_KIND_NDARRAY, array) : status;
+}
+
+static ptio_status array_parts(ptio_loader *loader, ptio_node_reduced *node, const ptio_value *shape, const ptio_value *dtype, ptio_ndarray **ret,
+                               ptio_error *err)
+{
+    ptio_ndarray *array = PTIO_NEW(&loader->ckpt->arena, ptio_ndarray, 1);
+    int64_t *sizes;
+    if (!array)
+        return ptio_heap_fail(&loader->ckpt->heap, err, "an array");
+    array->dtype = ptio_value_npdtype(loader, dtype, err);
+    if (!array->dtype)
+        return err && err->status != PTIO_OK ? err->status : bad(loader, &node->head, err, "an array has no dtype");
+    ptio_status status = ptio_value_as_ints(loader, shape, 0, &sizes, &array->ndim, err);
+    if (status == PTIO_ERR_FORMAT)
+        return bad(loader, &node->head, err, "the shape of an array is no tuple of ints");
+    array->shape = sizes;
+    *ret = array;
+    return status;
+}
+
+static ptio_status handle_array(ptio_loader *loader, ptio_node_reduced *node, ptio_error *err)
+{
+    size_t count;
+    const ptio_value *state_value = ptio_state(node, 0);
+    const ptio_value *const *state = state_value ? ptio_value_items(state_value, &count) : NULL;
+    if (!state || count != 5)
+        return ptio_handle_object(loader, node, NULL, err);
+    ptio_ndarray *array;
+    ptio_status status = array_parts(loader, node, state[1], state[2], &array, err);
+    if (status != PTIO_OK)
+        return status;
+    array->fortran = ptio_is_true(state[3]);
+    if (array->dtype->is_object && state[4]->type == PTIO_NODE_TYPE_LIST)
+        array->items = state[4];
+    else if (!ptio_value_as_bytes(loader, state[4], &array->data))
+        return bad(loader, &node->head, err, "the data of an array is neither bytes nor a list of objects");
+    return finish_array(loader, node, array, err);
+}
+
+static ptio_status handle_buffer(ptio_loader *loader, ptio_node_reduced *node, ptio_error *err)
+{
+    if (ptio_argument_count(node) != 4)
+        return bad(loader, &node->head, err, "_frombuffer was called with too few or too many arguments");
+    ptio_ndarray *array;
+    ptio_status status = array_parts(loader, node, ptio_argument(node, 2), ptio_argument(node, 1), &array, err);
+    if (status != PTIO_OK)
+        return status;
+    array->fortran = ptio_node_is_str(ptio_argument(node, 3), "F");
+    if (!ptio_value_as_bytes(loader, ptio_argument(node, 0), &array->data))
+        return bad(loader, &node->head, err, "the data of an array is no bytes");
+    return finish_array(loader, node, array, err);
+}
+
+static ptio_status handle_scalar(ptio_loader *loader, ptio_node_reduced *node, ptio_error *err)
+{
+    ptio_npscalar *scalar = PTIO_NEW(&loader->ckpt->arena, ptio_npscalar, 1);
+    if (!scalar)
+        return ptio_heap_fail(&loader->ckpt->heap, err, "a NumPy scalar");
+    scalar->dtype = ptio_value_npdtype(loader, ptio_argument(node, 0), err);
+    if (!scalar->dtype)
+        return err && err->status != PTIO_OK ? err->status : bad(loader, &node->head, err, "a scalar has no dtype");
+    if (scalar->dtype->is_object)
+        return ptio_handle_object(loader, node, NULL, err);
+    if (ptio_argument_count(node) != 2 || !ptio_value_as_bytes(loader, ptio_argument(node, 1), &scalar->data) || scalar->data.size != scalar->dtype->itemsize)
+        return bad(loader, &node->head, err, "a scalar has not as many bytes as its dtype");
+    return ptio_means(node, PTIO_KIND_NPSCALAR, scalar);
+}
+
+ptio_status ptio_handle_numpy(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global, ptio_error *err)
+{
+    switch (global->handler) {
+    case PTIO_HANDLER_NUMPY_DTYPE: return handle_dtype(loader, node, err);
+    case PTIO_HANDLER_NUMPY_ARRAY: return handle_array(loader, node, err);
+    case PTIO_HANDLER_NUMPY_BUFFER: return handle_buffer(loader, node, err);
+    default: return handle_scalar(loader, node, err);
+    }
+}

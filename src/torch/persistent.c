@@ -1,0 +1,158 @@
+/*
+ * Persistent ids: how a pickle of torch.save names its storages.
+ *
+ *     ('storage', storage class, key, location, numel)              zip: the bytes are the record data/KEY
+ *     ('storage', storage class, key, location, numel, view)        legacy stream: view is None or (view key, offset, numel)
+ *
+ * A storage is made at the first id with its key; later ids with that key are the same storage. The dtype is that of the first.
+ * Source: torch/serialization.py, persistent_load of _load and _legacy_load
+ */
+#include "torch/handlers.h"
+
+static ptio_status bad_id(ptio_loader *loader, const ptio_node_persistent *node, ptio_error *err, const char *what)
+{
+    return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "persistent-id.form", err, "%s", what);
+}
+
+/* Keys of storages: str, also of Python 2; torch.package uses ints. */
+static bool read_key(ptio_loader *loader, const ptio_value *value, ptio_text *ret)
+{
+    int64_t number;
+    if (value->type == PTIO_NODE_TYPE_STR || value->type == PTIO_NODE_TYPE_PY2STR || value->type == PTIO_NODE_TYPE_BYTES) {
+        *ret = ptio_node_text_of(value);
+        return true;
+    }
+    if (value->type != PTIO_NODE_TYPE_INT || !ptio_node_int64(value, &number) || number < 0)
+        return false;
+    char digits[24];
+    int size = snprintf(digits, sizeof digits, "%lld", (long long)number);
+    *ret = ptio_arena_text(&loader->ckpt->arena, (ptio_text){digits, (size_t)size});
+    return ret->bytes != NULL;
+}
+
+ptio_status ptio_storage_id_read(ptio_loader *loader, ptio_node_persistent *node, ptio_storage_id *ret, ptio_error *err)
+{
+    const ptio_value *id = node->id;
+    if (id->type != PTIO_NODE_TYPE_TUPLE || id->count < 5 || id->count > 6)
+        return bad_id(loader, node, err, "a persistent id is not a tuple ('storage', class, key, location, numel)");
+    const ptio_value *const *items = PTIO_NODE(tuple, id)->items;
+    if (!ptio_node_is_str(items[0], "storage") && !(items[0]->type == PTIO_NODE_TYPE_BYTES && ptio_text_is(ptio_node_text_of(items[0]), "storage")))
+        return bad_id(loader, node, err, "a persistent id does not begin with 'storage'");
+    const ptio_global *type = ptio_value_global(items[1]);
+    if (!type || type->handler != PTIO_HANDLER_STORAGE_CLASS)
+        return bad_id(loader, node, err, "the second item of a persistent id is no storage class");
+    int64_t numel;
+    if (!read_key(loader, items[2], &ret->key))
+        return bad_id(loader, node, err, "the key of a persistent id is no str");
+    if (!read_key(loader, items[3], &ret->location) || items[3]->type == PTIO_NODE_TYPE_INT)
+        return bad_id(loader, node, err, "the location of a persistent id is no str");
+    if (items[4]->type != PTIO_NODE_TYPE_INT || !ptio_node_int64(items[4], &numel) || numel < 0)
+        return bad_id(loader, node, err, "the number of elements in a persistent id is no int, or less than 0");
+    ret->type = type;
+    ret->numel = (uint64_t)numel;
+    ret->view = id->count == 6 && items[5]->type != PTIO_NODE_TYPE_NONE ? items[5] : NULL;
+    if (!ptio_mul_u64(ret->numel, ptio_dtype_rows[type->dtype].itemsize, &ret->nbytes) || ret->nbytes > INT64_MAX)
+        return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "storage.overflow", err,
+                              "storage %s of %llu elements has more bytes than fit 63 bits", ptio_quote(ret->key).text,
+                              (unsigned long long)ret->numel);
+    return PTIO_OK;
+}
+
+ptio_status ptio_storage_from_id(ptio_loader *loader, const ptio_storage_id *id, ptio_storage **ret, ptio_error *err)
+{
+    ptio_checkpoint *ckpt = loader->ckpt;
+    ptio_storage *storage = ptio_storage_new(ckpt->pool, &ckpt->arena);
+    if (!storage)
+        return ptio_heap_fail(&ckpt->heap, err, "a storage");
+    const ptio_dtype_row *row = &ptio_dtype_rows[id->type->dtype];
+    storage->key = id->key.bytes;
+    storage->key_size = (uint32_t)id->key.size;
+    storage->nbytes = id->nbytes;
+    storage->dtype = id->type->dtype;
+    storage->swap = id->type->untyped ? 1 : row->swap;
+    uint8_t flags = id->type->untyped ? PTIO_STORAGE_UNTYPED : 0;
+    if (loader->swap && storage->swap > 1)
+        flags |= PTIO_STORAGE_SWAP;
+    if (ptio_text_is(id->location, "meta"))
+        flags |= PTIO_STORAGE_META;
+    atomic_store_explicit(&storage->flags, flags, memory_order_relaxed);
+    ptio_status status = ptio_storage_pool_location(ckpt->pool, id->location, &storage->location, err);
+    *ret = storage;
+    return status;
+}
+
+static ptio_status same_storage(ptio_loader *loader, const ptio_node_persistent *node, const ptio_storage_id *id,
+                                const ptio_storage *storage, ptio_error *err)
+{
+    if (id->nbytes == storage->nbytes)
+        return PTIO_OK;
+    return ptio_fail_node(loader, &node->head, PTIO_ERR_AMBIGUOUS, "storage.two-sizes", err,
+                          "storage %s has %llu bytes here and %llu where it was named first", ptio_quote(id->key).text,
+                          (unsigned long long)id->nbytes, (unsigned long long)storage->nbytes);
+}
+
+/* The record of a key: data/KEY; tensors/KEY as 1.4 wrote it; .data/KEY.storage of torch.package. */
+static size_t record_of(const ptio_loader *loader, ptio_text key)
+{
+    static const struct {
+        const char *before, *after;
+    } forms[] = {{"data/", ""}, {"tensors/", ""}, {".data/", ".storage"}, {"", ""}};
+    char name[256];
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        /* The last form is for constants of TorchScript, whose keys are names of records already. */
+        size_t before = strlen(forms[i].before), after = strlen(forms[i].after);
+        if (before + key.size + after > sizeof name)
+            return SIZE_MAX;
+        memcpy(name, forms[i].before, before);
+        memcpy(name + before, key.bytes, key.size);
+        memcpy(name + before + key.size, forms[i].after, after);
+        size_t record = ptio_archive_lookup_in_root(loader->ckpt->archive, (ptio_text){name, before + key.size + after});
+        if (record != SIZE_MAX)
+            return record;
+    }
+    return SIZE_MAX;
+}
+
+static ptio_status check_record(ptio_loader *loader, const ptio_node_persistent *node, const ptio_storage_id *id, size_t record, ptio_error *err)
+{
+    const ptio_entry *entry = &loader->ckpt->archive->entries[record];
+    if (entry->size == id->nbytes)
+        return PTIO_OK;
+    return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "storage.size", err,
+                          "storage %s has %llu elements of %u bytes, its record has %llu bytes", ptio_quote(id->key).text,
+                          (unsigned long long)id->numel, ptio_dtype_rows[id->type->dtype].itemsize, (unsigned long long)entry->size);
+}
+
+ptio_status ptio_persistent_zip(ptio_loader *loader, ptio_node_persistent *node, ptio_error *err)
+{
+    ptio_storage_id id;
+    ptio_status status = ptio_storage_id_read(loader, node, &id, err);
+    if (status != PTIO_OK)
+        return status;
+    ptio_archive *archive = loader->ckpt->archive;
+    size_t record = record_of(loader, id.key);
+    bool meta = ptio_text_is(id.location, "meta");
+    if (record == SIZE_MAX && !meta)
+        return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "storage.missing", err, "storage %s has no record in the archive",
+                              ptio_quote(id.key).text);
+    node->head.seen = PTIO_KIND_STORAGE;
+    ptio_storage **known = record == SIZE_MAX ? NULL : &loader->by_record[record];
+    if (known && *known) {
+        node->meaning = *known;
+        if ((status = same_storage(loader, node, &id, *known, err)) != PTIO_OK || id.nbytes)
+            return status;
+        /* PyTorch makes an empty storage anew at each visit, of the dtype of that visit. */
+    } else if (record != SIZE_MAX && (status = check_record(loader, node, &id, record, err)) != PTIO_OK) {
+        return status;
+    }
+    ptio_storage *storage;
+    if ((status = ptio_storage_from_id(loader, &id, &storage, err)) != PTIO_OK)
+        return status;
+    storage->origin = &ptio_storage_of_record;
+    storage->origin_data = archive;
+    storage->origin_index = record;
+    if (known)
+        *known = storage;
+    node->meaning = storage;
+    return PTIO_OK;
+}
