@@ -24,9 +24,14 @@ set(run ${CMAKE_CROSSCOMPILING_EMULATOR} ${PTIO_TEST_WRAPPER})
 
 # ptio_add_test(<folder>.<title> <command>...)
 function(ptio_add_test name)
+    # What is not a unit test may take long: ctest begins with those that cost most.
+    set(cost 10)
     add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     string(REGEX REPLACE "[.].*" "" label ${name})
-    set_tests_properties(${name} PROPERTIES TIMEOUT ${PTIO_TEST_TIMEOUT} LABELS ${label}
+    if(label IN_LIST PTIO_LAYERS)
+        set(cost 1)
+    endif()
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${PTIO_TEST_TIMEOUT} LABELS ${label} COST ${cost}
         ENVIRONMENT "PTIO_SOURCE_DIR=${PROJECT_SOURCE_DIR};PTIO_BUILD_DIR=${PROJECT_BINARY_DIR};CC=${CMAKE_C_COMPILER}")
 endfunction()
 
