@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/error.h"
 #include "tensor/convert.h"
 #include "tensor/tensor.h"
 
