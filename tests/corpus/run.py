@@ -1,0 +1,313 @@
+#!/usr/bin/env python3
+"""Hold the command `ptio` against the corpus: files by real PyTorch releases with the truth about each.
+
+    run.py --ptio COMMAND [--only GLOB] [-v]
+
+GLOB is matched with names such as 2.13.0/views.pt or extra/dcp/two_ranks. For each file, after its SHA-256 was found right:
+
+    tree    `ptio tree --json` tells the same as the truth; same.py decides
+    ls      `ptio ls --json --hash` agrees with the tensors of the truth; listing.py derives them
+    check   `ptio check --json` calls a file that loads whole and no other, and knows the answer of weights_only=True where the truth
+            is that of PyTorch 2.13
+    opens   a truth without a tree: the file opens all the same
+    names   a file that is no checkpoint is refused with exit code 2, and the message says what it is (refused.json)
+
+exceptions.json names the places that only running a class can tell: at each the trees may differ, and must differ, or the row is
+a failure itself. Prints the first difference of each check that failed, then `N passed, N failed`.
+
+Needs nothing but Python.
+"""
+import argparse
+import concurrent.futures
+import fnmatch
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CORPUS = os.path.join(os.path.dirname(HERE), "data", "corpus")
+sys.dont_write_bytecode = True
+sys.path[:0] = [HERE, CORPUS]
+
+import listing  # noqa: E402
+import same  # noqa: E402
+
+WORKERS = 2
+GOOD, FINDINGS, REFUSED = 0, 1, 2
+
+
+def load_json(path):
+    with open(path, encoding="utf-8") as f:
+        return json.load(f)
+
+
+class Failure(Exception):
+    pass
+
+
+class Excusing(same.Matcher):
+    """Compares trees, but for the places in `excused`, and remembers which of these did differ."""
+
+    def __init__(self, excused):
+        same.Matcher.__init__(self)
+        self.excused, self.differed = set(excused), set()
+
+    def node(self, truth, found, where):
+        if where not in self.excused:
+            return same.Matcher.node(self, truth, found, where)
+        before = dict(self.forward), dict(self.backward)
+        try:
+            same.Matcher.node(self, truth, found, where)
+        except same.Different:
+            self.forward, self.backward = before
+            self.differed.add(where)
+
+
+def tree_difference(truth, found, excused=()):
+    matcher = Excusing(excused)
+    try:
+        matcher.node(truth, found, "tree")
+    except same.Different as d:
+        return str(d)
+    idle = sorted(matcher.excused - matcher.differed)
+    return "nothing differs at %s any more: take the row out of exceptions.json" % idle[0] if idle else None
+
+
+class Ptio(object):
+    def __init__(self, command):
+        self.command = command
+
+    def __call__(self, *arguments):
+        """Exit code, output, message."""
+        done = subprocess.run((self.command,) + arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
+        if done.returncode < 0:
+            raise Failure("killed by signal %d: ptio %s" % (-done.returncode, " ".join(arguments)))
+        return done.returncode, done.stdout, done.stderr.decode("utf-8", "replace").strip()
+
+    def tell(self, *arguments):
+        """Output of a call that must succeed."""
+        code, output, message = self(*arguments)
+        if code != GOOD:
+            raise Failure("exit code %d: %s" % (code, message))
+        return output
+
+    def tree(self, path, *options):
+        return json.loads(self.tell("tree", "--json", *options, path))
+
+    def ls(self, path, *options):
+        return [json.loads(line) for line in self.tell("ls", "--json", "--hash", *options, path).splitlines()]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The files
+
+
+class File(object):
+    """One truth and what it is about."""
+
+    def __init__(self, truth_path, truth):
+        self.truth = truth
+        folder = os.path.dirname(truth_path)
+        self.path = os.path.join(folder, self.truth["file"] if "file" in self.truth else self.truth["name"] + ".pt")
+        self.name = os.path.relpath(self.path, CORPUS).replace(os.sep, "/")
+        self.group = self.name.rsplit("/", 1)[0]
+        self.operand = self.path  # what the command is given
+        if self.group == "extra/shards":
+            self.operand = os.path.join(self.path, next(n for n in sorted(self.truth["files"]) if n.endswith(".index.json")))
+
+    def damage(self):
+        """What is wrong with the copy of the corpus itself, or None."""
+        for path, digest in [(self.path, self.truth["sha256"])] if "sha256" in self.truth else [
+                (os.path.join(self.path, n), d) for n, d in self.truth["files"].items()]:
+            with open(path, "rb") as f:
+                body = f.read()
+            if hashlib.sha256(body).hexdigest() != digest or len(body) != self.truth.get("nbytes", len(body)):
+                return "%s is not the file that its truth tells of" % os.path.relpath(path, CORPUS)
+        return None
+
+
+def all_files(pattern):
+    for folder, folders, names in os.walk(CORPUS):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            truth = load_json(path) if name.endswith(".json") else {}
+            if "sha256" in truth or "files" in truth:
+                file = File(path, truth)
+                if fnmatch.fnmatch(file.name, pattern):
+                    yield file
+
+
+def row_for(table, name):
+    return table.get(name, next((v for k, v in table.items() if "*" in k and fnmatch.fnmatch(name, k)), None))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The checks. Each raises Failure, or returns a difference as text or None.
+
+
+def check_tree(ptio, file, excused):
+    return tree_difference(file.truth["tree"], ptio.tree(file.operand), excused)
+
+
+def check_ls(ptio, file):
+    return listing.difference(file.truth["tree"], ptio.ls(file.operand), any_order="py27" in file.group)
+
+
+def state_of_script(tree):
+    """Names and tensors of a TorchScript module: its state_dict, or {"parameters": , "buffers": }."""
+    if "state_dict" in tree:
+        return tree["state_dict"]["v"]
+    return [entry for _, part in tree["v"] for entry in part["v"]]
+
+
+def check_script(ptio, file):
+    """A TorchScript archive is told as the data that it holds: all of its parameters and buffers are among that, by name."""
+    found = {line["name"]: line for line in ptio.ls(file.operand)}
+    ptio.tree(file.operand)
+    for key, tensor in state_of_script(file.truth["tree"]):
+        name = key["v"]
+        if name not in found:
+            return "ls: %s is missing" % name
+        for what in ("dtype", "shape", "sha256"):
+            if found[name][what] != tensor[what]:
+                return "ls: %s: %s %s, in the tree %s" % (name, what, found[name][what], tensor[what])
+    return None
+
+
+def check_offsets(ptio, file):
+    """Several objects in one file, each at its offset."""
+    for place in file.truth["offsets"]:
+        option = "--offset=%d" % place["offset"]
+        problem = tree_difference(place["tree"], ptio.tree(file.operand, option)) or \
+            listing.difference(place["tree"], ptio.ls(file.operand, option))
+        if problem:
+            return "%s: %s" % (option, problem)
+    return None
+
+
+def check_byte_order(ptio, file):
+    """What each default byte order gives for a file that does not record its own."""
+    for order in ("little", "big"):
+        outcome = file.truth["endianness"].get(order.upper(), file.truth["endianness"].get(order))
+        if isinstance(outcome, dict) and "tree" in outcome:
+            problem = tree_difference(outcome["tree"], ptio.tree(file.operand, "--byte-order=" + order))
+            if problem:
+                return "--byte-order=%s: %s" % (order, problem)
+    return None
+
+
+def check_refused(ptio, file, row):
+    code, _, message = ptio("ls", file.operand)
+    if code != REFUSED:
+        return "exit code %d, not %d; %s" % (code, REFUSED, message)
+    size = file.truth.get("nbytes")
+    words = ["ends at byte %d" % size, "cut off at byte %d" % size, "byte %d:" % size] if row == "CUT" else row.split("|")
+    if not any(word.lower() in message.lower() for word in words):
+        return "the message says none of %s: %s" % (words, message)
+    return None
+
+
+def check_opens(ptio, file):
+    ptio.tree(file.operand)
+    ptio.ls(file.operand)
+    ptio.tell("show", file.operand)
+
+
+def weights_only_truth(truth):
+    """Whether weights_only=True of PyTorch 2.13 loads the file; None where the truth is silent."""
+    answer = truth.get("weights_only")
+    if not truth["torch"].startswith("2.13.") or answer is None:
+        return None
+    return answer == "loads" if isinstance(answer, str) else bool(answer.get("ok"))
+
+
+def check_whole(ptio, file, must_be_whole):
+    code, output, message = ptio("check", "--json", file.operand)
+    if code not in (GOOD, FINDINGS, REFUSED) or not output:
+        return "check: exit code %d: %s" % (code, message)
+    result = json.loads(output)
+    if (result["verdict"] == "whole") != must_be_whole:
+        return "check: the verdict is %s: %s" % (result["verdict"], brief_findings(result))
+    loads = weights_only_truth(file.truth)
+    if must_be_whole and loads is not None and result["weights_only_loads"] != loads:
+        return "check: weights_only %s it, PyTorch says %s; %s" % (
+            "loads" if result["weights_only_loads"] else "refuses", file.truth["weights_only"], brief_findings(result))
+    return None
+
+
+def brief_findings(result):
+    return "; ".join(f["message"] for f in result.get("findings", ()) if f.get("severity") != "note")[:300]
+
+
+def checks_of(ptio, file, refused, exceptions):
+    """Names and calls of all checks that a file takes."""
+    row, tree = row_for(refused, file.name), "tree" in file.truth
+    opens = row is None or row.startswith("OPENS")
+    if not opens:
+        yield "names", lambda: check_refused(ptio, file, row)
+    elif not tree:
+        yield "opens", lambda: check_opens(ptio, file)
+    elif file.truth["tree"].get("cls") == "torch.jit._script.RecursiveScriptModule" or file.truth.get("tree_of", "").endswith("torch.jit.load"):
+        yield "script", lambda: check_script(ptio, file)
+    else:
+        yield "tree", lambda: check_tree(ptio, file, exceptions)
+        yield "ls", lambda: check_ls(ptio, file)
+    if "offsets" in file.truth:
+        yield "offsets", lambda: check_offsets(ptio, file)
+    if "endianness" in file.truth and opens:
+        yield "endianness", lambda: check_byte_order(ptio, file)
+    yield "check", lambda: check_whole(ptio, file, opens)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def run_file(ptio, file, refused, exceptions):
+    """Results of all checks of a file: (name of the check, difference or None)."""
+    damage = file.damage()
+    if damage:
+        return [("corpus", damage)]
+    results = []
+    for name, check in checks_of(ptio, file, refused, exceptions):
+        try:
+            results.append((name, check()))
+        except (Failure, ValueError, KeyError, TypeError, subprocess.TimeoutExpired) as e:
+            results.append((name, "%s%s" % ("" if isinstance(e, Failure) else type(e).__name__ + ": ", e)))
+    return results
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--ptio", required=True)
+    parser.add_argument("--only", default="*", metavar="GLOB")
+    parser.add_argument("-v", action="store_true", help="name what passes too")
+    options = parser.parse_args()
+    sys.setrecursionlimit(100000)
+    threading.stack_size(256 << 20)
+    ptio = Ptio(options.ptio)
+    refused = load_json(os.path.join(HERE, "refused.json"))
+    rows = load_json(os.path.join(HERE, "exceptions.json"))
+    files = list(all_files(options.only))
+    passed = failed = 0
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        excused = [[row["at"] for row in rows if fnmatch.fnmatch(file.name, row["file"])] for file in files]
+        for file, results in zip(files, pool.map(lambda x: run_file(ptio, x[0], refused, x[1]), zip(files, excused))):
+            for name, problem in results:
+                passed, failed = passed + (problem is None), failed + (problem is not None)
+                if problem is not None or options.v:
+                    print("%s: %s: %s" % (file.name, name, "passed" if problem is None else problem), flush=True)
+    names = [file.name for file in files]
+    for pattern in list(refused)[1:] + [row["file"] for row in rows]:
+        if options.only == "*" and not any(fnmatch.fnmatch(name, pattern) for name in names):
+            print("%s: a row without a file" % pattern)
+            failed += 1
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
