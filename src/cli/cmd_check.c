@@ -23,7 +23,7 @@ typedef struct names {
 
 static bool is_denied_global(const ptio_finding *finding)
 {
-    return finding->severity == PTIO_REFUSED && strcmp(finding->reason, "weights_only.global") == 0;
+    return finding->severity == PTIO_REFUSED && strcmp(finding->reason, "weights-only.global") == 0;
 }
 
 /* Whether a name is one that Python can be given: dotted identifiers. */
@@ -54,20 +54,19 @@ static void add_name(names *n, ptio_text name)
     n->list[n->count++] = name;
 }
 
-/* The name that a finding is about: the first word of its message with a dot inside, "module.name". */
+/* What a finding says to allow: "… add_safe_globals([module.Name])". No text where it says nothing of the kind. */
 static ptio_text named(const ptio_finding *finding)
 {
-    ptio_text m = finding->message;
-    for (size_t i = 0; i < m.size; i++) {
-        size_t end = i;
-        bool dot = false;
-        while (end < m.size && m.bytes[end] != ' ' && m.bytes[end] != ',' && m.bytes[end] != '"') {
-            dot = dot || (m.bytes[end] == '.' && end > i && end + 1 < m.size && m.bytes[end + 1] != ' ');
+    static const char before[] = "add_safe_globals([";
+    const ptio_text m = finding->message;
+    size_t size = sizeof before - 1;
+    for (size_t i = 0; i + size <= m.size; i++) {
+        if (memcmp(m.bytes + i, before, size) != 0)
+            continue;
+        size_t end = i + size;
+        while (end < m.size && m.bytes[end] != ']')
             end++;
-        }
-        if (dot)
-            return (ptio_text){m.bytes + i, end - i};
-        i = end;
+        return (ptio_text){m.bytes + i + size, end - i - size};
     }
     return (ptio_text){NULL, 0};
 }

@@ -86,7 +86,7 @@ static int run(const cli_verb *verb, int count, char **arguments)
 static int choose(int count, char **arguments)
 {
     if (count < 2)
-        return (void)usage(), CLI_USAGE;
+        return cli_usage(NULL, "a verb is missing", NULL);
     const char *name = arguments[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
         return usage();

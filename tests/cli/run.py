@@ -1,0 +1,520 @@
+#!/usr/bin/env python3
+"""The command, from outside: what it prints, its exit codes, and that nothing of a file reaches the terminal as it is.
+
+    run.py --ptio COMMAND [NAME ...]
+
+Closes with "N passed, N failed". Needs nothing but Python; the files are made here (pickles.py).
+"""
+import argparse
+import hashlib
+import json
+import math
+import os
+import pathlib
+import pickle
+import random
+import re
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unicodedata
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from pickles import archive, dct, floats, get, glob, integer, lst, put, storage, tensor, text, tup  # noqa: E402
+
+SHARE = float(os.environ.get("PTIO_TEST_SHARE", "1"))
+VERBS = ("show", "ls", "tree", "info", "dis", "check")
+TESTS = {}
+
+
+def test(function):
+    TESTS[function.__name__] = function
+    return function
+
+
+class Bench:
+    """The command, and a folder for files."""
+
+    def __init__(self, ptio, folder):
+        self.ptio, self.folder = ptio, folder
+
+    def file(self, name, body):
+        path = self.folder / name
+        path.write_bytes(body)
+        return path
+
+    def run(self, *arguments, **settings):
+        settings.setdefault("stdin", subprocess.DEVNULL)
+        if "input" in settings:
+            del settings["stdin"]
+        return subprocess.run([self.ptio, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, **settings)
+
+    def good(self, *arguments, **settings):
+        done = self.run(*arguments, **settings)
+        assert done.returncode == 0, "%s: exit %d: %s" % (arguments, done.returncode, done.stderr.decode())
+        assert done.stderr == b"", done.stderr
+        return done.stdout.decode("utf-8")
+
+    def fails(self, code, *arguments, **settings):
+        done = self.run(*arguments, **settings)
+        assert done.returncode == code, "%s: exit %d, not %d: %s" % (arguments, done.returncode, code, done.stderr.decode())
+        assert done.stderr.startswith(b"ptio"), done.stderr
+        return done.stderr.decode("utf-8")
+
+    def shown(self, value, *options):
+        """What `show` prints of a Python value, pickled."""
+        path = self.file("value.pkl", pickle.dumps(value, 2))
+        return self.good("show", *options, path)[:-1]
+
+    def tree(self, *arguments):
+        return json.loads(self.good("tree", "--json", *arguments))
+
+
+def same(found, expected):
+    assert found == expected, "\n  found:    %r\n  expected: %r" % (found, expected)
+
+
+def sample():
+    """A training checkpoint: tied weights, a view, numbers and text."""
+    w = put(1, tensor(put(2, storage("0", 6)), (2, 3)))
+    value = dct((text("model"), dct((text("fc.weight"), w), (text("tied"), get(1)), (text("view"), tensor(get(2), (3,), offset=3)),
+                                    (text("fc.bias"), tensor(storage("1", 2, location="cuda:0"), (2,), requires_grad=True)))),
+                (text("epoch"), integer(7)))
+    return archive(value, [("0", floats(0, 1, 2, 3, 4, 5)), ("1", floats(0.5, -0.5))])
+
+
+# ---- show
+
+@test
+def show_values(bench):
+    for value in (None, True, 7, -2 ** 70, 10 ** 100, 2.5, -0.0, math.inf, math.nan, 1e-5, 1e16, "text", "it's", [1, [2, []]], (), (1,), (1, 2),
+                  {"a": 1, 2: None, (1, 2): "x"}, {1}, frozenset([2]), set(), b"", 1 + 2j, [[]] * 3, "\u65e5\u672c", "\x1b\u202e"):
+        if sys.version_info >= (3, 12) or not isinstance(value, (set, frozenset)) or value:
+            same(bench.shown(value), repr(value))
+
+
+@test
+def show_shared_and_cyclic(bench):
+    cycle = [1]
+    cycle.append(cycle)
+    same(bench.shown(cycle), "[1, [...]]")
+    loop = {"a": []}
+    loop["me"] = (loop,)
+    same(bench.shown(loop), "{'a': [], 'me': ({...},)}")
+
+
+@test
+def show_floats_as_python(bench):
+    generator = random.Random(11)
+    values = [struct.unpack("<d", struct.pack("<Q", generator.getrandbits(64)))[0] for _ in range(int(60000 * SHARE))]
+    values += [round(generator.uniform(-1e6, 1e6), generator.randrange(9)) for _ in range(int(30000 * SHARE))]
+    values += [generator.choice((1, 10)) * 2.0 ** generator.randrange(-1074, 1023) for _ in range(int(10000 * SHARE))]
+    same(bench.shown(values), repr(values))
+
+
+def assigned(string):
+    """Python's tables and ours may be of different releases of Unicode."""
+    return all(unicodedata.category(c) != "Cn" for c in string)
+
+
+@test
+def show_strings_as_python(bench):
+    generator = random.Random(12)
+    pool = "ab'\"\\\n\t\r\x00\x1b\x7f \xe9\xa0\xad\u202e\u200b\u3000\u65e5\ud800\udfff\U0001f600\ue000"
+    values = ["".join(generator.choice(pool) for _ in range(generator.randrange(20))) for _ in range(int(20000 * SHARE))]
+    values += [c for c in map(chr, range(0x110000)) if assigned(c)][::1 if SHARE == 1 else 16]
+    same(bench.shown(values), repr(values))
+
+
+@test
+def show_bytes_as_python(bench):
+    generator = random.Random(13)
+    values = [bytes(generator.randrange(256) for _ in range(generator.randrange(20))) for _ in range(1000)] + [b"'", b"\"", b"'\"", bytes(range(256))]
+    path = bench.file("bytes.pkl", pickle.dumps(values, 4))
+    same(bench.good("show", path), repr(values) + "\n")
+
+
+@test
+def show_tensors_and_paths(bench):
+    path = bench.file("sample.pt", sample())
+    same(bench.good("show", path, "model.fc.weight"), "tensor([[0., 1., 2.],\n        [3., 4., 5.]])\n")
+    same(bench.good("show", path, "model.fc.bias"), "tensor([ 0.5000, -0.5000], requires_grad=True)\n")
+    same(bench.good("show", path, "epoch"), "7\n")
+    assert "nothing" in bench.fails(1, "show", path, "model.nothing")
+    same(bench.good("show", "--max-depth", "1", path), "{'model': {...}, 'epoch': 7}\n")
+    same(bench.good("show", "--head=1", "--max-depth=1", path), "{'model': {...}, ...}\n")
+    big = bench.file("big.pt", archive(tensor(storage("0", 2000), (2000,)), [("0", floats(*range(2000)))]))
+    assert " ...," in bench.good("show", big)
+    assert "..." not in bench.good("show", "--all", big)
+
+
+# ---- ls
+
+@test
+def ls_json(bench):
+    path = bench.file("sample.pt", sample())
+    lines = [json.loads(line) for line in bench.good("ls", "--json", "--hash", path).splitlines()]
+    same([line["name"] for line in lines], ["model.fc.weight", "model.tied", "model.view", "model.fc.bias"])
+    same(list(lines[0]), ["path", "name", "dtype", "shape", "stride", "offset", "device", "requires_grad", "layout", "storage", "sha256"])
+    same(lines[0], {"path": ["model", "fc.weight"], "name": "model.fc.weight", "dtype": "float32", "shape": [2, 3], "stride": [3, 1], "offset": 0,
+                    "device": "cpu", "requires_grad": False, "layout": "torch.strided", "storage": 0,
+                    "sha256": hashlib.sha256(floats(0, 1, 2, 3, 4, 5)).hexdigest()})
+    same([line["storage"] for line in lines], [0, 0, 0, 1])
+    same(lines[2]["sha256"], hashlib.sha256(floats(3, 4, 5)).hexdigest())
+    same(lines[3]["requires_grad"], True)
+    assert "sha256" not in json.loads(bench.good("ls", "--json", path).splitlines()[0])
+    same(len(bench.good("ls", "--json", "--head", "2", path).splitlines()), 2)
+    same([json.loads(line)["path"] for line in bench.good("ls", "--json", path, "model").splitlines()][0], ["fc.weight"])
+
+
+@test
+def ls_paths(bench):
+    item = tensor(storage("0", 1), (1,))
+    value = dct((integer(5), item), (tup(integer(1), text("a")), lst(item)), (b"N", item))
+    path = bench.file("paths.pt", archive(value, [("0", floats(1))]))
+    lines = [json.loads(line) for line in bench.good("ls", "--json", path).splitlines()]
+    same([line["path"] for line in lines], [[5], ["(1, 'a')", 0], ["None"]])
+
+
+@test
+def ls_table(bench):
+    path = bench.file("sample.pt", sample())
+    table = bench.good("ls", path)
+    same(table.splitlines()[0].split(), ["name", "dtype", "shape", "bytes"])
+    assert re.search(r"^model\.fc\.weight +float32 +\[2, 3\] +24 +shares storage 0$", table, re.MULTILINE), table
+    assert re.search(r"^model\.fc\.bias +float32 +\[2\] +8 +cuda:0 +grad$", table, re.MULTILINE), table
+    same(table.splitlines()[-1], "3 tensors, 11 elements, 44 B; 2 storages, 32 B, 1 shared")
+    assert "..." in bench.good("ls", "--head", "1", path)
+
+
+# ---- tree
+
+@test
+def tree_json(bench):
+    path = bench.file("sample.pt", sample())
+    tree = bench.tree(path)
+    entries = {key["v"]: value for key, value in tree["v"][0][1]["v"]}
+    weight = entries["fc.weight"]
+    same(weight, {"t": "tensor", "id": weight["id"], "cls": "torch.Tensor", "dtype": "float32", "shape": [2, 3], "device": "cpu", "requires_grad": False,
+                  "layout": "torch.strided", "stride": [3, 1], "offset": 0, "storage": 0, "storage_nbytes": 24,
+                  "sha256": hashlib.sha256(floats(0, 1, 2, 3, 4, 5)).hexdigest()})
+    same(entries["tied"], {"t": "ref", "id": weight["id"]})
+    same(tree["v"][1], [{"t": "str", "v": "epoch"}, {"t": "int", "v": "7"}])
+    same(bench.tree(path, "epoch"), {"t": "int", "v": "7"})
+
+
+@test
+def tree_of_leaves(bench):
+    values = [None, True, -1, 2 ** 200, 0.1, 1j, "a\x1b\u65e5\U0001f525", "\ud800", b"\x00\xff", bytearray(b"x"), "k" * 5000, b"k" * 5000, ()]
+    tree = bench.tree(bench.file("leaves.pkl", pickle.dumps(values, 5)))["v"]
+    same([x["t"] for x in tree], ["none", "bool", "int", "int", "float", "complex", "str", "str", "bytes", "bytearray", "str", "bytes", "tuple"])
+    same(tree[3]["v"], str(2 ** 200))
+    same(tree[4], {"t": "float", "v": "0.1", "ieee": "3fb999999999999a"})
+    same(tree[5]["im"], {"t": "float", "v": "1.0", "ieee": "3ff0000000000000"})
+    same(tree[6]["v"], values[6])
+    same(tree[7], {"t": "str", "utf8_surrogatepass_hex": "eda080"})
+    same(tree[8], {"t": "bytes", "hex": "00ff"})
+    same(tree[10], {"t": "str", "nbytes": 5000, "sha256": hashlib.sha256(b"k" * 5000).hexdigest()})
+    same(tree[11]["sha256"], tree[10]["sha256"])
+
+
+@test
+def tree_of_python_2(bench):
+    path = bench.file("py2.pkl", b"\x80\x02](U\x02hiU\x01\xffe.")
+    same(bench.tree("--encoding=latin1", path)["v"], [{"t": "py2str", "hex": "6869"}, {"t": "py2str", "hex": "ff"}])
+
+
+@test
+def tree_of_objects(bench):
+    """Arguments are told beside the state; a value met in them first is still told in full among the contents."""
+    made = glob("__main__", "F") + tup(put(1, lst(integer(1)))) + b"R" + dct((text("x"), get(1))) + b"b"
+    tree = bench.tree(bench.file("object.pkl", b"\x80\x02" + lst(made, get(1)) + b"."))
+    first, second = tree["v"]
+    same((first["t"], first["cls"]), ("object", "__main__.F"))
+    same(first["state"]["v"][0][1]["v"], [{"t": "int", "v": "1"}])
+    same(second, {"t": "ref", "id": first["state"]["v"][0][1]["id"]})
+    only = glob("__main__", "F") + tup(put(1, lst(integer(1)))) + b"R"
+    tree = bench.tree(bench.file("object.pkl", b"\x80\x02" + lst(only, get(1), get(1)) + b"."))
+    same(tree["v"][1]["t"], "list")
+    same(tree["v"][2], {"t": "ref", "id": tree["v"][1]["id"]})
+    same(tree["v"][0]["args"]["v"][0]["id"], tree["v"][1]["id"])
+
+
+@test
+def tree_raw(bench):
+    path = bench.file("sample.pt", sample())
+    tree = json.loads(bench.good("tree", "--raw", "--json", path))
+    same(tree["node"], "dict")
+    first = tree["entries"][0][1]["entries"][0][1]
+    same((first["node"], first["op"], first["seen"]), ("reduced", "REDUCE", "tensor"))
+    same(first["callable"], {"node": "global", "module": "torch._utils", "name": "_rebuild_tensor_v2"})
+    same(first["args"]["items"][0]["node"], "persistent")
+    same(tree["entries"][0][1]["entries"][1][1], {"node": "ref", "id": first["id"]})
+
+
+@test
+def tree_text(bench):
+    path = bench.file("sample.pt", sample())
+    lines = bench.good("tree", path).splitlines()
+    same(lines[0], "builtins.dict, 2 entries")
+    assert "    'fc.weight': torch.Tensor float32 [2, 3]" in lines, lines
+    assert "    'tied': torch.Tensor float32 [2, 3] (again)" in lines, lines
+    assert "  'epoch': 7" in lines, lines
+    same(bench.good("tree", "--max-depth", "1", path), "builtins.dict, 2 entries\n")
+    assert "__main__ F" in bench.good("tree", "--raw", bench.file("f.pkl", b"c__main__\nF\n)R."))
+
+
+@test
+def deep(bench):
+    """A million levels; the library's own tests go to ten."""
+    levels = int(1000000 * SHARE)
+    path = bench.file("deep.pkl", b"]" * levels + b"a" * (levels - 1) + b".")
+    same(len(bench.good("show", path)), 2 * levels + 1)
+    same(bench.good("tree", "--json", path).count('"list"'), levels)
+    same(bench.good("tree", "--raw", "--json", path).count('"list"'), levels)
+    same(bench.good("tree", path).count("\n"), levels)
+    assert bench.good("ls", path).startswith("name")
+
+
+# ---- info, dis, check
+
+@test
+def info(bench):
+    path = bench.file("sample.pt", sample())
+    facts = json.loads(bench.good("info", "--json", path))
+    same((facts["container"], facts["protocol"], facts["records"], facts["tensors"], facts["elements"], facts["storages"], facts["shared_storages"]),
+         ("zip", 2, 5, 3, 11, 2, 1))
+    same((facts["byte_order"], facts["byte_order_recorded"], facts["root"], facts["source_bytes"]), ("little", True, "archive", path.stat().st_size))
+    assert re.search(r"^container +zip$", bench.good("info", path), re.MULTILINE)
+
+
+@test
+def dis(bench):
+    path = bench.file("sample.pt", sample())
+    lines = bench.good("dis", path).splitlines()
+    assert "PROTO" in lines[0] and "STOP" in lines[-1], lines
+    cut = bench.run("dis", bench.file("cut.pkl", b"\x80\x02](K\x01K"))
+    same(cut.returncode, 2)
+    assert b"BININT1" in cut.stdout and b"byte" in cut.stderr, cut
+
+
+@test
+def check_verdicts(bench):
+    whole = sample()
+    assert "whole" in bench.good("check", bench.file("sample.pt", whole))
+    place = whole.index(floats(3, 4))
+    damaged = bench.run("check", bench.file("damaged.pt", whole[:place] + b"\xff" + whole[place + 1:]))
+    same(damaged.returncode, 2)
+    assert b"damaged" in damaged.stdout and b"archive/data/0" in damaged.stdout, damaged
+    result = json.loads(bench.run("check", "--json", bench.folder / "damaged.pt").stdout)
+    same(result["verdict"], "damaged")
+    assert any(finding["severity"] == "refused" for finding in result["findings"]), result
+    same(bench.run("check", bench.file("page.pt", b"<html><body>not found</body></html>")).returncode, 2)
+
+
+@test
+def check_weights_only(bench):
+    value = lst(glob("__main__", "Net") + b")R", glob("argparse", "Namespace") + b")R", glob("__main__", "Net"))
+    path = bench.file("classes.pt", archive(value))
+    done = bench.run("check", path)
+    same(done.returncode, 1)
+    assert "torch.serialization.add_safe_globals([__main__.Net, argparse.Namespace])" in done.stdout.decode(), done.stdout
+    result = json.loads(bench.run("check", "--json", path).stdout)
+    same((result["verdict"], result["weights_only_loads"], result["allow"]), ("whole", False, ["__main__.Net", "argparse.Namespace"]))
+    assert "__main__.Net" in bench.fails(2, "show", "--weights-only", path)
+
+
+# ---- errors, options, surroundings
+
+@test
+def exit_codes(bench):
+    path = bench.file("sample.pt", sample())
+    bench.fails(2, "show", bench.file("empty.pt", b""))
+    bench.fails(2, "ls", bench.file("bad.pkl", b"\x80\x02K\x01K"))
+    bench.fails(3, "ls", bench.folder / "missing.pt")
+    bench.fails(4, "ls")
+    bench.fails(4, "ls", "--nonsense", path)
+    bench.fails(4, "ls", "--json=1", path)
+    bench.fails(4, "ls", path, "model", "more")
+    bench.fails(4, "info", path, "model")
+    bench.fails(4, "show", "--max-depth", path)
+    bench.fails(4, "show", "--max-depth", "many", path)
+    bench.fails(4, "show", "--limit", "nothing=3", path)
+    bench.fails(4, "show", "--encoding", "no-such-code", bench.file("py2.pkl", b"U\x02hi."))
+    bench.fails(4, "nonsense", path)
+    same(bench.run().returncode, 4)
+    bench.fails(5, "show", "--limit", "pickle_bytes=10", path)
+    laughs = b"]q\x01" + b"".join(b"](h%ch%ceq%c" % (i, i, i + 1) for i in range(1, 40)) + b"."
+    bench.fails(5, "show", "--limit=walk_nodes=1000", bench.file("laughs.pkl", laughs))
+
+
+@test
+def error_texts(bench):
+    path = bench.file("bad.pkl", b"\x80\x02K\x01\x87.")
+    message = bench.fails(2, "show", path)
+    assert re.fullmatch(r"ptio: .*bad\.pkl: (.*: )?byte 4: .*TUPLE3.*\n", message), message
+    message = bench.fails(3, "show", bench.folder / "\x1b[31m\u202e.pt")
+    assert "\x1b" not in message and "\u202e" not in message and "\\x1b[31m\\u202e" in message, message
+
+
+@test
+def help_texts(bench):
+    for arguments in ((), *((verb,) for verb in VERBS)):
+        help_text = bench.good(*arguments, "--help")
+        assert all(len(line) <= 80 for line in help_text.splitlines()), help_text
+        assert "example:\n  ptio " in help_text, help_text
+    for verb in VERBS:
+        assert "\n  %s " % verb in bench.good("--help")
+        same(bench.good(verb, "-h"), bench.good(verb, "--help"))
+    assert re.fullmatch(r"ptio \d+\.\d+\.\d+\n", bench.good("--version"))
+
+
+@test
+def standard_input(bench):
+    body = sample()
+    path = bench.file("sample.pt", body)
+    for verb in VERBS:
+        from_file = bench.good(verb, path).replace(str(path), "standard input")
+        same(bench.good(verb, "-", input=body), from_file)
+        with open(path, "rb") as stream:
+            same(bench.good(verb, "-", stdin=stream), from_file)
+    assert "standard input" in bench.fails(2, "ls", "-", input=b"nonsense")
+
+
+@test
+def option_forms(bench):
+    path = bench.file("sample.pt", sample())
+    same(bench.good("show", "--max-depth=1", path), bench.good("show", path, "--max-depth", "1"))
+    os.rename(path, bench.folder / "--json")
+    same(bench.run("ls", "--", "--json", cwd=bench.folder).returncode, 0)
+    for option in ("--mmap", "--byte-order=big", "--errors=replace", "--limit=heap_bytes=1000000"):
+        bench.good("info", option, "--", bench.folder / "--json")
+
+
+@test
+def offset(bench):
+    path = bench.file("later.pkl", b"rubbish" + pickle.dumps([1, 2], 2))
+    same(bench.good("show", "--offset", "7", path), "[1, 2]\n")
+
+
+HOSTILE = ("\x1b[2J", "\x07", "\x9b31m", "\n", "\r", "\u202e", "\u200b", "\ud800", "a\\nb", "\x00", "\u2028")
+
+
+@test
+def hostile_names(bench):
+    """No byte of a name reaches the output as it is, whatever the verb."""
+    item = put(1, tensor(storage("0", 1), (1,)))
+    pairs = [(text(name), item if i == 0 else get(1)) for i, name in enumerate(HOSTILE)]
+    classes = [(text("class"), glob("__main__", "\x1b]0;owned\x07") + b")R"), (text("global"), glob("\x1b[1m", "\x1b[7m"))]
+    path = bench.file("hostile.pt", archive(dct(*pairs, *classes), [("0", floats(1))]))
+    for arguments in (("show",), ("ls",), ("ls", "--json"), ("tree",), ("tree", "--json"), ("tree", "--raw"), ("tree", "--raw", "--json"), ("info",),
+                      ("info", "--json"), ("dis",), ("check",), ("check", "--json")):
+        done = bench.run(*arguments, path)
+        assert done.returncode in (0, 1), (arguments, done)
+        output = (done.stdout + done.stderr).decode("utf-8")
+        bad = [c for c in output if c != "\n" and (unicodedata.category(c)[0] == "C" or c in "\u2028\u2029")]
+        assert not bad, (arguments, bad)
+        if "--json" in arguments:
+            for line in output.splitlines():
+                json.loads(line)
+    same(len(bench.good("ls", path).splitlines()), len(HOSTILE) + 3)
+
+
+@test
+def broken_pipe(bench):
+    path = bench.file("long.pkl", pickle.dumps(list(range(200000)), 2))
+    for verb in ("show", "tree", "dis"):
+        with subprocess.Popen([bench.ptio, verb, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            process.stdout.read(10)
+            process.stdout.close()
+            said = process.stderr.read()
+            process.wait(timeout=60)
+        same((process.returncode, said), (3, b""))
+
+
+@test
+def full_disk(bench):
+    if not os.path.exists("/dev/full"):
+        return
+    path = bench.file("sample.pt", sample())
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([bench.ptio, "ls", path], stdout=full, stderr=subprocess.PIPE)
+    same(done.returncode, 3)
+    assert done.stderr.startswith(b"ptio: standard output:"), done.stderr
+
+
+@test
+def interrupted(bench):
+    """Waiting for standard input that never ends."""
+    with subprocess.Popen([bench.ptio, "ls", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        same(process.wait(timeout=60), 130)
+
+
+@test
+def no_terminal_no_colours(bench):
+    path = bench.file("sample.pt", sample())
+    for verb in VERBS:
+        assert "\x1b" not in bench.good(verb, path)
+
+
+@test
+def terminal(bench):
+    """On a terminal: emphasis, and lines of a tree cut at its width."""
+    try:
+        import fcntl
+        import pty
+        import termios
+    except ImportError:
+        return
+    path = bench.file("wide.pkl", pickle.dumps({"k" * 200: ["v" * 200]}, 2))
+
+    def on_terminal(*arguments, **env):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+        done = subprocess.Popen([bench.ptio, *arguments], stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE,
+                                env=dict(os.environ, **env))
+        os.close(theirs)
+        output = b""
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            output += piece
+        os.close(ours)
+        same((done.wait(timeout=60), done.stderr.read()), (0, b""))
+        done.stderr.close()
+        return output.decode("utf-8")
+
+    assert all(len(line) <= 60 for line in on_terminal("tree", str(path)).splitlines())
+    assert "\x1b[1m" in on_terminal("ls", str(path))
+    assert "\x1b" not in on_terminal("ls", str(path), NO_COLOR="1")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--ptio", required=True)
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    failures = 0
+    names = options.names or list(TESTS)
+    for name in names:
+        with tempfile.TemporaryDirectory(prefix="ptio-cli-") as folder:
+            try:
+                TESTS[name](Bench(os.path.abspath(options.ptio), pathlib.Path(folder)))
+            except (AssertionError, ValueError, KeyError, IndexError, subprocess.TimeoutExpired) as problem:
+                failures += 1
+                print("%s: %s: %s" % (name, type(problem).__name__, str(problem)[:3000]))
+    print("%d passed, %d failed" % (len(names) - failures, failures))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
