@@ -121,11 +121,7 @@ static ptio_status run_check(checker *c, const ptio_checkpoint *ckpt, ptio_error
 
 static ptio_load_options for_check(const ptio_load_options *options)
 {
-    ptio_load_options known;
-    ptio_load_options_init(&known);
-    if (options)
-        memcpy(&known, options, options->struct_size && options->struct_size < sizeof known ? options->struct_size : sizeof known);
-    known.struct_size = sizeof known;
+    ptio_load_options known = ptio_load_options_known(options);
     known.weights_only = false; /* told as findings instead */
     return known;
 }

@@ -68,6 +68,12 @@ struct ptio_loader {
     unsigned nesting;                 /* of interpretation on demand                                          */
 };
 
+/** The options of a caller that may know fewer fields than this library; the others are zero. NULL: all defaults. */
+ptio_load_options ptio_load_options_known(const ptio_load_options *given);
+
+/** Limits with the defaults in place of zeros. */
+void ptio_limits_fill(ptio_limits *limits, const ptio_limits *given);
+
 /** A new buffer of `size` bytes, owned by the checkpoint. NULL where there is no memory. */
 uint8_t *ptio_checkpoint_buffer(ptio_checkpoint *ckpt, size_t size);
 

@@ -14,7 +14,7 @@ void ptio_load_options_init(ptio_load_options *options)
     *options = (ptio_load_options){PTIO_LOAD_OPTIONS};
 }
 
-static void fill_limits(ptio_limits *limits, const ptio_limits *given)
+void ptio_limits_fill(ptio_limits *limits, const ptio_limits *given)
 {
     *limits = given ? *given : (ptio_limits){0};
     static const ptio_limits defaults = {.pickle_bytes = (uint64_t)1 << 30,
@@ -277,7 +277,7 @@ static ptio_status new_checkpoint(const ptio_load_options *options, ptio_checkpo
     if (!ckpt)
         return ptio_fail_memory(err, "a checkpoint");
     *ckpt = (ptio_checkpoint){.heap = heap, .start = options->offset};
-    fill_limits(&ckpt->limits, options->limits);
+    ptio_limits_fill(&ckpt->limits, options->limits);
     ckpt->heap.limit = ckpt->limits.heap_bytes;
     ptio_arena_init(&ckpt->arena, &ckpt->heap);
     if (!ptio_storage_pool_init(&ckpt->own_pool, &ckpt->heap.hooks, &ckpt->limits)) {
@@ -289,12 +289,12 @@ static ptio_status new_checkpoint(const ptio_load_options *options, ptio_checkpo
     return PTIO_OK;
 }
 
-/* Options as they are, or all defaults; a caller that knows fewer fields than this library has the others zero. */
-static ptio_load_options known_options(const ptio_load_options *given)
+ptio_load_options ptio_load_options_known(const ptio_load_options *given)
 {
     ptio_load_options options = {PTIO_LOAD_OPTIONS};
     if (given)
         memcpy(&options, given, given->struct_size && given->struct_size < sizeof options ? given->struct_size : sizeof options);
+    options.struct_size = sizeof options;
     return options;
 }
 
@@ -336,14 +336,14 @@ static ptio_status run_load(ptio_source *source, bool owned, const char *path, c
 
 ptio_status ptio_load_source(ptio_source *source, const ptio_load_options *options, ptio_checkpoint **ret, ptio_error *err)
 {
-    ptio_load_options known = known_options(options);
+    ptio_load_options known = ptio_load_options_known(options);
     ptio_status status = run_load(source, false, NULL, &known, NULL, ret, err);
     return status == PTIO_OK ? status : ptio_error_in_record(err, status, ptio_source_name(source));
 }
 
 ptio_status ptio_load_memory(const void *data, size_t size, const ptio_load_options *options, ptio_checkpoint **ret, ptio_error *err)
 {
-    ptio_load_options known = known_options(options);
+    ptio_load_options known = ptio_load_options_known(options);
     ptio_source *source;
     ptio_status status = ptio_source_from_memory(data, size, known.memory, &source, err);
     return status == PTIO_OK ? run_load(source, true, NULL, &known, NULL, ret, err) : status;
@@ -351,7 +351,7 @@ ptio_status ptio_load_memory(const void *data, size_t size, const ptio_load_opti
 
 ptio_status ptio_load(const char *path, const ptio_load_options *options, ptio_checkpoint **ret, ptio_error *err)
 {
-    ptio_load_options known = known_options(options);
+    ptio_load_options known = ptio_load_options_known(options);
     ptio_text name = ptio_text_of(path);
     ptio_error own = {0};
     err = err ? err : &own;
