@@ -1,7 +1,7 @@
 /*
  * Dequantizing as PyTorch 2.13 does, which rounds in a different order for each scheme:
  *
- *     per tensor                 float(q - zero_point) * float(scale)                the difference of ints is exact
+ *     per tensor                 float(q - zero_point) * float(scale)                the difference is an int32, and wraps
  *     per channel                float((float(q) - float(zero_point)) * scale)       product in double
  *     per channel, float params  (float(q) - zero_point) * scale
  */
@@ -50,9 +50,9 @@ static double column_at(const ptio_channel_column *column, uint64_t channel)
 static void per_tensor(const ptio_quantizer *quantizer, const int32_t *ints, float *out, size_t count)
 {
     float scale = (float)quantizer->scale;
-    uint64_t zero_point = (uint64_t)quantizer->zero_point;
+    uint32_t zero_point = (uint32_t)quantizer->zero_point;
     for (size_t i = 0; i < count; i++)
-        out[i] = (float)(int64_t)((uint64_t)(int64_t)ints[i] - zero_point) * scale;
+        out[i] = (float)(int32_t)((uint32_t)ints[i] - zero_point) * scale;
 }
 
 /* One channel. */
