@@ -94,6 +94,9 @@ ptio_status ptio_loader_fetch_pickle(ptio_loader *loader, uint64_t offset, ptio_
  */
 ptio_status ptio_interpret(ptio_loader *loader, ptio_pickle_part *part, ptio_error *err);
 
+/** Look at what the checkpoint's source is, and load it by the function of its container. */
+ptio_status ptio_load_any(ptio_loader *loader, ptio_error *err);
+
 /* One function for each container, called by ptio_load_source(). */
 ptio_status ptio_load_zip(ptio_loader *loader, ptio_error *err);
 ptio_status ptio_load_legacy(ptio_loader *loader, ptio_error *err);

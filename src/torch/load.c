@@ -237,6 +237,13 @@ static ptio_status load_by_format(ptio_loader *loader, const ptio_probe *probe, 
     }
 }
 
+ptio_status ptio_load_any(ptio_loader *loader, ptio_error *err)
+{
+    ptio_probe probe;
+    ptio_status status = ptio_probe_source(loader->ckpt->source, loader->ckpt->start, &probe, err);
+    return status == PTIO_OK ? load_by_format(loader, &probe, err) : status;
+}
+
 /* ---- opening and closing ---- */
 
 void ptio_checkpoint_free(ptio_checkpoint *ckpt)
@@ -315,14 +322,8 @@ static ptio_status run_load(ptio_source *source, bool owned, const char *path, c
     ckpt->owns_source = owned;
     ptio_loader loader = {.ckpt = ckpt, .options = options, .report = options->report, .path = path};
     status = ptio_codec_new(options->encoding, options->errors, &ckpt->heap, &loader.codec, err);
-    if (status == PTIO_OK && load) {
-        status = load(&loader, err);
-    } else if (status == PTIO_OK) {
-        ptio_probe probe;
-        status = ptio_probe_source(source, options->offset, &probe, err);
-        if (status == PTIO_OK)
-            status = load_by_format(&loader, &probe, err);
-    }
+    if (status == PTIO_OK)
+        status = load ? load(&loader, err) : ptio_load_any(&loader, err);
     ckpt->heap.limit = ckpt->limits.heap_bytes;
     if (status == PTIO_OK && options->weights_only)
         status = ptio_weights_only_enforce(ckpt, err);
