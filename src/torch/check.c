@@ -16,7 +16,7 @@ typedef struct checker {
     const ptio_checkpoint *ckpt;
     ptio_report *report;
     ptio_check_result result;
-    bool said;                  /* the verdict is no longer PTIO_WHOLE             */
+    bool said; /* the verdict is no longer PTIO_WHOLE             */
 } checker;
 
 /* The first failure gives the verdict; what follows it is told too. Failures that say nothing of the file end the check. */
@@ -126,7 +126,8 @@ static ptio_load_options for_check(const ptio_load_options *options)
     return known;
 }
 
-static ptio_status finish(checker *c, ptio_status status, ptio_checkpoint *ckpt, ptio_error *failure, ptio_check_result *ret, ptio_error *err)
+static ptio_status finish(checker *c, ptio_status status, ptio_checkpoint *ckpt, ptio_error *failure, ptio_check_result *ret,
+                          ptio_error *err)
 {
     if (status == PTIO_OK)
         status = run_check(c, ckpt, err);

@@ -12,24 +12,24 @@
 /** One pickle of a file that belongs to the result, kept for check, weights_only and info. */
 typedef struct ptio_pickle_part {
     ptio_graph graph;
-    ptio_text record;                 /* "archive/data.pkl"                                                   */
-    uint64_t offset;                  /* of its first byte in the source; PTIO_NO_OFFSET where it was inflated */
+    ptio_text record; /* "archive/data.pkl"                                                   */
+    uint64_t offset;  /* of its first byte in the source; PTIO_NO_OFFSET where it was inflated */
     struct ptio_pickle_part *next;
 } ptio_pickle_part;
 
 struct ptio_checkpoint {
     ptio_heap heap;
     ptio_arena arena;
-    ptio_limits limits;               /* filled in: no zeros where there is a default                         */
+    ptio_limits limits; /* filled in: no zeros where there is a default                         */
     ptio_source *source;
     bool owns_source;
-    ptio_archive *archive;            /* NULL for plain pickles and arrays                                    */
-    ptio_storage_pool *pool;          /* own_pool, or that of the checkpoint this one is a part of            */
+    ptio_archive *archive;   /* NULL for plain pickles and arrays                                    */
+    ptio_storage_pool *pool; /* own_pool, or that of the checkpoint this one is a part of            */
     ptio_storage_pool own_pool;
-    ptio_pickle_part *parts;          /* the first is the object's own                                        */
+    ptio_pickle_part *parts; /* the first is the object's own                                        */
     const ptio_value *root;
     ptio_container container;
-    ptio_byte_order byte_order;       /* of the file                                                          */
+    ptio_byte_order byte_order; /* of the file                                                          */
     bool byte_order_recorded;
     ptio_text format_version, archive_version, serialization_id;
     uint64_t start, end;              /* in the source                                                        */
@@ -55,17 +55,17 @@ struct ptio_loader {
     const ptio_load_options *options; /* filled in                                                            */
     ptio_report *report;
     ptio_codec *codec;
-    const char *path;                 /* of the file, for shards beside it; NULL for sources                  */
-    unsigned depth;                   /* of files inside files                                                */
+    const char *path; /* of the file, for shards beside it; NULL for sources                  */
+    unsigned depth;   /* of files inside files                                                */
     /* of the pickle that is being interpreted */
     ptio_pickle_part *part;
     ptio_persistent_load persistent_load;
     void *persistent_context;
-    ptio_storage **by_record;         /* zip: the storage of each record                                      */
-    bool swap;                        /* storages are in the other byte order                                 */
-    bool map_python2;                 /* names of globals: protocol below 3                                   */
-    bool keep_python2;                /* written by Python 2: classes keep its names                          */
-    unsigned nesting;                 /* of interpretation on demand                                          */
+    ptio_storage **by_record; /* zip: the storage of each record                                      */
+    bool swap;                /* storages are in the other byte order                                 */
+    bool map_python2;         /* names of globals: protocol below 3                                   */
+    bool keep_python2;        /* written by Python 2: classes keep its names                          */
+    unsigned nesting;         /* of interpretation on demand                                          */
 };
 
 /** The options of a caller that may know fewer fields than this library; the others are zero. NULL: all defaults. */
@@ -81,7 +81,8 @@ uint8_t *ptio_checkpoint_buffer(ptio_checkpoint *ckpt, size_t size);
 ptio_status ptio_loader_read_record(ptio_loader *loader, size_t record, ptio_text *ret, ptio_error *err);
 
 /** Run the pickle at the start of `bytes`, index its keys and add it to the checkpoint. Errors name `record`. */
-ptio_status ptio_loader_run(ptio_loader *loader, ptio_text bytes, ptio_text record, uint64_t offset, ptio_pickle_part **ret, ptio_error *err);
+ptio_status ptio_loader_run(ptio_loader *loader, ptio_text bytes, ptio_text record, uint64_t offset, ptio_pickle_part **ret,
+                            ptio_error *err);
 
 /**
  * Find the pickle that begins at `offset` of the source, which tells no length: in the source's memory, or read into a buffer.

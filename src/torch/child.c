@@ -55,8 +55,9 @@ ptio_status ptio_window_open(ptio_source *source, uint64_t offset, uint64_t size
 {
     uint64_t all = ptio_source_size(source);
     if (offset > all || size > all - offset)
-        return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", all, "%llu bytes are needed from byte %llu on, but the file ends at byte %llu",
-                         (unsigned long long)size, (unsigned long long)offset, (unsigned long long)all);
+        return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", all,
+                         "%llu bytes are needed from byte %llu on, but the file ends at byte %llu", (unsigned long long)size,
+                         (unsigned long long)offset, (unsigned long long)all);
     const uint8_t *view = ptio_source_view(source, offset, size);
     if (view)
         return ptio_source_from_memory(view, (size_t)size, memory, ret, err);
@@ -123,8 +124,8 @@ ptio_status ptio_child_load(ptio_loader *parent, ptio_source *source, ptio_text 
 {
     if (parent->depth >= MOST_NESTED_FILES) {
         ptio_source_free(source);
-        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.embedded", PTIO_NO_OFFSET, "checkpoints lie inside checkpoints more than %d deep",
-                         MOST_NESTED_FILES);
+        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.embedded", PTIO_NO_OFFSET,
+                         "checkpoints lie inside checkpoints more than %d deep", MOST_NESTED_FILES);
     }
     ptio_checkpoint *child;
     ptio_status status = ptio_child_new(parent, source, &child, err);
@@ -177,5 +178,6 @@ bool ptio_is_plain_name(ptio_text name)
 
 ptio_status ptio_persistent_none(ptio_loader *loader, ptio_node_persistent *node, ptio_error *err)
 {
-    return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "persistent-id.form", err, "a pickle that has no storages holds a persistent id");
+    return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "persistent-id.form", err,
+                          "a pickle that has no storages holds a persistent id");
 }

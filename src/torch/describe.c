@@ -4,16 +4,11 @@
 #include "torch/meaning.h"
 
 static const char *const container_names[] = {
-    [PTIO_CONTAINER_ZIP] = "zip",
-    [PTIO_CONTAINER_LEGACY] = "legacy",
-    [PTIO_CONTAINER_TAR] = "tar",
-    [PTIO_CONTAINER_TORCHSCRIPT] = "torchscript",
-    [PTIO_CONTAINER_PT2] = "pt2",
-    [PTIO_CONTAINER_PACKAGE] = "package",
-    [PTIO_CONTAINER_PICKLE] = "pickle",
-    [PTIO_CONTAINER_NPY] = "npy",
-    [PTIO_CONTAINER_NPZ] = "npz",
-    [PTIO_CONTAINER_DCP] = "distributed",
+    [PTIO_CONTAINER_ZIP] = "zip",       [PTIO_CONTAINER_LEGACY] = "legacy",
+    [PTIO_CONTAINER_TAR] = "tar",       [PTIO_CONTAINER_TORCHSCRIPT] = "torchscript",
+    [PTIO_CONTAINER_PT2] = "pt2",       [PTIO_CONTAINER_PACKAGE] = "package",
+    [PTIO_CONTAINER_PICKLE] = "pickle", [PTIO_CONTAINER_NPY] = "npy",
+    [PTIO_CONTAINER_NPZ] = "npz",       [PTIO_CONTAINER_DCP] = "distributed",
     [PTIO_CONTAINER_SHARDS] = "shards",
 };
 
@@ -52,7 +47,9 @@ static const char *era_of(const ptio_checkpoint *ckpt)
 {
     switch (ckpt->container) {
     case PTIO_CONTAINER_ZIP: return zip_era(ckpt);
-    case PTIO_CONTAINER_LEGACY: return ckpt->parts && ckpt->parts->graph.dialect.python2 ? "PyTorch 0.1.10 to 1.4 on Python 2" : "PyTorch 0.1.10 to 1.5, or later by option";
+    case PTIO_CONTAINER_LEGACY:
+        return ckpt->parts && ckpt->parts->graph.dialect.python2 ? "PyTorch 0.1.10 to 1.4 on Python 2"
+                                                                 : "PyTorch 0.1.10 to 1.5, or later by option";
     case PTIO_CONTAINER_TAR: return "PyTorch before 0.1.10";
     case PTIO_CONTAINER_TORCHSCRIPT: return "torch.jit.save";
     case PTIO_CONTAINER_PT2: return "torch.export.save";

@@ -12,10 +12,14 @@ typedef struct global_row {
     ptio_text result;
 } global_row;
 
-#define LITERAL(literal) {(literal), sizeof(literal) - 1}
+#define LITERAL(literal)               \
+    {                                  \
+        (literal), sizeof(literal) - 1 \
+    }
 
 static const global_row rows[] = {
-#define GLOBAL(module, name, handler, safe, result) {LITERAL(module), LITERAL(name), PTIO_HANDLER_##handler, safe, LITERAL(result)},
+#define GLOBAL(module, name, handler, safe, result) \
+    {LITERAL(module), LITERAL(name), PTIO_HANDLER_##handler, safe, LITERAL(result)},
 #include "torch/globals.def"
 #undef GLOBAL
 };
@@ -36,7 +40,8 @@ static const python2_row python2_modules[] = {
 
 static const python2_row python2_names[] = {
 #define MODULE(old, new)
-#define NAME(old_module, old_name, new_module, new_name) {LITERAL(old_module), LITERAL(old_name), LITERAL(new_module), LITERAL(new_name)},
+#define NAME(old_module, old_name, new_module, new_name) \
+    {LITERAL(old_module), LITERAL(old_name), LITERAL(new_module), LITERAL(new_name)},
 #define EXCEPTION(name) {LITERAL("exceptions"), LITERAL(name), LITERAL("builtins"), LITERAL(name)},
 #include "torch/python2.def"
 #undef MODULE
@@ -149,7 +154,7 @@ bool ptio_global_resolve(ptio_arena *arena, ptio_text module, ptio_text name, bo
     *ret = (ptio_global){.module = module, .name = name};
     if (map_python2)
         ptio_python3_name(&ret->module, &ret->name);
-    if (ptio_text_is(ret->module, "torch.tensor"))   /* the module's name before 1.8; zip loads of PyTorch map it */
+    if (ptio_text_is(ret->module, "torch.tensor")) /* the module's name before 1.8; zip loads of PyTorch map it */
         ret->module = PTIO_TEXT("torch._tensor");
     if (!join_names(arena, ret))
         return false;

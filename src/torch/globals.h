@@ -52,21 +52,21 @@ typedef enum ptio_handler {
     PTIO_HANDLER_NUMPY_ARRAY,
     PTIO_HANDLER_NUMPY_SCALAR,
     PTIO_HANDLER_NUMPY_BUFFER,
-    PTIO_HANDLER_DTYPE,           /* families: no rows in globals.def                       */
+    PTIO_HANDLER_DTYPE, /* families: no rows in globals.def                       */
     PTIO_HANDLER_STORAGE_CLASS,
     PTIO_HANDLER_TENSOR_CLASS,
-    PTIO_HANDLER_RETURN_TYPE      /* torch.return_types.max                                 */
+    PTIO_HANDLER_RETURN_TYPE /* torch.return_types.max                                 */
 } ptio_handler;
 
 /** What a global means. The meaning of GLOBAL nodes, and of persistent ids that are a class. */
 typedef struct ptio_global {
-    uint8_t handler;              /* ptio_handler                                           */
-    uint8_t dtype;                /* of the families                                        */
-    bool safe;                    /* in the default list of weights_only, PyTorch 2.13      */
-    bool untyped;                 /* UntypedStorage                                         */
-    ptio_text module, name;       /* Python 3's                                             */
-    ptio_text full_name;          /* "module.name"                                          */
-    ptio_text result;             /* full name of the class of what comes out               */
+    uint8_t handler;        /* ptio_handler                                           */
+    uint8_t dtype;          /* of the families                                        */
+    bool safe;              /* in the default list of weights_only, PyTorch 2.13      */
+    bool untyped;           /* UntypedStorage                                         */
+    ptio_text module, name; /* Python 3's                                             */
+    ptio_text full_name;    /* "module.name"                                          */
+    ptio_text result;       /* full name of the class of what comes out               */
 } ptio_global;
 
 /**

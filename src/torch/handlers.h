@@ -47,7 +47,8 @@ static inline const ptio_value *ptio_state(const ptio_node_reduced *node, size_t
 bool ptio_value_as_bytes(ptio_loader *loader, const ptio_value *value, ptio_text *ret);
 
 /** A tuple, list or size of ints as an array in the arena, with `extra` places more. A status of PTIO_ERR_FORMAT is for the caller to word. */
-ptio_status ptio_value_as_ints(ptio_loader *loader, const ptio_value *value, size_t extra, int64_t **ret, size_t *count, ptio_error *err);
+ptio_status ptio_value_as_ints(ptio_loader *loader, const ptio_value *value, size_t extra, int64_t **ret, size_t *count,
+                               ptio_error *err);
 
 /** Items of a LIST or TUPLE node, or of what is seen as one; NULL for others. */
 const ptio_value *const *ptio_value_items(const ptio_value *value, size_t *count);
@@ -83,11 +84,11 @@ ptio_status ptio_ndarray_finish(ptio_loader *loader, ptio_ndarray *array, ptio_e
 /* persistent.c */
 /** A storage for a persistent id ('storage', class, key, location, numel …) whose bytes the caller then says. Checks the tuple. */
 typedef struct ptio_storage_id {
-    const ptio_global *type;          /* the storage class          */
+    const ptio_global *type; /* the storage class          */
     ptio_text key;
     ptio_text location;
     uint64_t numel, nbytes;
-    const ptio_value *view;           /* legacy: (key, offset, numel) or NULL */
+    const ptio_value *view; /* legacy: (key, offset, numel) or NULL */
 } ptio_storage_id;
 
 ptio_status ptio_storage_id_read(ptio_loader *loader, ptio_node_persistent *node, ptio_storage_id *ret, ptio_error *err);

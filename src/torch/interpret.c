@@ -112,9 +112,7 @@ ptio_status ptio_interpret_node(ptio_loader *loader, const ptio_value *value, pt
     ptio_status status;
     switch (node->type) {
     case PTIO_NODE_TYPE_GLOBAL: status = interpret_global(loader, (ptio_node_global *)(void *)node, err); break;
-    case PTIO_NODE_TYPE_PERSISTENT:
-        status = loader->persistent_load(loader, (ptio_node_persistent *)(void *)node, err);
-        break;
+    case PTIO_NODE_TYPE_PERSISTENT: status = loader->persistent_load(loader, (ptio_node_persistent *)(void *)node, err); break;
     default: status = interpret_reduced(loader, (ptio_node_reduced *)(void *)node, err); break;
     }
     loader->nesting--;

@@ -6,8 +6,9 @@
 ptio_status ptio_json_parse(ptio_text bytes, const ptio_limits *limits, json_t **ret, ptio_error *err)
 {
     if (bytes.size > limits->heap_bytes / 64)
-        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.json", PTIO_NO_OFFSET, "the JSON text has %llu bytes, a 64th of heap_bytes is %llu",
-                         (unsigned long long)bytes.size, (unsigned long long)(limits->heap_bytes / 64));
+        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.json", PTIO_NO_OFFSET,
+                         "the JSON text has %llu bytes, a 64th of heap_bytes is %llu", (unsigned long long)bytes.size,
+                         (unsigned long long)(limits->heap_bytes / 64));
     json_error_t error;
     json_t *value = json_loadb(bytes.bytes, bytes.size, JSON_REJECT_DUPLICATES, &error);
     if (!value && json_error_code(&error) == json_error_out_of_memory)

@@ -13,17 +13,17 @@
 #include "torch/seen.h"
 
 typedef struct path_key {
-    const struct path_key *parent;   /* NULL: the root          */
+    const struct path_key *parent; /* NULL: the root          */
     ptio_path_key key;
-    ptio_text name;                  /* of all keys, joined     */
-    uint32_t count;                  /* keys from the root      */
+    ptio_text name; /* of all keys, joined     */
+    uint32_t count; /* keys from the root      */
 } path_key;
 
 struct ptio_tensor_list {
     ptio_heap heap;
     ptio_arena arena;
     ptio_tensor_entry *entries;
-    const path_key **paths;          /* of each entry; NULL: the root itself */
+    const path_key **paths; /* of each entry; NULL: the root itself */
     size_t count, capacity, path_capacity;
     ptio_tensor_totals totals;
 };
@@ -43,10 +43,10 @@ typedef struct lister {
     const ptio_checkpoint *ckpt;
     level *levels;
     size_t depth, capacity;
-    ptio_seen seen;                  /* containers walked already               */
-    ptio_seen tensors;               /* distinct tensors                        */
-    uint32_t *storage_numbers;       /* by index in the pool: number + 1        */
-    uint32_t *storage_uses;          /* entries of each                         */
+    ptio_seen seen;            /* containers walked already               */
+    ptio_seen tensors;         /* distinct tensors                        */
+    uint32_t *storage_numbers; /* by index in the pool: number + 1        */
+    uint32_t *storage_uses;    /* entries of each                         */
     uint64_t next_storage;
 } lister;
 
@@ -332,12 +332,14 @@ static const ptio_value *next_child(lister *l, level *top, const path_key **path
         if (ptio_value_entries(value) || value->seen == PTIO_KIND_GENERATOR)
             return NULL;
         child = ptio_value_item(value, index);
-        if (child && (has_contents(child) || child->seen == PTIO_KIND_TENSOR) && !(*path = index_key(l, top->path, (int64_t)index)))
+        if (child && (has_contents(child) || child->seen == PTIO_KIND_TENSOR) &&
+            !(*path = index_key(l, top->path, (int64_t)index)))
             *failed = true;
         return child;
     case STEP_ENTRIES:
         child = ptio_value_entries(value) ? ptio_value_item(value, index) : NULL;
-        if (child && (has_contents(child) || child->seen == PTIO_KIND_TENSOR) && !(*path = entry_key(l, top->path, ptio_value_key(value, index))))
+        if (child && (has_contents(child) || child->seen == PTIO_KIND_TENSOR) &&
+            !(*path = entry_key(l, top->path, ptio_value_key(value, index))))
             *failed = true;
         return child;
     case STEP_PARTS:
@@ -347,7 +349,8 @@ static const ptio_value *next_child(lister *l, level *top, const path_key **path
         return child;
     case STEP_ATTRIBUTES: return index ? NULL : ptio_value_attributes(value);
     case STEP_STATE:
-        return index || value->type != PTIO_NODE_TYPE_REDUCED || value->seen != PTIO_KIND_OBJECT || ptio_value_attributes(value) || ptio_value_slots(value)
+        return index || value->type != PTIO_NODE_TYPE_REDUCED || value->seen != PTIO_KIND_OBJECT ||
+                       ptio_value_attributes(value) || ptio_value_slots(value)
                    ? NULL
                    : ptio_node_state(value, 0);
     case STEP_SLOTS: return index ? NULL : ptio_value_slots(value);

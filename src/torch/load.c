@@ -25,9 +25,9 @@ void ptio_limits_fill(ptio_limits *limits, const ptio_limits *given)
                                          .expand_factor = 16,
                                          .line_bytes = 64 << 10,
                                          .name_bytes = 1 << 10};
-#define DEFAULT(field)                 \
-    if (!limits->field)                \
-        limits->field = defaults.field
+#define DEFAULT(field)  \
+    if (!limits->field) \
+    limits->field = defaults.field
     DEFAULT(pickle_bytes);
     DEFAULT(heap_bytes);
     DEFAULT(heap_per_byte);
@@ -61,8 +61,11 @@ ptio_status ptio_loader_read_record(ptio_loader *loader, size_t record, ptio_tex
     const ptio_entry *entry = &ckpt->archive->entries[record];
     ptio_text name = {entry->name, entry->name_size};
     if (entry->size > ckpt->limits.pickle_bytes)
-        return ptio_error_in_record(err, ptio_fail(err, PTIO_ERR_LIMIT, "limit.pickle-bytes", PTIO_NO_OFFSET, "it has %llu bytes, pickle_bytes allows %llu",
-                                                   (unsigned long long)entry->size, (unsigned long long)ckpt->limits.pickle_bytes), name);
+        return ptio_error_in_record(err,
+                                    ptio_fail(err, PTIO_ERR_LIMIT, "limit.pickle-bytes", PTIO_NO_OFFSET,
+                                              "it has %llu bytes, pickle_bytes allows %llu", (unsigned long long)entry->size,
+                                              (unsigned long long)ckpt->limits.pickle_bytes),
+                                    name);
     uint8_t *bytes = ptio_checkpoint_buffer(ckpt, (size_t)entry->size);
     if (!bytes)
         return ptio_error_in_record(err, ptio_heap_fail(&ckpt->heap, err, "a record"), name);
@@ -74,12 +77,14 @@ ptio_status ptio_loader_read_record(ptio_loader *loader, size_t record, ptio_tex
 static uint64_t pickle_budget(const ptio_checkpoint *ckpt, uint64_t size)
 {
     uint64_t budget;
-    if (!ptio_mul_u64(size, ckpt->limits.heap_per_byte, &budget) || !ptio_add_u64(budget, ((uint64_t)1 << 20) + ckpt->heap.used, &budget))
+    if (!ptio_mul_u64(size, ckpt->limits.heap_per_byte, &budget) ||
+        !ptio_add_u64(budget, ((uint64_t)1 << 20) + ckpt->heap.used, &budget))
         budget = UINT64_MAX;
     return budget < ckpt->limits.heap_bytes ? budget : ckpt->limits.heap_bytes;
 }
 
-ptio_status ptio_loader_run(ptio_loader *loader, ptio_text bytes, ptio_text record, uint64_t offset, ptio_pickle_part **ret, ptio_error *err)
+ptio_status ptio_loader_run(ptio_loader *loader, ptio_text bytes, ptio_text record, uint64_t offset, ptio_pickle_part **ret,
+                            ptio_error *err)
 {
     ptio_checkpoint *ckpt = loader->ckpt;
     ptio_pickle_part *part = PTIO_NEW(&ckpt->arena, ptio_pickle_part, 1);
@@ -140,11 +145,12 @@ ptio_status ptio_loader_fetch_pickle(ptio_loader *loader, uint64_t offset, ptio_
             return PTIO_OK;
         }
         if (window == ckpt->limits.pickle_bytes)
-            return ptio_fail(err, PTIO_ERR_LIMIT, "limit.pickle-bytes", offset, "a pickle is longer than the %llu bytes that pickle_bytes allows",
-                             (unsigned long long)window);
+            return ptio_fail(err, PTIO_ERR_LIMIT, "limit.pickle-bytes", offset,
+                             "a pickle is longer than the %llu bytes that pickle_bytes allows", (unsigned long long)window);
         if (window == left)
-            return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", size, "the file is cut off at byte %llu, in the pickle that begins at byte %llu",
-                             (unsigned long long)size, (unsigned long long)offset);
+            return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", size,
+                             "the file is cut off at byte %llu, in the pickle that begins at byte %llu", (unsigned long long)size,
+                             (unsigned long long)offset);
         /* The earlier, shorter copies stay in their buffers: at most a third more in all. */
         uint64_t wanted = window + need > window * 4 ? window + need : window * 4;
         window = wanted < left ? wanted : left;
@@ -194,21 +200,25 @@ static ptio_status foreign_zip(ptio_checkpoint *ckpt, ptio_error *err)
         return ptio_fail(err, PTIO_ERR_UNSUPPORTED, "not.keras", 0, "it is a Keras archive, not a checkpoint of PyTorch");
     if (any_entry(archive, "/data.pkl", &name))
         return ptio_fail(err, PTIO_ERR_FORMAT, "zip.folder-too-deep", 0,
-                         "the checkpoint lies a folder too deep: its data.pkl is %s; pack the folder above it instead", ptio_quote(name).text);
+                         "the checkpoint lies a folder too deep: its data.pkl is %s; pack the folder above it instead",
+                         ptio_quote(name).text);
     for (size_t i = 0; i < sizeof checkpoints / sizeof *checkpoints; i++) {
         if (any_entry(archive, checkpoints[i], &name))
-            return ptio_fail(err, PTIO_ERR_FORMAT, "zip.checkpoint-inside", 0, "it is a zip archive with a checkpoint inside: unpack it and open %s",
-                             ptio_quote(name).text);
+            return ptio_fail(err, PTIO_ERR_FORMAT, "zip.checkpoint-inside", 0,
+                             "it is a zip archive with a checkpoint inside: unpack it and open %s", ptio_quote(name).text);
     }
     if (has_record(ckpt, "version") || has_record(ckpt, ".data/version"))
-        return ptio_fail(err, PTIO_ERR_FORMAT, "zip.no-data", 0, "the archive has no data.pkl: it is what a torch.save that failed leaves behind");
-    return ptio_fail(err, PTIO_ERR_FORMAT, "zip.no-checkpoint", 0, "it is a zip archive, but no checkpoint: it holds no data.pkl");
+        return ptio_fail(err, PTIO_ERR_FORMAT, "zip.no-data", 0,
+                         "the archive has no data.pkl: it is what a torch.save that failed leaves behind");
+    return ptio_fail(err, PTIO_ERR_FORMAT, "zip.no-checkpoint", 0,
+                     "it is a zip archive, but no checkpoint: it holds no data.pkl");
 }
 
 static ptio_status load_any_zip(ptio_loader *loader, ptio_error *err)
 {
     ptio_checkpoint *ckpt = loader->ckpt;
-    ptio_status status = ptio_zip_open(ckpt->source, ckpt->start, &ckpt->limits, &ckpt->heap, loader->report, &ckpt->archive, err);
+    ptio_status status =
+        ptio_zip_open(ckpt->source, ckpt->start, &ckpt->limits, &ckpt->heap, loader->report, &ckpt->archive, err);
     if (status != PTIO_OK)
         return status;
     ckpt->end = ckpt->archive->end;
@@ -342,7 +352,8 @@ ptio_status ptio_load_source(ptio_source *source, const ptio_load_options *optio
     return status == PTIO_OK ? status : ptio_error_in_record(err, status, ptio_source_name(source));
 }
 
-ptio_status ptio_load_memory(const void *data, size_t size, const ptio_load_options *options, ptio_checkpoint **ret, ptio_error *err)
+ptio_status ptio_load_memory(const void *data, size_t size, const ptio_load_options *options, ptio_checkpoint **ret,
+                             ptio_error *err)
 {
     ptio_load_options known = ptio_load_options_known(options);
     ptio_source *source;

@@ -21,15 +21,15 @@
 /* A storage of the stream, found by its key. */
 typedef struct keyed_storage {
     ptio_text key;
-    ptio_storage *storage;      /* NULL until an id with this key was met                                     */
-    bool is_view;               /* key of a view: a slice of another storage                                  */
-    bool listed;                /* its data follow the pickles                                                */
+    ptio_storage *storage; /* NULL until an id with this key was met                                     */
+    bool is_view;          /* key of a view: a slice of another storage                                  */
+    bool listed;           /* its data follow the pickles                                                */
 } keyed_storage;
 
 /** The storages of one stream by key: a hash table that doubles. */
 typedef struct storage_table {
     keyed_storage *rows;
-    size_t count, capacity;     /* capacity is 0 or a power of two                                            */
+    size_t count, capacity; /* capacity is 0 or a power of two                                            */
     uint64_t hash_key;
 } storage_table;
 
@@ -79,8 +79,8 @@ static void free_table(ptio_heap *heap, storage_table *table)
 /* ('module', class, source file, source): the first use of a class of modules; it stands for the class. */
 static bool is_module_id(const ptio_node_persistent *node)
 {
-    return node->id->type == PTIO_NODE_TYPE_TUPLE && node->id->count == 4 && ptio_node_is_str(ptio_tuple_item(node->id, 0), "module") &&
-           ptio_value_global(ptio_tuple_item(node->id, 1));
+    return node->id->type == PTIO_NODE_TYPE_TUPLE && node->id->count == 4 &&
+           ptio_node_is_str(ptio_tuple_item(node->id, 0), "module") && ptio_value_global(ptio_tuple_item(node->id, 1));
 }
 
 /* (view key, offset in elements, numel): a slice of the root storage, shared by all who name the view. */
@@ -92,12 +92,14 @@ static ptio_status storage_view(ptio_loader *loader, ptio_node_persistent *node,
     const ptio_value *view = id->view;
     uint64_t first, nbytes;
     if (view->type != PTIO_NODE_TYPE_TUPLE || view->count != 3 || !ptio_node_int64(ptio_tuple_item(view, 1), &offset) ||
-        !ptio_node_int64(ptio_tuple_item(view, 2), &numel) || offset < 0 || numel < 0 || ptio_tuple_item(view, 0)->type > PTIO_NODE_TYPE_PY2STR ||
-        ptio_tuple_item(view, 0)->type < PTIO_NODE_TYPE_STR)
-        return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "storage.view", err, "the view of a storage is not (key, offset, numel)");
-    if (!ptio_mul_u64((uint64_t)offset, itemsize, &first) || !ptio_mul_u64((uint64_t)numel, itemsize, &nbytes) || first > base->nbytes ||
-        nbytes > base->nbytes - first)
-        return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "storage.view", err, "the view of storage %s goes beyond its end", ptio_quote(id->key).text);
+        !ptio_node_int64(ptio_tuple_item(view, 2), &numel) || offset < 0 || numel < 0 ||
+        ptio_tuple_item(view, 0)->type > PTIO_NODE_TYPE_PY2STR || ptio_tuple_item(view, 0)->type < PTIO_NODE_TYPE_STR)
+        return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "storage.view", err,
+                              "the view of a storage is not (key, offset, numel)");
+    if (!ptio_mul_u64((uint64_t)offset, itemsize, &first) || !ptio_mul_u64((uint64_t)numel, itemsize, &nbytes) ||
+        first > base->nbytes || nbytes > base->nbytes - first)
+        return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "storage.view", err,
+                              "the view of storage %s goes beyond its end", ptio_quote(id->key).text);
     keyed_storage *row = row_of(&loader->ckpt->heap, table, ptio_node_text_of(ptio_tuple_item(view, 0)));
     if (!row)
         return ptio_heap_fail(&loader->ckpt->heap, err, "a storage");
@@ -113,9 +115,12 @@ static ptio_status storage_view(ptio_loader *loader, ptio_node_persistent *node,
         row->storage->origin_data = base;
         row->storage->origin_index = first;
         /* The base has swapped its bytes when a slice of it is read. */
-        atomic_store_explicit(&row->storage->flags, atomic_load(&row->storage->flags) & (uint8_t)~PTIO_STORAGE_SWAP, memory_order_relaxed);
-    } else if (!row->is_view || row->storage->nbytes != nbytes || row->storage->origin_data != base || row->storage->origin_index != first) {
-        return ptio_fail_node(loader, &node->head, PTIO_ERR_AMBIGUOUS, "storage.view", err, "two views of one key are not the same slice");
+        atomic_store_explicit(&row->storage->flags, atomic_load(&row->storage->flags) & (uint8_t)~PTIO_STORAGE_SWAP,
+                              memory_order_relaxed);
+    } else if (!row->is_view || row->storage->nbytes != nbytes || row->storage->origin_data != base ||
+               row->storage->origin_index != first) {
+        return ptio_fail_node(loader, &node->head, PTIO_ERR_AMBIGUOUS, "storage.view", err,
+                              "two views of one key are not the same slice");
     }
     node->meaning = row->storage;
     return PTIO_OK;
@@ -139,8 +144,9 @@ static ptio_status persistent_legacy(ptio_loader *loader, ptio_node_persistent *
         return ptio_heap_fail(&loader->ckpt->heap, err, "a storage");
     ptio_storage *base = row->storage;
     if (base && base->nbytes != id.nbytes)
-        return ptio_fail_node(loader, &node->head, PTIO_ERR_AMBIGUOUS, "storage.two-sizes", err, "storage %s has %llu bytes here and %llu where it was named first",
-                              ptio_quote(id.key).text, (unsigned long long)id.nbytes, (unsigned long long)base->nbytes);
+        return ptio_fail_node(loader, &node->head, PTIO_ERR_AMBIGUOUS, "storage.two-sizes", err,
+                              "storage %s has %llu bytes here and %llu where it was named first", ptio_quote(id.key).text,
+                              (unsigned long long)id.nbytes, (unsigned long long)base->nbytes);
     if (!base || !id.nbytes) {
         if ((status = ptio_storage_from_id(loader, &id, &base, err)) != PTIO_OK)
             return status;
@@ -156,9 +162,9 @@ static ptio_status persistent_legacy(ptio_loader *loader, ptio_node_persistent *
 /** Where a stream lies: in the source, or in bytes inside a pickle. */
 typedef struct stream {
     ptio_loader *loader;
-    const uint8_t *memory;      /* NULL: the source                                                           */
-    uint64_t size;              /* of the memory or the source: where the stream must end                     */
-    uint64_t at;                /* what comes next                                                            */
+    const uint8_t *memory; /* NULL: the source                                                           */
+    uint64_t size;         /* of the memory or the source: where the stream must end                     */
+    uint64_t at;           /* what comes next                                                            */
 } stream;
 
 /* Run the next pickle of the stream. */
@@ -171,7 +177,8 @@ static ptio_status next_pickle(stream *s, const char *name, ptio_pickle_part **r
         const uint8_t *start = s->memory + s->at;
         status = ptio_pickle_scan(start, (size_t)(s->size - s->at), &s->loader->ckpt->limits, &state, &need, err);
         if (status == PTIO_OK && need)
-            status = ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", s->size, "a legacy stream inside bytes is cut off at byte %llu", (unsigned long long)s->size);
+            status = ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", s->size, "a legacy stream inside bytes is cut off at byte %llu",
+                               (unsigned long long)s->size);
         bytes = (ptio_text){(const char *)start, (size_t)state};
     } else {
         status = ptio_loader_fetch_pickle(s->loader, s->at, &bytes, err);
@@ -197,7 +204,8 @@ static ptio_status read_header(stream *s, ptio_error *err)
     uint64_t start = s->at;
     ptio_status status = next_pickle(s, "magic", &part, err);
     if (status == PTIO_OK && !is_magic(part->graph.root))
-        status = ptio_fail(err, PTIO_ERR_FORMAT, "legacy.magic", start, "the stream does not begin with the magic number of torch.save");
+        status = ptio_fail(err, PTIO_ERR_FORMAT, "legacy.magic", start,
+                           "the stream does not begin with the magic number of torch.save");
     start = s->at;
     if (status == PTIO_OK)
         status = next_pickle(s, "protocol", &part, err);
@@ -232,7 +240,8 @@ static ptio_status read_count(stream *s, uint64_t *ret, ptio_error *err)
 {
     uint8_t bytes[8];
     if (s->size - s->at < sizeof bytes)
-        return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", s->size, "the file is cut off at byte %llu, where the storages are", (unsigned long long)s->size);
+        return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", s->size, "the file is cut off at byte %llu, where the storages are",
+                         (unsigned long long)s->size);
     if (s->memory) {
         memcpy(bytes, s->memory + s->at, sizeof bytes);
     } else {
@@ -251,9 +260,11 @@ static ptio_status index_storage(stream *s, storage_table *table, const ptio_val
     ptio_text text = ptio_node_text_of(key);
     keyed_storage *row = find_key(table, text);
     if (!row || !row->key.bytes || !row->storage || row->is_view)
-        return ptio_fail(err, PTIO_ERR_FORMAT, "legacy.keys", s->at, "storage %s is in the list of keys, but nothing uses it", ptio_quote(text).text);
+        return ptio_fail(err, PTIO_ERR_FORMAT, "legacy.keys", s->at, "storage %s is in the list of keys, but nothing uses it",
+                         ptio_quote(text).text);
     if (row->listed)
-        return ptio_fail(err, PTIO_ERR_AMBIGUOUS, "legacy.keys", s->at, "storage %s is twice in the list of keys", ptio_quote(text).text);
+        return ptio_fail(err, PTIO_ERR_AMBIGUOUS, "legacy.keys", s->at, "storage %s is twice in the list of keys",
+                         ptio_quote(text).text);
     row->listed = true;
     uint64_t count, nbytes, start = s->at;
     ptio_status status = read_count(s, &count, err);
@@ -261,12 +272,15 @@ static ptio_status index_storage(stream *s, storage_table *table, const ptio_val
         return status;
     size_t itemsize = ptio_dtype_rows[row->storage->dtype].itemsize;
     if (!ptio_mul_u64(count, itemsize, &nbytes) || nbytes != row->storage->nbytes)
-        return ptio_fail(err, PTIO_ERR_FORMAT, "storage.size", start, "storage %s has %llu elements in the stream, %llu in its id", ptio_quote(text).text,
+        return ptio_fail(err, PTIO_ERR_FORMAT, "storage.size", start,
+                         "storage %s has %llu elements in the stream, %llu in its id", ptio_quote(text).text,
                          (unsigned long long)count, (unsigned long long)(row->storage->nbytes / itemsize));
     s->at += 8;
     if (nbytes > s->size - s->at)
-        return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", s->size, "the file is cut off at byte %llu: storage %s needs %llu bytes from byte %llu on",
-                         (unsigned long long)s->size, ptio_quote(text).text, (unsigned long long)nbytes, (unsigned long long)s->at);
+        return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", s->size,
+                         "the file is cut off at byte %llu: storage %s needs %llu bytes from byte %llu on",
+                         (unsigned long long)s->size, ptio_quote(text).text, (unsigned long long)nbytes,
+                         (unsigned long long)s->at);
     status = place_storage(s, row, s->at, err);
     s->at += nbytes;
     return status;
@@ -288,7 +302,8 @@ static ptio_status index_storages(stream *s, storage_table *table, ptio_error *e
     for (size_t i = 0; i < table->capacity && status == PTIO_OK; i++) {
         const keyed_storage *row = &table->rows[i];
         if (row->storage && !row->is_view && !row->listed && row->storage->nbytes)
-            status = ptio_fail(err, PTIO_ERR_FORMAT, "legacy.keys", start, "storage %s is used, but not in the list of keys", ptio_quote(row->key).text);
+            status = ptio_fail(err, PTIO_ERR_FORMAT, "legacy.keys", start, "storage %s is used, but not in the list of keys",
+                               ptio_quote(row->key).text);
     }
     return status;
 }
@@ -349,14 +364,16 @@ ptio_status ptio_load_legacy(ptio_loader *loader, ptio_error *err)
     ckpt->end = s.at;
     if (s.at < s.size)
         ptio_report_add(loader->report, PTIO_WARNING, "legacy.trailing-bytes", ptio_source_name(ckpt->source), s.at,
-                        "%llu bytes follow the last storage; another object may begin there", (unsigned long long)(s.size - s.at));
+                        "%llu bytes follow the last storage; another object may begin there",
+                        (unsigned long long)(s.size - s.at));
     return PTIO_OK;
 }
 
 ptio_status ptio_load_embedded(ptio_loader *loader, ptio_text bytes, const ptio_value **ret, ptio_error *err)
 {
     if (loader->depth == MOST_EMBEDDED)
-        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.embedded", PTIO_NO_OFFSET, "streams lie inside streams more than %d deep", MOST_EMBEDDED);
+        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.embedded", PTIO_NO_OFFSET, "streams lie inside streams more than %d deep",
+                         MOST_EMBEDDED);
     loader->depth++;
     uint64_t outer_limit = loader->ckpt->heap.limit;
     stream s = {.loader = loader, .memory = (const uint8_t *)bytes.bytes, .size = bytes.size};

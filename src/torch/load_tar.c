@@ -16,7 +16,7 @@
 /** A key of either table and what it stands for. */
 typedef struct tar_row {
     int64_t key;
-    const ptio_storage *storage;   /* or */
+    const ptio_storage *storage; /* or */
     const ptio_tensor *tensor;
 } tar_row;
 
@@ -24,12 +24,12 @@ typedef struct tar_state {
     ptio_loader *loader;
     const char *member;
     size_t record;
-    ptio_text bytes;               /* of the member                                            */
+    ptio_text bytes; /* of the member                                            */
     size_t at;
-    tar_row *rows;                 /* in the order of the file                                 */
+    tar_row *rows; /* in the order of the file                                 */
     size_t count, capacity;
-    uint32_t *slots;               /* hash table of keys: row + 1, 0 empty; twice as many as rows have room */
-    size_t slot_count;             /* a power of two                                           */
+    uint32_t *slots;   /* hash table of keys: row + 1, 0 empty; twice as many as rows have room */
+    size_t slot_count; /* a power of two                                           */
 } tar_state;
 
 static ptio_status bad(const tar_state *s, ptio_error *err, const char *reason, const char *what)
@@ -45,7 +45,8 @@ static ptio_status open_member(tar_state *s, const char *name, ptio_error *err)
     s->at = 0;
     s->record = ptio_archive_lookup(archive, ptio_text_of(name));
     if (s->record == SIZE_MAX)
-        return ptio_fail(err, PTIO_ERR_FORMAT, "tar.member", s->loader->ckpt->start, "the tar file has no member %s, so it is no checkpoint", name);
+        return ptio_fail(err, PTIO_ERR_FORMAT, "tar.member", s->loader->ckpt->start,
+                         "the tar file has no member %s, so it is no checkpoint", name);
     uint64_t offset;
     const ptio_entry *entry = &archive->entries[s->record];
     ptio_status status = ptio_archive_locate(archive, s->record, &offset, err);
@@ -75,7 +76,8 @@ static ptio_status next_pickle(tar_state *s, const ptio_value **root, ptio_error
         return bad(s, err, "cut-off", "the member is cut off in a pickle");
     ptio_pickle_part *part;
     if (status == PTIO_OK)
-        status = ptio_loader_run(loader, (ptio_text){(const char *)start, (size_t)state}, ptio_text_of(s->member), PTIO_NO_OFFSET, &part, err);
+        status = ptio_loader_run(loader, (ptio_text){(const char *)start, (size_t)state}, ptio_text_of(s->member), PTIO_NO_OFFSET,
+                                 &part, err);
     if (status == PTIO_OK)
         status = ptio_interpret(loader, part, err);
     if (status != PTIO_OK)
@@ -128,7 +130,9 @@ static ptio_status add_row(tar_state *s, tar_row row, ptio_error *err)
 {
     ptio_heap *heap = &s->loader->ckpt->heap;
     if (find_row(s, row.key))
-        return ptio_error_in_record(err, ptio_fail(err, PTIO_ERR_AMBIGUOUS, "tar.key", s->at, "two storages or tensors have one key"), ptio_text_of(s->member));
+        return ptio_error_in_record(err,
+                                    ptio_fail(err, PTIO_ERR_AMBIGUOUS, "tar.key", s->at, "two storages or tensors have one key"),
+                                    ptio_text_of(s->member));
     if (s->count == s->capacity) {
         tar_row *moved = ptio_heap_grow(heap, s->rows, &s->capacity, s->count + 1, sizeof *s->rows);
         if (!moved)
@@ -266,8 +270,12 @@ static ptio_status read_tensor(tar_state *s, ptio_error *err)
     int64_t dims[2 * PTIO_MOST_DIMENSIONS + 1];
     for (size_t i = 0; i < 2 * (size_t)ndim + 1; i++)
         dims[i] = (int64_t)ptio_load_u64(numbers + 8 * i);
-    ptio_tensor_spec spec = {.dtype = (ptio_dtype)base->storage->dtype, .ndim = ndim, .shape = dims, .stride = dims + ndim,
-                             .storage_offset = dims[2 * ndim], .storage = base->storage};
+    ptio_tensor_spec spec = {.dtype = (ptio_dtype)base->storage->dtype,
+                             .ndim = ndim,
+                             .shape = dims,
+                             .stride = dims + ndim,
+                             .storage_offset = dims[2 * ndim],
+                             .storage = base->storage};
     status = ptio_tensor_new(&s->loader->ckpt->arena, &spec, &row.tensor, err);
     if (status != PTIO_OK) {
         if (err && err->offset == PTIO_NO_OFFSET)
@@ -320,7 +328,8 @@ static ptio_status persistent_tar(ptio_loader *loader, ptio_node_persistent *nod
     }
     const tar_row *row = key_of(node->id, &key) ? find_row(s, key) : NULL;
     if (!row)
-        return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "persistent-id.form", err, "a persistent id is no key of a storage or tensor of the file");
+        return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "persistent-id.form", err,
+                              "a persistent id is no key of a storage or tensor of the file");
     node->head.seen = row->tensor ? PTIO_KIND_TENSOR : PTIO_KIND_STORAGE;
     node->meaning = row->tensor ? (const void *)row->tensor : row->storage;
     return PTIO_OK;
@@ -349,7 +358,8 @@ ptio_status ptio_load_tar(ptio_loader *loader, ptio_error *err)
 {
     ptio_checkpoint *ckpt = loader->ckpt;
     ckpt->container = PTIO_CONTAINER_TAR;
-    ptio_status status = ptio_tar_open(ckpt->source, ckpt->start, &ckpt->limits, &ckpt->heap, loader->report, &ckpt->archive, err);
+    ptio_status status =
+        ptio_tar_open(ckpt->source, ckpt->start, &ckpt->limits, &ckpt->heap, loader->report, &ckpt->archive, err);
     if (status != PTIO_OK)
         return status;
     ckpt->end = ckpt->archive->end;

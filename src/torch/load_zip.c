@@ -16,8 +16,11 @@ static ptio_status small_record(ptio_loader *loader, const char *name, ptio_text
         return PTIO_OK;
     const ptio_entry *entry = &loader->ckpt->archive->entries[record];
     if (entry->size > 4096)
-        return ptio_error_in_record(err, ptio_fail(err, PTIO_ERR_FORMAT, "zip.record-too-long", PTIO_NO_OFFSET, "it has %llu bytes, far more than such a record needs",
-                                                   (unsigned long long)entry->size), (ptio_text){entry->name, entry->name_size});
+        return ptio_error_in_record(err,
+                                    ptio_fail(err, PTIO_ERR_FORMAT, "zip.record-too-long", PTIO_NO_OFFSET,
+                                              "it has %llu bytes, far more than such a record needs",
+                                              (unsigned long long)entry->size),
+                                    (ptio_text){entry->name, entry->name_size});
     ptio_status status = ptio_loader_read_record(loader, record, ret, err);
     return status;
 }
@@ -49,14 +52,22 @@ static ptio_status check_version(ptio_loader *loader, ptio_error *err)
     while (i < ckpt->archive_version.size && ckpt->archive_version.bytes[i] == ' ')
         i++;
     size_t first = i;
-    for (; i < ckpt->archive_version.size && ckpt->archive_version.bytes[i] >= '0' && ckpt->archive_version.bytes[i] <= '9' && version < 1000; i++)
+    for (; i < ckpt->archive_version.size && ckpt->archive_version.bytes[i] >= '0' && ckpt->archive_version.bytes[i] <= '9' &&
+           version < 1000;
+         i++)
         version = version * 10 + (unsigned)(ckpt->archive_version.bytes[i] - '0');
     if (i == first || version < 1)
-        return ptio_error_in_record(err, ptio_fail(err, PTIO_ERR_FORMAT, "zip.version", 0, "the version of the archive is %s, no number from 1 to 10",
-                                                   ptio_quote(ckpt->archive_version).text), PTIO_TEXT("version"));
+        return ptio_error_in_record(err,
+                                    ptio_fail(err, PTIO_ERR_FORMAT, "zip.version", 0,
+                                              "the version of the archive is %s, no number from 1 to 10",
+                                              ptio_quote(ckpt->archive_version).text),
+                                    PTIO_TEXT("version"));
     if (version > 10)
-        return ptio_error_in_record(err, ptio_fail(err, PTIO_ERR_UNSUPPORTED, "zip.version", 0, "the version of the archive is %u, newer than the 10 that this library knows",
-                                                   version), PTIO_TEXT("version"));
+        return ptio_error_in_record(err,
+                                    ptio_fail(err, PTIO_ERR_UNSUPPORTED, "zip.version", 0,
+                                              "the version of the archive is %u, newer than the 10 that this library knows",
+                                              version),
+                                    PTIO_TEXT("version"));
     return PTIO_OK;
 }
 
@@ -73,7 +84,9 @@ static ptio_status find_byte_order(ptio_loader *loader, ptio_error *err)
         ckpt->byte_order = PTIO_HOST_BIG_ENDIAN ? PTIO_BIG_ENDIAN : PTIO_LITTLE_ENDIAN;
     if (order.bytes) {
         if (!ptio_text_is(order, "little") && !ptio_text_is(order, "big"))
-            return ptio_error_in_record(err, ptio_fail(err, PTIO_ERR_FORMAT, "zip.byteorder", 0, "the byte order is '%s', neither little nor big", ptio_quote(order).text),
+            return ptio_error_in_record(err,
+                                        ptio_fail(err, PTIO_ERR_FORMAT, "zip.byteorder", 0,
+                                                  "the byte order is '%s', neither little nor big", ptio_quote(order).text),
                                         PTIO_TEXT("byteorder"));
         ckpt->byte_order = ptio_text_is(order, "big") ? PTIO_BIG_ENDIAN : PTIO_LITTLE_ENDIAN;
         ckpt->byte_order_recorded = true;
@@ -121,8 +134,8 @@ ptio_status ptio_zip_run_record(ptio_loader *loader, const char *name, ptio_pick
     if (status != PTIO_OK)
         return status;
     if ((*ret)->graph.size < bytes.size)
-        ptio_report_add(loader->report, PTIO_WARNING, "pickle.trailing-bytes", full, (*ret)->graph.size, "%llu bytes follow the end of the pickle",
-                        (unsigned long long)(bytes.size - (*ret)->graph.size));
+        ptio_report_add(loader->report, PTIO_WARNING, "pickle.trailing-bytes", full, (*ret)->graph.size,
+                        "%llu bytes follow the end of the pickle", (unsigned long long)(bytes.size - (*ret)->graph.size));
     loader->persistent_load = ptio_persistent_zip;
     return ptio_interpret(loader, *ret, err);
 }

@@ -13,8 +13,9 @@ static ptio_status no_memory(const ptio_loader *loader, ptio_error *err)
 static const ptio_value *text_node(ptio_loader *loader, ptio_text text)
 {
     ptio_text kept = ptio_arena_text(&loader->ckpt->arena, text);
-    return kept.bytes && kept.size <= UINT32_MAX ? ptio_node_new_text(&loader->ckpt->arena, PTIO_NODE_TYPE_STR, kept.bytes, kept.size)
-                                                 : NULL;
+    return kept.bytes && kept.size <= UINT32_MAX
+               ? ptio_node_new_text(&loader->ckpt->arena, PTIO_NODE_TYPE_STR, kept.bytes, kept.size)
+               : NULL;
 }
 
 static ptio_kind kind_of_global(const ptio_global *global)
@@ -96,10 +97,12 @@ ptio_status ptio_make_ordered_dict(ptio_maker *maker, ptio_node_dict **dict, con
     return PTIO_OK;
 }
 
-ptio_status ptio_make_entry(ptio_loader *loader, ptio_node_dict *dict, const ptio_value *key, const ptio_value *value, ptio_error *err)
+ptio_status ptio_make_entry(ptio_loader *loader, ptio_node_dict *dict, const ptio_value *key, const ptio_value *value,
+                            ptio_error *err)
 {
     const ptio_value *pair[2] = {key, value};
-    if (dict->head.count >= INT32_MAX || !ptio_block_append(&loader->ckpt->arena, &dict->block, 2 * (size_t)dict->head.count, pair, 2))
+    if (dict->head.count >= INT32_MAX ||
+        !ptio_block_append(&loader->ckpt->arena, &dict->block, 2 * (size_t)dict->head.count, pair, 2))
         return no_memory(loader, err);
     dict->head.count++;
     return PTIO_OK;
@@ -117,7 +120,8 @@ ptio_status ptio_make_index(ptio_loader *loader, ptio_node_dict *dict, ptio_erro
 
 /* ---- storages and tensors ---- */
 
-ptio_status ptio_make_storage(ptio_loader *loader, ptio_dtype dtype, uint64_t nbytes, ptio_text key, ptio_storage **ret, ptio_error *err)
+ptio_status ptio_make_storage(ptio_loader *loader, ptio_dtype dtype, uint64_t nbytes, ptio_text key, ptio_storage **ret,
+                              ptio_error *err)
 {
     ptio_checkpoint *ckpt = loader->ckpt;
     ptio_storage *storage = ptio_storage_new(ckpt->pool, &ckpt->arena);
@@ -182,7 +186,8 @@ static const ptio_value *storage_node(ptio_maker *maker, const ptio_storage *sto
         maker->word = text_node(loader, PTIO_TEXT("storage"));
     const ptio_value *items[] = {
         maker->word, typed ? dtype_node(maker, dtype) : shared_global(maker, &maker->untyped, "torch.storage", "UntypedStorage"),
-        text_node(loader, ptio_storage_key(storage)), text_node(loader, ptio_storage_location(storage)), int_node(loader, (int64_t)numel)};
+        text_node(loader, ptio_storage_key(storage)), text_node(loader, ptio_storage_location(storage)),
+        int_node(loader, (int64_t)numel)};
     ptio_node_persistent *node = PTIO_NEW(&loader->ckpt->arena, ptio_node_persistent, 1);
     if (!node)
         return NULL;
@@ -216,18 +221,20 @@ static const ptio_value *rebuild_node(ptio_maker *maker, const ptio_tensor *tens
         function = shared_global(maker, &maker->rebuild_v3, "torch._utils", "_rebuild_tensor_v3");
         arguments[6] = ptio_make_global(maker->loader, PTIO_TEXT("torch"), ptio_text_of(ptio_dtype_rows[dtype].name));
     }
-    ptio_node_reduced *node = call(maker->loader, function, tuple_node(maker->loader, arguments, typed ? 6 : 7), PTIO_KIND_TENSOR, tensor);
+    ptio_node_reduced *node =
+        call(maker->loader, function, tuple_node(maker->loader, arguments, typed ? 6 : 7), PTIO_KIND_TENSOR, tensor);
     return node ? &node->head : NULL;
 }
 
 /* A Parameter: _rebuild_parameter(data, requires_grad, hooks) around the plain tensor. */
 static const ptio_value *parameter_node(ptio_maker *maker, const ptio_tensor *tensor)
 {
-    const ptio_tensor *plain = ptio_tensor_with_flags(&maker->loader->ckpt->arena, tensor, 0, PTIO_TENSOR_PARAMETER | PTIO_TENSOR_REQUIRES_GRAD);
+    const ptio_tensor *plain =
+        ptio_tensor_with_flags(&maker->loader->ckpt->arena, tensor, 0, PTIO_TENSOR_PARAMETER | PTIO_TENSOR_REQUIRES_GRAD);
     if (!plain)
         return NULL;
-    const ptio_value *arguments[] = {rebuild_node(maker, plain, false), tensor->flags & PTIO_TENSOR_REQUIRES_GRAD ? &ptio_true : &ptio_false,
-                                     no_hooks(maker)};
+    const ptio_value *arguments[] = {rebuild_node(maker, plain, false),
+                                     tensor->flags & PTIO_TENSOR_REQUIRES_GRAD ? &ptio_true : &ptio_false, no_hooks(maker)};
     const ptio_value *function = shared_global(maker, &maker->parameter, "torch._utils", "_rebuild_parameter");
     ptio_node_reduced *node = call(maker->loader, function, tuple_node(maker->loader, arguments, 3), PTIO_KIND_TENSOR, tensor);
     return node ? &node->head : NULL;
@@ -259,7 +266,8 @@ ptio_status ptio_make_array(ptio_maker *maker, const ptio_ndarray *array, const 
 static ptio_status range_read(const ptio_storage *storage, void *buffer, ptio_error *err)
 {
     /* A source takes positional reads from any thread. */
-    return ptio_source_read((ptio_source *)(uintptr_t)storage->origin_data, storage->origin_index, buffer, (size_t)storage->nbytes, err);
+    return ptio_source_read((ptio_source *)(uintptr_t)storage->origin_data, storage->origin_index, buffer,
+                            (size_t)storage->nbytes, err);
 }
 
 static const void *range_view(const ptio_storage *storage, ptio_error *err)

@@ -27,11 +27,13 @@ ptio_status ptio_make_dict(ptio_loader *loader, ptio_node_dict **dict, ptio_erro
 ptio_status ptio_make_ordered_dict(ptio_maker *maker, ptio_node_dict **dict, const ptio_value **ret, ptio_error *err);
 
 /** Add an entry. Keys are not compared; ptio_make_index() does that for all at once, when the last one is in. */
-ptio_status ptio_make_entry(ptio_loader *loader, ptio_node_dict *dict, const ptio_value *key, const ptio_value *value, ptio_error *err);
+ptio_status ptio_make_entry(ptio_loader *loader, ptio_node_dict *dict, const ptio_value *key, const ptio_value *value,
+                            ptio_error *err);
 ptio_status ptio_make_index(ptio_loader *loader, ptio_node_dict *dict, ptio_error *err);
 
 /** A storage on the CPU whose origin the caller then says. `key` must live as long as the checkpoint. */
-ptio_status ptio_make_storage(ptio_loader *loader, ptio_dtype dtype, uint64_t nbytes, ptio_text key, ptio_storage **ret, ptio_error *err);
+ptio_status ptio_make_storage(ptio_loader *loader, ptio_dtype dtype, uint64_t nbytes, ptio_text key, ptio_storage **ret,
+                              ptio_error *err);
 
 /** A tensor of `spec`, proven to lie in its storage. A Parameter where the flags say so. */
 ptio_status ptio_make_tensor(ptio_maker *maker, const ptio_tensor_spec *spec, const ptio_value **ret, ptio_error *err);

@@ -21,17 +21,17 @@
 /** An object of any class. */
 typedef struct ptio_object {
     ptio_text class_name;
-    const ptio_value *items;          /* LIST or TUPLE node, or NULL                                          */
-    bool is_module;                   /* a torch.nn.Module, by its state                                      */
+    const ptio_value *items; /* LIST or TUPLE node, or NULL                                          */
+    bool is_module;          /* a torch.nn.Module, by its state                                      */
 } ptio_object;
 
 /** numpy.dtype. */
 typedef struct ptio_npdtype {
-    ptio_text code;                   /* "<f4", ">i4", "|b1", "<U2", "|O", "<M8[D]"; of a structured one str() of it */
+    ptio_text code; /* "<f4", ">i4", "|b1", "<U2", "|O", "<M8[D]"; of a structured one str() of it */
     uint64_t itemsize;
     uint64_t alignment;
-    ptio_dtype dtype;                 /* PTIO_NO_DTYPE where PyTorch has none, or the byte order is the other */
-    char byte_order;                  /* '<', '>' or '|'                                                      */
+    ptio_dtype dtype; /* PTIO_NO_DTYPE where PyTorch has none, or the byte order is the other */
+    char byte_order;  /* '<', '>' or '|'                                                      */
     bool is_object;
     bool is_structured;
 } ptio_npdtype;
@@ -42,9 +42,9 @@ typedef struct ptio_ndarray {
     const int64_t *shape;
     uint64_t count, nbytes;
     bool fortran;
-    ptio_text data;                   /* of arrays that are no arrays of objects                              */
-    const ptio_value *items;          /* LIST node, of arrays of objects                                      */
-    const ptio_tensor *tensor;        /* NULL where PyTorch has no such dtype                                 */
+    ptio_text data;            /* of arrays that are no arrays of objects                              */
+    const ptio_value *items;   /* LIST node, of arrays of objects                                      */
+    const ptio_tensor *tensor; /* NULL where PyTorch has no such dtype                                 */
 } ptio_ndarray;
 
 typedef struct ptio_npscalar {
@@ -66,7 +66,8 @@ static inline const void *ptio_meaning(const ptio_value *value)
 /** The global that a value is, or that a persistent id of a legacy stream stands for; NULL for other values. */
 static inline const ptio_global *ptio_value_global(const ptio_value *value)
 {
-    if (!value || (value->type != PTIO_NODE_TYPE_GLOBAL && !(value->type == PTIO_NODE_TYPE_PERSISTENT && value->seen == PTIO_KIND_GLOBAL)))
+    if (!value ||
+        (value->type != PTIO_NODE_TYPE_GLOBAL && !(value->type == PTIO_NODE_TYPE_PERSISTENT && value->seen == PTIO_KIND_GLOBAL)))
         return NULL;
     return ptio_meaning(value);
 }

@@ -108,8 +108,10 @@ static bool add_module(builder *b, ptio_text name, const ptio_value *module)
         return true;
     if (!grow(b, (void **)&m->modules, &m->module_capacity, m->module_count, sizeof *m->modules))
         return false;
-    m->modules[m->module_count++] = (ptio_module_entry){
-        .name = name, .class_name = ptio_value_class(module), .value = module, .training = ptio_value_bool(ptio_value_attribute(module, "training"))};
+    m->modules[m->module_count++] = (ptio_module_entry){.name = name,
+                                                        .class_name = ptio_value_class(module),
+                                                        .value = module,
+                                                        .training = ptio_value_bool(ptio_value_attribute(module, "training"))};
     return true;
 }
 
@@ -118,9 +120,11 @@ static ptio_status enter(builder *b, ptio_text name, const ptio_value *module, p
 {
     ptio_module *m = b->result;
     if (b->depth >= MOST_DEPTH || m->state_count > MOST_ENTRIES || m->module_count > MOST_ENTRIES)
-        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.modules", PTIO_NO_OFFSET, "the module holds itself, or more than %u modules or entries", MOST_ENTRIES);
+        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.modules", PTIO_NO_OFFSET,
+                         "the module holds itself, or more than %u modules or entries", MOST_ENTRIES);
     if (!add_module(b, name, module) || !add_states(b, name, ptio_value_attribute(module, "_parameters"), NULL) ||
-        !add_states(b, name, ptio_value_attribute(module, "_buffers"), ptio_value_attribute(module, "_non_persistent_buffers_set")) ||
+        !add_states(b, name, ptio_value_attribute(module, "_buffers"),
+                    ptio_value_attribute(module, "_non_persistent_buffers_set")) ||
         !grow(b, (void **)&b->levels, &b->capacity, b->depth, sizeof *b->levels))
         return ptio_heap_fail(&m->heap, err, "a module");
     b->levels[b->depth++] = (level){.module = module, .children = ptio_value_attribute(module, "_modules"), .name = name};

@@ -27,8 +27,14 @@ static ptio_dtype torch_dtype(char kind, uint64_t size)
 {
     switch (kind) {
     case 'b': return size == 1 ? PTIO_BOOL : PTIO_NO_DTYPE;
-    case 'i': return size == 1 ? PTIO_INT8 : size == 2 ? PTIO_INT16 : size == 4 ? PTIO_INT32 : size == 8 ? PTIO_INT64 : PTIO_NO_DTYPE;
-    case 'u': return size == 1 ? PTIO_UINT8 : size == 2 ? PTIO_UINT16 : size == 4 ? PTIO_UINT32 : size == 8 ? PTIO_UINT64 : PTIO_NO_DTYPE;
+    case 'i':
+        return size == 1 ? PTIO_INT8 : size == 2 ? PTIO_INT16 : size == 4 ? PTIO_INT32 : size == 8 ? PTIO_INT64 : PTIO_NO_DTYPE;
+    case 'u':
+        return size == 1   ? PTIO_UINT8
+               : size == 2 ? PTIO_UINT16
+               : size == 4 ? PTIO_UINT32
+               : size == 8 ? PTIO_UINT64
+                           : PTIO_NO_DTYPE;
     case 'f': return size == 2 ? PTIO_FLOAT16 : size == 4 ? PTIO_FLOAT32 : size == 8 ? PTIO_FLOAT64 : PTIO_NO_DTYPE;
     case 'c': return size == 8 ? PTIO_COMPLEX64 : size == 16 ? PTIO_COMPLEX128 : PTIO_NO_DTYPE;
     default: return PTIO_NO_DTYPE;
@@ -57,16 +63,20 @@ static bool parse_number(ptio_text text, uint64_t *ret)
 static bool name_dtype(ptio_arena *arena, ptio_npdtype *dtype, char kind, uint64_t number, const char *unit)
 {
     char text[80];
-    char order = dtype->itemsize == 1 || kind == 'S' || kind == 'V' || kind == 'O' || kind == 'b' || (kind == 'U' && !number) ? '|' : dtype->byte_order;
+    char order = dtype->itemsize == 1 || kind == 'S' || kind == 'V' || kind == 'O' || kind == 'b' || (kind == 'U' && !number)
+                     ? '|'
+                     : dtype->byte_order;
     if (kind == 'U')
         order = dtype->byte_order == '|' ? '<' : dtype->byte_order;
     dtype->byte_order = order;
-    int size = kind == 'O' ? snprintf(text, sizeof text, "|O") : snprintf(text, sizeof text, "%c%c%" PRIu64 "%s", order, kind, number, unit);
+    int size = kind == 'O' ? snprintf(text, sizeof text, "|O")
+                           : snprintf(text, sizeof text, "%c%c%" PRIu64 "%s", order, kind, number, unit);
     dtype->code = ptio_arena_text(arena, (ptio_text){text, (size_t)size});
     return dtype->code.bytes != NULL;
 }
 
-static ptio_status fill_dtype(ptio_loader *loader, char order, char kind, uint64_t number, const char *unit, ptio_npdtype *dtype, ptio_error *err)
+static ptio_status fill_dtype(ptio_loader *loader, char order, char kind, uint64_t number, const char *unit, ptio_npdtype *dtype,
+                              ptio_error *err)
 {
     dtype->byte_order = order == '=' ? (PTIO_HOST_BIG_ENDIAN ? '>' : '<') : order;
     if (!code_size(kind, number, &dtype->itemsize))
@@ -101,7 +111,8 @@ ptio_status ptio_npdtype_from_code(ptio_loader *loader, ptio_text code, const pt
         code.size -= length;
     }
     uint64_t number;
-    if (!code.size || !strchr("biufcSUVOMma?", code.bytes[0]) || !parse_number((ptio_text){code.bytes + 1, code.size - 1}, &number))
+    if (!code.size || !strchr("biufcSUVOMma?", code.bytes[0]) ||
+        !parse_number((ptio_text){code.bytes + 1, code.size - 1}, &number))
         return PTIO_ERR_FORMAT;
     char kind = code.bytes[0];
     if (kind == '?') {
@@ -139,7 +150,8 @@ static void put_quoted(writer *w, ptio_text text)
 }
 
 /* One field: name, (dtype, offset[, title]). */
-static const ptio_npdtype *field_of(ptio_loader *loader, const ptio_node_dict *fields, const ptio_value *name, int64_t *offset, ptio_error *err)
+static const ptio_npdtype *field_of(ptio_loader *loader, const ptio_node_dict *fields, const ptio_value *name, int64_t *offset,
+                                    ptio_error *err)
 {
     if (name->type != PTIO_NODE_TYPE_STR && name->type != PTIO_NODE_TYPE_PY2STR)
         return NULL;
@@ -151,8 +163,8 @@ static const ptio_npdtype *field_of(ptio_loader *loader, const ptio_node_dict *f
 }
 
 /* str() of a structured dtype: [('a', '<i4'), ('b', '<f8')]; with offsets and size where there are gaps. */
-static ptio_status structured(ptio_loader *loader, const ptio_node_reduced *node, const ptio_value *names, const ptio_value *fields_value,
-                              ptio_npdtype *dtype, ptio_error *err)
+static ptio_status structured(ptio_loader *loader, const ptio_node_reduced *node, const ptio_value *names,
+                              const ptio_value *fields_value, ptio_npdtype *dtype, ptio_error *err)
 {
     size_t count;
     const ptio_value *const *items = ptio_value_items(names, &count);
@@ -167,13 +179,16 @@ static ptio_status structured(ptio_loader *loader, const ptio_node_reduced *node
         int64_t offset;
         const ptio_npdtype *field = field_of(loader, fields, items[i], &offset, err);
         if (!field)
-            return err && err->status != PTIO_OK ? err->status : bad(loader, &node->head, err, "a field of a structured dtype is not (dtype, offset)");
+            return err && err->status != PTIO_OK
+                       ? err->status
+                       : bad(loader, &node->head, err, "a field of a structured dtype is not (dtype, offset)");
         packed = packed && offset == expected;
         expected = offset + (int64_t)field->itemsize;
         ptio_text comma = i ? PTIO_TEXT(", ") : PTIO_TEXT("");
         char number[32];
         (void)snprintf(number, sizeof number, "%s%" PRId64, i ? ", " : "", offset);
-        put(&plain, comma), put(&plain, PTIO_TEXT("(")), put_quoted(&plain, ptio_node_str_of(items[i])), put(&plain, PTIO_TEXT(", "));
+        put(&plain, comma), put(&plain, PTIO_TEXT("(")), put_quoted(&plain, ptio_node_str_of(items[i])),
+            put(&plain, PTIO_TEXT(", "));
         field->is_structured ? put(&plain, field->code) : put_quoted(&plain, field->code);
         put(&plain, PTIO_TEXT(")"));
         put(&name_list, comma), put_quoted(&name_list, ptio_node_str_of(items[i]));
@@ -196,7 +211,8 @@ static ptio_status structured(ptio_loader *loader, const ptio_node_reduced *node
         put(&whole, ptio_text_of(size));
     }
     if (whole.full || plain.full || name_list.full || formats.full || offsets.full)
-        return ptio_fail_node(loader, &node->head, PTIO_ERR_LIMIT, "numpy.fields", err, "a structured dtype has more fields than fit 4096 letters");
+        return ptio_fail_node(loader, &node->head, PTIO_ERR_LIMIT, "numpy.fields", err,
+                              "a structured dtype has more fields than fit 4096 letters");
     dtype->is_structured = true;
     dtype->dtype = PTIO_NO_DTYPE;
     dtype->code = ptio_arena_text(&loader->ckpt->arena, (ptio_text){whole.text, whole.size});
@@ -239,7 +255,8 @@ static ptio_status handle_dtype(ptio_loader *loader, ptio_node_reduced *node, pt
     size_t count = 0;
     const ptio_value *const *state = state_value ? ptio_value_items(state_value, &count) : NULL;
     char order = '<', unit[24] = "";
-    if (state && count >= 8 && (state[1]->type == PTIO_NODE_TYPE_STR || state[1]->type == PTIO_NODE_TYPE_PY2STR) && state[1]->count == 1)
+    if (state && count >= 8 && (state[1]->type == PTIO_NODE_TYPE_STR || state[1]->type == PTIO_NODE_TYPE_PY2STR) &&
+        state[1]->count == 1)
         order = ptio_node_text_of(state[1]).bytes[0];
     if (state && (count < 8 || !strchr("<>|=", order)))
         return bad(loader, &node->head, err, "the state of a dtype is none of NumPy's");
@@ -289,7 +306,8 @@ static ptio_status array_tensor(ptio_loader *loader, ptio_ndarray *array, ptio_e
         stride[dim] = step;
         step *= array->shape[dim] ? array->shape[dim] : 1;
     }
-    ptio_tensor_spec spec = {.dtype = array->dtype->dtype, .ndim = array->ndim, .shape = array->shape, .stride = stride, .storage = storage};
+    ptio_tensor_spec spec = {
+        .dtype = array->dtype->dtype, .ndim = array->ndim, .shape = array->shape, .stride = stride, .storage = storage};
     return status == PTIO_OK ? ptio_tensor_new(&ckpt->arena, &spec, &array->tensor, err) : status;
 }
 
@@ -327,8 +345,8 @@ static ptio_status finish_array(ptio_loader *loader, ptio_node_reduced *node, pt
     return status == PTIO_OK ? ptio_means(node, PTIO_KIND_NDARRAY, array) : status;
 }
 
-static ptio_status array_parts(ptio_loader *loader, ptio_node_reduced *node, const ptio_value *shape, const ptio_value *dtype, ptio_ndarray **ret,
-                               ptio_error *err)
+static ptio_status array_parts(ptio_loader *loader, ptio_node_reduced *node, const ptio_value *shape, const ptio_value *dtype,
+                               ptio_ndarray **ret, ptio_error *err)
 {
     ptio_ndarray *array = PTIO_NEW(&loader->ckpt->arena, ptio_ndarray, 1);
     int64_t *sizes;
@@ -388,7 +406,8 @@ static ptio_status handle_scalar(ptio_loader *loader, ptio_node_reduced *node, p
         return err && err->status != PTIO_OK ? err->status : bad(loader, &node->head, err, "a scalar has no dtype");
     if (scalar->dtype->is_object)
         return ptio_handle_object(loader, node, NULL, err);
-    if (ptio_argument_count(node) != 2 || !ptio_value_as_bytes(loader, ptio_argument(node, 1), &scalar->data) || scalar->data.size != scalar->dtype->itemsize)
+    if (ptio_argument_count(node) != 2 || !ptio_value_as_bytes(loader, ptio_argument(node, 1), &scalar->data) ||
+        scalar->data.size != scalar->dtype->itemsize)
         return bad(loader, &node->head, err, "a scalar has not as many bytes as its dtype");
     return ptio_means(node, PTIO_KIND_NPSCALAR, scalar);
 }

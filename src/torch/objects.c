@@ -23,9 +23,7 @@ const ptio_value *const *ptio_value_items(const ptio_value *value, size_t *count
     case PTIO_NODE_TYPE_TUPLE: *count = value->count; return PTIO_NODE(tuple, value)->items;
     case PTIO_NODE_TYPE_LIST:
     case PTIO_NODE_TYPE_SET:
-    case PTIO_NODE_TYPE_FROZENSET:
-        *count = value->count;
-        return value->count ? PTIO_NODE(list, value)->block->items : none;
+    case PTIO_NODE_TYPE_FROZENSET: *count = value->count; return value->count ? PTIO_NODE(list, value)->block->items : none;
     default: break;
     }
     switch (value->seen) {
@@ -78,7 +76,8 @@ ptio_text ptio_callable_class(const ptio_value *callable)
     return global ? global->result : PTIO_TEXT("object");
 }
 
-ptio_status ptio_value_as_ints(ptio_loader *loader, const ptio_value *value, size_t extra, int64_t **ret, size_t *count, ptio_error *err)
+ptio_status ptio_value_as_ints(ptio_loader *loader, const ptio_value *value, size_t extra, int64_t **ret, size_t *count,
+                               ptio_error *err)
 {
     size_t n = 0;
     const ptio_value *const *items = ptio_value_items(value, &n);
@@ -151,20 +150,23 @@ static bool has_dict(const ptio_value *state, const char *name)
     const ptio_value *value = ptio_dict_value(PTIO_NODE(dict, state), at);
     if (value->type == PTIO_NODE_TYPE_DICT)
         return true;
-    const ptio_global *global = value->type == PTIO_NODE_TYPE_REDUCED ? ptio_value_global(PTIO_NODE(reduced, value)->callable) : NULL;
+    const ptio_global *global =
+        value->type == PTIO_NODE_TYPE_REDUCED ? ptio_value_global(PTIO_NODE(reduced, value)->callable) : NULL;
     return global && global->handler == PTIO_HANDLER_ORDERED_DICT;
 }
 
 static bool is_module(const ptio_node_reduced *node)
 {
     const ptio_value *state = ptio_state(node, 0);
-    return state && state->type == PTIO_NODE_TYPE_DICT && has_dict(state, "_parameters") && has_dict(state, "_buffers") && has_dict(state, "_modules");
+    return state && state->type == PTIO_NODE_TYPE_DICT && has_dict(state, "_parameters") && has_dict(state, "_buffers") &&
+           has_dict(state, "_modules");
 }
 
 static ptio_text class_name_of(const ptio_node_reduced *node, const ptio_global *global)
 {
     ptio_text name = ptio_callable_class(class_of(node, global));
-    if (global && global->handler == PTIO_HANDLER_CLASS && ptio_text_is(global->name, "_compile") && ptio_text_is(global->module, "re"))
+    if (global && global->handler == PTIO_HANDLER_CLASS && ptio_text_is(global->name, "_compile") &&
+        ptio_text_is(global->module, "re"))
         return global->result;
     return name;
 }

@@ -36,7 +36,8 @@ ptio_status ptio_storage_id_read(ptio_loader *loader, ptio_node_persistent *node
     if (id->type != PTIO_NODE_TYPE_TUPLE || id->count < 5 || id->count > 6)
         return bad_id(loader, node, err, "a persistent id is not a tuple ('storage', class, key, location, numel)");
     const ptio_value *const *items = PTIO_NODE(tuple, id)->items;
-    if (!ptio_node_is_str(items[0], "storage") && !(items[0]->type == PTIO_NODE_TYPE_BYTES && ptio_text_is(ptio_node_text_of(items[0]), "storage")))
+    if (!ptio_node_is_str(items[0], "storage") &&
+        !(items[0]->type == PTIO_NODE_TYPE_BYTES && ptio_text_is(ptio_node_text_of(items[0]), "storage")))
         return bad_id(loader, node, err, "a persistent id does not begin with 'storage'");
     const ptio_global *type = ptio_value_global(items[1]);
     if (!type || type->handler != PTIO_HANDLER_STORAGE_CLASS)
@@ -113,14 +114,16 @@ static size_t record_of(const ptio_loader *loader, ptio_text key)
     return SIZE_MAX;
 }
 
-static ptio_status check_record(ptio_loader *loader, const ptio_node_persistent *node, const ptio_storage_id *id, size_t record, ptio_error *err)
+static ptio_status check_record(ptio_loader *loader, const ptio_node_persistent *node, const ptio_storage_id *id, size_t record,
+                                ptio_error *err)
 {
     const ptio_entry *entry = &loader->ckpt->archive->entries[record];
     if (entry->size == id->nbytes)
         return PTIO_OK;
     return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "storage.size", err,
                           "storage %s has %llu elements of %u bytes, its record has %llu bytes", ptio_quote(id->key).text,
-                          (unsigned long long)id->numel, ptio_dtype_rows[id->type->dtype].itemsize, (unsigned long long)entry->size);
+                          (unsigned long long)id->numel, ptio_dtype_rows[id->type->dtype].itemsize,
+                          (unsigned long long)entry->size);
 }
 
 ptio_status ptio_persistent_zip(ptio_loader *loader, ptio_node_persistent *node, ptio_error *err)
@@ -133,8 +136,8 @@ ptio_status ptio_persistent_zip(ptio_loader *loader, ptio_node_persistent *node,
     size_t record = record_of(loader, id.key);
     bool meta = ptio_text_is(id.location, "meta");
     if (record == SIZE_MAX && !meta)
-        return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "storage.missing", err, "storage %s has no record in the archive",
-                              ptio_quote(id.key).text);
+        return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "storage.missing", err,
+                              "storage %s has no record in the archive", ptio_quote(id.key).text);
     node->head.seen = PTIO_KIND_STORAGE;
     ptio_storage **known = record == SIZE_MAX ? NULL : &loader->by_record[record];
     if (known && *known) {

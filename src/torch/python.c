@@ -3,10 +3,11 @@
  */
 #include "torch/handlers.h"
 
-static ptio_status bad(ptio_loader *loader, const ptio_node_reduced *node, const ptio_global *global, ptio_error *err, const char *expected)
+static ptio_status bad(ptio_loader *loader, const ptio_node_reduced *node, const ptio_global *global, ptio_error *err,
+                       const char *expected)
 {
-    return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "reduce.arguments", err, "%s was called with other arguments than %s",
-                          ptio_quote(global->full_name).text, expected);
+    return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "reduce.arguments", err,
+                          "%s was called with other arguments than %s", ptio_quote(global->full_name).text, expected);
 }
 
 /* set([...]) and frozenset([...]): the list in the arguments holds the members. */
@@ -61,7 +62,8 @@ static bool encode_latin1(ptio_arena *arena, ptio_text text, ptio_text *ret)
 
 static bool is_latin1(const ptio_value *encoding)
 {
-    return ptio_node_is_str(encoding, "latin1") || ptio_node_is_str(encoding, "latin-1") || ptio_node_is_str(encoding, "iso-8859-1");
+    return ptio_node_is_str(encoding, "latin1") || ptio_node_is_str(encoding, "latin-1") ||
+           ptio_node_is_str(encoding, "iso-8859-1");
 }
 
 /* The bytes that bytes(...), bytearray(...) and _codecs.encode(...) are made of; false where the arguments are others. */

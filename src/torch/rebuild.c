@@ -7,9 +7,11 @@
 
 #include "tensor/convert.h"
 
-static ptio_status bad(ptio_loader *loader, const ptio_node_reduced *node, const ptio_global *global, ptio_error *err, const char *what)
+static ptio_status bad(ptio_loader *loader, const ptio_node_reduced *node, const ptio_global *global, ptio_error *err,
+                       const char *what)
 {
-    return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "rebuild.arguments", err, "%s: %s", ptio_quote(global->full_name).text, what);
+    return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "rebuild.arguments", err, "%s: %s",
+                          ptio_quote(global->full_name).text, what);
 }
 
 /* A tensor cannot be made: say at which opcode. */
@@ -91,8 +93,9 @@ static void settle_untyped(const ptio_storage *storage, ptio_dtype dtype)
 }
 
 /* What the strided forms have in common: storage, offset, size, stride from argument `first` on. */
-static ptio_status read_view(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global, const ptio_value *const *arguments,
-                             ptio_tensor_spec *spec, int64_t dims[2][PTIO_MOST_DIMENSIONS], ptio_error *err)
+static ptio_status read_view(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global,
+                             const ptio_value *const *arguments, ptio_tensor_spec *spec, int64_t dims[2][PTIO_MOST_DIMENSIONS],
+                             ptio_error *err)
 {
     size_t strides;
     spec->storage = storage_of(arguments[0]);
@@ -161,7 +164,8 @@ static ptio_status handle_parameter(ptio_loader *loader, ptio_node_reduced *node
     const ptio_tensor *data = tensor_of(ptio_argument(node, 0));
     if (!data || !read_bool(ptio_argument(node, 1), &requires_grad))
         return bad(loader, node, global, err, "the arguments are not a tensor and a bool");
-    const ptio_tensor *parameter = ptio_tensor_with_flags(&loader->ckpt->arena, data, PTIO_TENSOR_PARAMETER | (requires_grad ? PTIO_TENSOR_REQUIRES_GRAD : 0),
+    const ptio_tensor *parameter = ptio_tensor_with_flags(&loader->ckpt->arena, data,
+                                                          PTIO_TENSOR_PARAMETER | (requires_grad ? PTIO_TENSOR_REQUIRES_GRAD : 0),
                                                           requires_grad ? 0 : PTIO_TENSOR_REQUIRES_GRAD);
     if (!parameter)
         return ptio_heap_fail(&loader->ckpt->heap, err, "a parameter");
@@ -188,7 +192,9 @@ static ptio_status handle_old_parameter(ptio_loader *loader, ptio_node_reduced *
         return ptio_handle_object(loader, node, NULL, err);
     if (grad_flag && !read_bool(grad_flag, &requires_grad))
         return bad(loader, node, global, err, "requires_grad is no bool");
-    tensor = ptio_tensor_with_flags(&loader->ckpt->arena, tensor, (parameter ? PTIO_TENSOR_PARAMETER : 0u) | (requires_grad ? PTIO_TENSOR_REQUIRES_GRAD : 0u), 0);
+    tensor =
+        ptio_tensor_with_flags(&loader->ckpt->arena, tensor,
+                               (parameter ? PTIO_TENSOR_PARAMETER : 0u) | (requires_grad ? PTIO_TENSOR_REQUIRES_GRAD : 0u), 0);
     if (!tensor)
         return ptio_heap_fail(&loader->ckpt->heap, err, "a parameter");
     return ptio_means(node, PTIO_KIND_TENSOR, tensor);
@@ -210,7 +216,8 @@ static ptio_status handle_tensor_class(ptio_loader *loader, ptio_node_reduced *n
 }
 
 /* scales or zero_points of old files: a list of numbers, made a tensor. */
-static ptio_status tensor_of_numbers(ptio_loader *loader, const ptio_value *list, ptio_dtype dtype, const ptio_tensor **ret, ptio_error *err)
+static ptio_status tensor_of_numbers(ptio_loader *loader, const ptio_value *list, ptio_dtype dtype, const ptio_tensor **ret,
+                                     ptio_error *err)
 {
     size_t count;
     const ptio_value *const *items = ptio_value_items(list, &count);
@@ -236,11 +243,13 @@ static ptio_status tensor_of_numbers(ptio_loader *loader, const ptio_value *list
     ptio_status status = ptio_storage_pool_location(loader->ckpt->pool, PTIO_TEXT("cpu"), &storage->location, err);
     int64_t shape = (int64_t)count;
     if (status == PTIO_OK)
-        status = ptio_tensor_new(arena, &(ptio_tensor_spec){.dtype = dtype, .ndim = 1, .shape = &shape, .storage = storage}, ret, err);
+        status =
+            ptio_tensor_new(arena, &(ptio_tensor_spec){.dtype = dtype, .ndim = 1, .shape = &shape, .storage = storage}, ret, err);
     return status;
 }
 
-static ptio_status quantizer_part(ptio_loader *loader, const ptio_value *value, ptio_dtype dtype, ptio_tensor_part_row *part, ptio_error *err)
+static ptio_status quantizer_part(ptio_loader *loader, const ptio_value *value, ptio_dtype dtype, ptio_tensor_part_row *part,
+                                  ptio_error *err)
 {
     part->tensor = tensor_of(value);
     part->value = value;
@@ -261,11 +270,14 @@ static ptio_status read_quantizer(ptio_loader *loader, const ptio_value *paramet
         return PTIO_ERR_FORMAT;
     if (ptio_text_is(scheme->name, "per_tensor_affine")) {
         extra->quantizer.scheme = PTIO_PER_TENSOR_AFFINE;
-        return count == 3 && ptio_value_float(items[1], &extra->quantizer.scale) && ptio_node_int64(items[2], &extra->quantizer.zero_point) ? PTIO_OK
-                                                                                                                                           : PTIO_ERR_FORMAT;
+        return count == 3 && ptio_value_float(items[1], &extra->quantizer.scale) &&
+                       ptio_node_int64(items[2], &extra->quantizer.zero_point)
+                   ? PTIO_OK
+                   : PTIO_ERR_FORMAT;
     }
     bool of_floats = ptio_text_is(scheme->name, "per_channel_affine_float_qparams");
-    if ((!of_floats && !ptio_text_is(scheme->name, "per_channel_affine")) || count != 4 || !ptio_node_int64(items[3], &extra->quantizer.axis))
+    if ((!of_floats && !ptio_text_is(scheme->name, "per_channel_affine")) || count != 4 ||
+        !ptio_node_int64(items[3], &extra->quantizer.axis))
         return PTIO_ERR_FORMAT;
     ptio_tensor_part_row *parts = PTIO_NEW(&loader->ckpt->arena, ptio_tensor_part_row, 2);
     if (!parts)
@@ -324,8 +336,8 @@ static ptio_status handle_storageless(ptio_loader *loader, ptio_node_reduced *no
         return bad(loader, node, global, err, "it was called with too few or too many arguments");
     if (!dtype_of(ptio_argument(node, first), &spec.dtype))
         return bad(loader, node, global, err, "the dtype is none");
-    if (!read_dims(ptio_argument(node, first + 1), dims[0], &spec.ndim) || !read_dims(ptio_argument(node, first + 2), dims[1], &strides) ||
-        strides != spec.ndim)
+    if (!read_dims(ptio_argument(node, first + 1), dims[0], &spec.ndim) ||
+        !read_dims(ptio_argument(node, first + 2), dims[1], &strides) || strides != spec.ndim)
         return bad(loader, node, global, err, "size and stride are no tuples of as many ints");
     if (!meta && !ptio_node_int64(ptio_argument(node, 4), &spec.storage_offset))
         return bad(loader, node, global, err, "the storage offset is no int of 64 bits");
@@ -360,7 +372,8 @@ static ptio_status handle_from_cpu(ptio_loader *loader, ptio_node_reduced *node,
     const ptio_value *data = ptio_argument(node, 0);
     ptio_dtype dtype;
     bool requires_grad;
-    if (ptio_argument_count(node) != 4 || !dtype_of(ptio_argument(node, 1), &dtype) || !read_bool(ptio_argument(node, 3), &requires_grad))
+    if (ptio_argument_count(node) != 4 || !dtype_of(ptio_argument(node, 1), &dtype) ||
+        !read_bool(ptio_argument(node, 3), &requires_grad))
         return bad(loader, node, global, err, "the arguments are not data, a dtype, a device and a bool");
     ptio_status status = ptio_interpret_node(loader, data, err);
     if (status != PTIO_OK)
@@ -383,8 +396,8 @@ static ptio_status handle_from_cpu(ptio_loader *loader, ptio_node_reduced *node,
 static ptio_status handle_from_type(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global, ptio_error *err)
 {
     const ptio_value *inner_arguments = ptio_argument(node, 2);
-    if (ptio_argument_count(node) != 4 || !ptio_value_global(ptio_argument(node, 0)) || !ptio_value_global(ptio_argument(node, 1)) ||
-        inner_arguments->type != PTIO_NODE_TYPE_TUPLE)
+    if (ptio_argument_count(node) != 4 || !ptio_value_global(ptio_argument(node, 0)) ||
+        !ptio_value_global(ptio_argument(node, 1)) || inner_arguments->type != PTIO_NODE_TYPE_TUPLE)
         return bad(loader, node, global, err, "the arguments are not a function, a type, a tuple and a state");
     ptio_node_reduced *inner = PTIO_NEW(&loader->ckpt->arena, ptio_node_reduced, 1);
     if (!inner)

@@ -13,9 +13,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static ptio_status bad(ptio_loader *loader, const ptio_node_reduced *node, const ptio_global *global, ptio_error *err, const char *what)
+static ptio_status bad(ptio_loader *loader, const ptio_node_reduced *node, const ptio_global *global, ptio_error *err,
+                       const char *what)
 {
-    return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "rebuild.arguments", err, "%s: %s", ptio_quote(global->full_name).text, what);
+    return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "rebuild.arguments", err, "%s: %s",
+                          ptio_quote(global->full_name).text, what);
 }
 
 static const ptio_tensor *tensor_of(const ptio_value *value)
@@ -24,8 +26,8 @@ static const ptio_tensor *tensor_of(const ptio_value *value)
 }
 
 /* The composed tensor itself, of what its parts say. */
-static ptio_status compose(ptio_loader *loader, ptio_node_reduced *node, ptio_tensor_spec *spec, const ptio_tensor_part_row *parts, size_t count,
-                           ptio_error *err)
+static ptio_status compose(ptio_loader *loader, ptio_node_reduced *node, ptio_tensor_spec *spec,
+                           const ptio_tensor_part_row *parts, size_t count, ptio_error *err)
 {
     ptio_tensor_extra *extra = PTIO_NEW(&loader->ckpt->arena, ptio_tensor_extra, 1);
     if (!extra)
@@ -116,12 +118,14 @@ static const char *component_name(ptio_loader *loader, uint64_t index)
 }
 
 /* One component: a strided view of the buffer. `dims` are its sizes, then its strides; its first element is `offset` behind the buffer's. */
-static ptio_status component(ptio_loader *loader, const ptio_tensor *buffer, uint64_t index, const int64_t *shape, const int64_t *stride, size_t ndim,
-                             int64_t offset, ptio_tensor_part_row *part, ptio_error *err)
+static ptio_status component(ptio_loader *loader, const ptio_tensor *buffer, uint64_t index, const int64_t *shape,
+                             const int64_t *stride, size_t ndim, int64_t offset, ptio_tensor_part_row *part, ptio_error *err)
 {
-    ptio_tensor_spec spec = {.dtype = (ptio_dtype)buffer->dtype, .ndim = ndim, .shape = shape, .stride = stride, .storage = buffer->storage};
+    ptio_tensor_spec spec = {
+        .dtype = (ptio_dtype)buffer->dtype, .ndim = ndim, .shape = shape, .stride = stride, .storage = buffer->storage};
     if (!ptio_add_i64(buffer->storage_offset, offset, &spec.storage_offset))
-        return ptio_fail(err, PTIO_ERR_FORMAT, "nested.offset", PTIO_NO_OFFSET, "an offset of a nested tensor is beyond all numbers");
+        return ptio_fail(err, PTIO_ERR_FORMAT, "nested.offset", PTIO_NO_OFFSET,
+                         "an offset of a nested tensor is beyond all numbers");
     part->name = component_name(loader, index);
     if (!part->name)
         return ptio_heap_fail(&loader->ckpt->heap, err, "a nested tensor");
@@ -147,7 +151,8 @@ static ptio_status handle_nested(ptio_loader *loader, ptio_node_reduced *node, c
     for (size_t i = 0; i < 4; i++)
         given[i] = tensor_of(ptio_argument(node, i));
     const ptio_tensor *buffer = given[0], *sizes = given[1], *strides = given[2];
-    if (ptio_argument_count(node) != 4 || !buffer || !sizes || !strides || !buffer->storage || !sizes->storage || !strides->storage)
+    if (ptio_argument_count(node) != 4 || !buffer || !sizes || !strides || !buffer->storage || !sizes->storage ||
+        !strides->storage)
         return bad(loader, node, global, err, "the arguments are not buffer, sizes, strides and offsets");
     uint64_t count = sizes->ndim == 2 ? (uint64_t)sizes->dims[0] : 0;
     size_t ndim = sizes->ndim == 2 ? (size_t)sizes->dims[1] : 0, offset_count = 0;
@@ -161,7 +166,8 @@ static ptio_status handle_nested(ptio_loader *loader, ptio_node_reduced *node, c
         status = read_elements(loader, strides, &stride_ints, err);
     if (status == PTIO_OK)
         status = read_offsets(loader, ptio_argument(node, 3), &offsets, &offset_count, err);
-    if ((status == PTIO_ERR_FORMAT && (!err || err->status == PTIO_OK)) || (status == PTIO_OK && offset_count < count) || count > SIZE_MAX / 64)
+    if ((status == PTIO_ERR_FORMAT && (!err || err->status == PTIO_OK)) || (status == PTIO_OK && offset_count < count) ||
+        count > SIZE_MAX / 64)
         return bad(loader, node, global, err, "sizes, strides and offsets do not fit together");
     if (status != PTIO_OK)
         return status;
@@ -177,7 +183,8 @@ static ptio_status handle_nested(ptio_loader *loader, ptio_node_reduced *node, c
         if (given[i])
             parts[used++] = (ptio_tensor_part_row){names[i], given[i], ptio_argument(node, i)};
     }
-    ptio_tensor_spec spec = {.dtype = (ptio_dtype)buffer->dtype, .layout = PTIO_NESTED, .flags = buffer->flags & PTIO_TENSOR_REQUIRES_GRAD};
+    ptio_tensor_spec spec = {
+        .dtype = (ptio_dtype)buffer->dtype, .layout = PTIO_NESTED, .flags = buffer->flags & PTIO_TENSOR_REQUIRES_GRAD};
     return compose(loader, node, &spec, parts, used, err);
 }
 
@@ -195,8 +202,9 @@ static ptio_status handle_jagged(ptio_loader *loader, ptio_node_reduced *node, c
     const ptio_value *lengths_value = dict ? member(dict, "lengths") : NULL, *ragged = dict ? member(dict, "_ragged_idx") : NULL;
     const ptio_tensor *values = tensor_of(values_value), *offsets = tensor_of(offsets_value), *lengths = tensor_of(lengths_value);
     int64_t ragged_dim = 1;
-    if (!values || !offsets || !values->storage || !offsets->storage || (lengths && !lengths->storage) || offsets->ndim != 1 || !offsets->dims[0] ||
-        (ragged && !ptio_node_int64(ragged, &ragged_dim)) || ragged_dim < 1 || ragged_dim > (int64_t)values->ndim)
+    if (!values || !offsets || !values->storage || !offsets->storage || (lengths && !lengths->storage) || offsets->ndim != 1 ||
+        !offsets->dims[0] || (ragged && !ptio_node_int64(ragged, &ragged_dim)) || ragged_dim < 1 ||
+        ragged_dim > (int64_t)values->ndim)
         return bad(loader, node, global, err, "the arguments are not a dict of values and offsets");
     size_t count = (size_t)offsets->dims[0] - 1, dim = (size_t)ragged_dim - 1;
     int64_t *starts, *sizes = NULL;
@@ -212,8 +220,8 @@ static ptio_status handle_jagged(ptio_loader *loader, ptio_node_reduced *node, c
         shape[i] = values->dims[i];
     for (size_t i = 0; i < count && status == PTIO_OK; i++) {
         int64_t length, offset;
-        if (starts[i] < 0 || starts[i + 1] < starts[i] || starts[i + 1] > values->dims[dim] || (sizes && (sizes[i] < 0 || sizes[i] > starts[i + 1] - starts[i])) ||
-            !ptio_mul_i64(starts[i], stride[dim], &offset))
+        if (starts[i] < 0 || starts[i + 1] < starts[i] || starts[i + 1] > values->dims[dim] ||
+            (sizes && (sizes[i] < 0 || sizes[i] > starts[i + 1] - starts[i])) || !ptio_mul_i64(starts[i], stride[dim], &offset))
             return bad(loader, node, global, err, "offsets and lengths do not fit the values");
         length = sizes ? sizes[i] : starts[i + 1] - starts[i];
         shape[dim] = length;
@@ -228,7 +236,8 @@ static ptio_status handle_jagged(ptio_loader *loader, ptio_node_reduced *node, c
     parts[used++] = (ptio_tensor_part_row){"offsets", offsets, offsets_value};
     if (lengths)
         parts[used++] = (ptio_tensor_part_row){"lengths", lengths, lengths_value};
-    ptio_tensor_spec spec = {.dtype = (ptio_dtype)values->dtype, .layout = PTIO_JAGGED, .flags = values->flags & PTIO_TENSOR_REQUIRES_GRAD};
+    ptio_tensor_spec spec = {
+        .dtype = (ptio_dtype)values->dtype, .layout = PTIO_JAGGED, .flags = values->flags & PTIO_TENSOR_REQUIRES_GRAD};
     return compose(loader, node, &spec, parts, used, err);
 }
 

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 
 typedef struct ptio_seen_slot {
-    const void *value;          /* NULL: empty */
+    const void *value; /* NULL: empty */
     uint64_t number;
 } ptio_seen_slot;
 
@@ -15,7 +15,7 @@ typedef struct ptio_seen_slot {
 typedef struct ptio_seen {
     ptio_heap *heap;
     ptio_seen_slot *slots;
-    size_t count, capacity;     /* capacity is 0 or a power of two */
+    size_t count, capacity; /* capacity is 0 or a power of two */
 } ptio_seen;
 
 /** The number of `value`; it becomes `number`, and *is_new true, where it is new. False where there is no memory. */

@@ -6,9 +6,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static ptio_status bad(ptio_loader *loader, const ptio_node_reduced *node, const ptio_global *global, ptio_error *err, const char *what)
+static ptio_status bad(ptio_loader *loader, const ptio_node_reduced *node, const ptio_global *global, ptio_error *err,
+                       const char *what)
 {
-    return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "reduce.arguments", err, "%s: %s", ptio_quote(global->full_name).text, what);
+    return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "reduce.arguments", err, "%s: %s",
+                          ptio_quote(global->full_name).text, what);
 }
 
 static ptio_status named(ptio_loader *loader, ptio_node_reduced *node, ptio_kind kind, ptio_text name, ptio_error *err)
@@ -27,7 +29,8 @@ static ptio_status handle_size(ptio_loader *loader, ptio_node_reduced *node, con
 {
     const ptio_value *sizes = ptio_argument(node, 0);
     size_t count, given = ptio_argument_count(node);
-    const ptio_value *const *items = given ? ptio_value_items(sizes, &count) : ptio_value_items(sizes = &ptio_empty_tuple.head, &count);
+    const ptio_value *const *items =
+        given ? ptio_value_items(sizes, &count) : ptio_value_items(sizes = &ptio_empty_tuple.head, &count);
     if (!items || given > 1)
         return bad(loader, node, global, err, "the argument is no tuple");
     for (size_t i = 0; i < count; i++) {
@@ -44,8 +47,8 @@ static ptio_status handle_device(ptio_loader *loader, ptio_node_reduced *node, c
     const ptio_value *type = ptio_argument(node, 0), *index = ptio_argument(node, 1);
     int64_t number;
     char text[96];
-    if (!type || (type->type != PTIO_NODE_TYPE_STR && type->type != PTIO_NODE_TYPE_PY2STR) || type->count > 64 || ptio_argument_count(node) > 2 ||
-        (index && index->type != PTIO_NODE_TYPE_NONE && !ptio_node_int64(index, &number)))
+    if (!type || (type->type != PTIO_NODE_TYPE_STR && type->type != PTIO_NODE_TYPE_PY2STR) || type->count > 64 ||
+        ptio_argument_count(node) > 2 || (index && index->type != PTIO_NODE_TYPE_NONE && !ptio_node_int64(index, &number)))
         return bad(loader, node, global, err, "the arguments are not a type and an index");
     int size = snprintf(text, sizeof text, "%.*s", (int)type->count, ptio_node_text_of(type).bytes);
     if (index && index->type != PTIO_NODE_TYPE_NONE)
@@ -67,7 +70,8 @@ static ptio_status handle_layout(ptio_loader *loader, ptio_node_reduced *node, c
 static ptio_status handle_generator(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global, ptio_error *err)
 {
     const ptio_value *state = ptio_state(node, 0);
-    if (!state || state->type != PTIO_NODE_TYPE_TUPLE || state->count != 3 || ptio_tuple_item(state, 0)->type != PTIO_NODE_TYPE_INT)
+    if (!state || state->type != PTIO_NODE_TYPE_TUPLE || state->count != 3 ||
+        ptio_tuple_item(state, 0)->type != PTIO_NODE_TYPE_INT)
         return ptio_handle_object(loader, node, NULL, err);
     ptio_status status = ptio_interpret_node(loader, ptio_tuple_item(state, 2), err);
     if (status == PTIO_OK && ptio_tuple_item(state, 2)->seen != PTIO_KIND_TENSOR)
@@ -76,7 +80,8 @@ static ptio_status handle_generator(ptio_loader *loader, ptio_node_reduced *node
 }
 
 /* torch.storage._load_from_bytes(bytes): how a plain pickle.dump holds a storage. The bytes are a legacy stream of their own. */
-static ptio_status handle_load_from_bytes(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global, ptio_error *err)
+static ptio_status handle_load_from_bytes(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global,
+                                          ptio_error *err)
 {
     ptio_text bytes;
     if (ptio_argument_count(node) != 1 || !ptio_value_as_bytes(loader, ptio_argument(node, 0), &bytes))
@@ -95,7 +100,8 @@ static ptio_status handle_script_list(ptio_loader *loader, ptio_node_reduced *no
 {
     const ptio_value *list = ptio_argument(node, 0);
     if (!list || (list->type != PTIO_NODE_TYPE_LIST && list->type != PTIO_NODE_TYPE_DICT))
-        return global->handler == PTIO_HANDLER_JIT_TAGGED ? ptio_handle_object(loader, node, NULL, err) : bad(loader, node, global, err, "the argument is no list");
+        return global->handler == PTIO_HANDLER_JIT_TAGGED ? ptio_handle_object(loader, node, NULL, err)
+                                                          : bad(loader, node, global, err, "the argument is no list");
     return ptio_means(node, (ptio_kind)list->seen, list);
 }
 

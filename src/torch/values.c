@@ -126,7 +126,8 @@ bool ptio_value_complex(const ptio_value *value, double *real, double *imag)
         return false;
     const ptio_node_reduced *node = PTIO_NODE(reduced, value);
     *imag = 0;
-    return ptio_value_float(ptio_argument(node, 0), real) && (ptio_argument_count(node) < 2 || ptio_value_float(ptio_argument(node, 1), imag));
+    return ptio_value_float(ptio_argument(node, 0), real) &&
+           (ptio_argument_count(node) < 2 || ptio_value_float(ptio_argument(node, 1), imag));
 }
 
 /* ---- texts ---- */
@@ -146,7 +147,8 @@ ptio_text ptio_value_bytes(const ptio_value *value)
         return ptio_node_text_of(value);
     switch (value->seen) {
     case PTIO_KIND_BYTES:
-    case PTIO_KIND_BYTEARRAY: return value->type == PTIO_NODE_TYPE_REDUCED ? *(const ptio_text *)ptio_meaning(value) : ptio_node_text_of(value);
+    case PTIO_KIND_BYTEARRAY:
+        return value->type == PTIO_NODE_TYPE_REDUCED ? *(const ptio_text *)ptio_meaning(value) : ptio_node_text_of(value);
     case PTIO_KIND_NPSCALAR: return ((const ptio_npscalar *)ptio_meaning(value))->data;
     default: return no_text;
     }
@@ -213,20 +215,35 @@ static ptio_text tensor_class(const ptio_value *value)
 
 static ptio_text dict_class(const ptio_value *value)
 {
-    return value->type == PTIO_NODE_TYPE_REDUCED ? ptio_callable_class(PTIO_NODE(reduced, value)->callable) : PTIO_TEXT("builtins.dict");
+    return value->type == PTIO_NODE_TYPE_REDUCED ? ptio_callable_class(PTIO_NODE(reduced, value)->callable)
+                                                 : PTIO_TEXT("builtins.dict");
 }
 
 ptio_text ptio_value_class(const ptio_value *value)
 {
-    static const ptio_text words[] = {
-        [PTIO_KIND_NONE] = {"builtins.NoneType", 17},   [PTIO_KIND_BOOL] = {"builtins.bool", 13},         [PTIO_KIND_INT] = {"builtins.int", 12},
-        [PTIO_KIND_FLOAT] = {"builtins.float", 14},     [PTIO_KIND_COMPLEX] = {"builtins.complex", 16},   [PTIO_KIND_STR] = {"builtins.str", 12},
-        [PTIO_KIND_BYTES] = {"builtins.bytes", 14},     [PTIO_KIND_BYTEARRAY] = {"builtins.bytearray", 18}, [PTIO_KIND_LIST] = {"builtins.list", 13},
-        [PTIO_KIND_TUPLE] = {"builtins.tuple", 14},     [PTIO_KIND_SET] = {"builtins.set", 12},           [PTIO_KIND_FROZENSET] = {"builtins.frozenset", 18},
-        [PTIO_KIND_SIZE] = {"torch.Size", 10},          [PTIO_KIND_DTYPE] = {"torch.dtype", 11},          [PTIO_KIND_DEVICE] = {"torch.device", 12},
-        [PTIO_KIND_LAYOUT] = {"torch.layout", 12},      [PTIO_KIND_QSCHEME] = {"torch.qscheme", 13},      [PTIO_KIND_MEMORY_FORMAT] = {"torch.memory_format", 19},
-        [PTIO_KIND_GENERATOR] = {"torch._C.Generator", 18}, [PTIO_KIND_NDARRAY] = {"numpy.ndarray", 13},  [PTIO_KIND_NPSCALAR] = {"numpy.generic", 13},
-        [PTIO_KIND_NPDTYPE] = {"numpy.dtype", 11},      [PTIO_KIND_STORAGE] = {"torch.storage.TypedStorage", 26}};
+    static const ptio_text words[] = {[PTIO_KIND_NONE] = {"builtins.NoneType", 17},
+                                      [PTIO_KIND_BOOL] = {"builtins.bool", 13},
+                                      [PTIO_KIND_INT] = {"builtins.int", 12},
+                                      [PTIO_KIND_FLOAT] = {"builtins.float", 14},
+                                      [PTIO_KIND_COMPLEX] = {"builtins.complex", 16},
+                                      [PTIO_KIND_STR] = {"builtins.str", 12},
+                                      [PTIO_KIND_BYTES] = {"builtins.bytes", 14},
+                                      [PTIO_KIND_BYTEARRAY] = {"builtins.bytearray", 18},
+                                      [PTIO_KIND_LIST] = {"builtins.list", 13},
+                                      [PTIO_KIND_TUPLE] = {"builtins.tuple", 14},
+                                      [PTIO_KIND_SET] = {"builtins.set", 12},
+                                      [PTIO_KIND_FROZENSET] = {"builtins.frozenset", 18},
+                                      [PTIO_KIND_SIZE] = {"torch.Size", 10},
+                                      [PTIO_KIND_DTYPE] = {"torch.dtype", 11},
+                                      [PTIO_KIND_DEVICE] = {"torch.device", 12},
+                                      [PTIO_KIND_LAYOUT] = {"torch.layout", 12},
+                                      [PTIO_KIND_QSCHEME] = {"torch.qscheme", 13},
+                                      [PTIO_KIND_MEMORY_FORMAT] = {"torch.memory_format", 19},
+                                      [PTIO_KIND_GENERATOR] = {"torch._C.Generator", 18},
+                                      [PTIO_KIND_NDARRAY] = {"numpy.ndarray", 13},
+                                      [PTIO_KIND_NPSCALAR] = {"numpy.generic", 13},
+                                      [PTIO_KIND_NPDTYPE] = {"numpy.dtype", 11},
+                                      [PTIO_KIND_STORAGE] = {"torch.storage.TypedStorage", 26}};
     if (!value)
         return no_text;
     switch (value->seen) {
@@ -299,7 +316,8 @@ static const ptio_value *state_part(const ptio_node_reduced *node, bool slots)
 {
     for (size_t i = node->more ? node->more->states.head.count : 0; i-- > 0;) {
         const ptio_value *state = ptio_state(node, i), *part = state;
-        bool pair = state->type == PTIO_NODE_TYPE_TUPLE && state->count == 2 && ptio_tuple_item(state, 1)->seen == PTIO_KIND_DICT &&
+        bool pair = state->type == PTIO_NODE_TYPE_TUPLE && state->count == 2 &&
+                    ptio_tuple_item(state, 1)->seen == PTIO_KIND_DICT &&
                     (ptio_tuple_item(state, 0)->type == PTIO_NODE_TYPE_NONE || ptio_tuple_item(state, 0)->seen == PTIO_KIND_DICT);
         if (pair)
             part = ptio_tuple_item(state, slots ? 1 : 0);
@@ -342,7 +360,9 @@ const ptio_value *ptio_value_attribute(const ptio_value *value, const char *name
 
 const ptio_value *ptio_value_slots(const ptio_value *value)
 {
-    return value && value->type == PTIO_NODE_TYPE_REDUCED && value->seen == PTIO_KIND_OBJECT ? state_part(PTIO_NODE(reduced, value), true) : NULL;
+    return value && value->type == PTIO_NODE_TYPE_REDUCED && value->seen == PTIO_KIND_OBJECT
+               ? state_part(PTIO_NODE(reduced, value), true)
+               : NULL;
 }
 
 const ptio_value *ptio_value_factory(const ptio_value *value)
@@ -358,7 +378,8 @@ const ptio_value *ptio_value_factory(const ptio_value *value)
 
 bool ptio_value_is_module(const ptio_value *value)
 {
-    return value && value->type == PTIO_NODE_TYPE_REDUCED && value->seen == PTIO_KIND_OBJECT && ((const ptio_object *)ptio_meaning(value))->is_module;
+    return value && value->type == PTIO_NODE_TYPE_REDUCED && value->seen == PTIO_KIND_OBJECT &&
+           ((const ptio_object *)ptio_meaning(value))->is_module;
 }
 
 /* ---- tensors, storages, arrays ---- */
@@ -419,8 +440,8 @@ ptio_status ptio_ndarray_copy(const ptio_value *value, void *buffer, uint64_t si
     if (!array || array->items)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "argument.kind", PTIO_NO_OFFSET, "the value is no array of bytes");
     if (size != array->nbytes)
-        return ptio_fail(err, PTIO_ERR_ARGUMENT, "argument.size", PTIO_NO_OFFSET, "the buffer has %llu bytes, the array %llu", (unsigned long long)size,
-                         (unsigned long long)array->nbytes);
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "argument.size", PTIO_NO_OFFSET, "the buffer has %llu bytes, the array %llu",
+                         (unsigned long long)size, (unsigned long long)array->nbytes);
     if (array->fortran && array->ndim > 1 && array->ndim <= PTIO_MOST_DIMENSIONS)
         copy_fortran(array, buffer);
     else if (size)

@@ -14,12 +14,12 @@ typedef enum stage {
     STAGE_FACTORY,
     STAGE_PARTS,
     STAGE_ITEMS,
-    STAGE_ENTRIES,      /* key and value alternate: index counts both */
+    STAGE_ENTRIES, /* key and value alternate: index counts both */
     STAGE_RAW_STATES,
     STAGE_ATTRIBUTES,
     STAGE_STATE,
     STAGE_SLOTS,
-    STAGE_CALLABLE,     /* from here on a scope: what is first met in it is forgotten again */
+    STAGE_CALLABLE, /* from here on a scope: what is first met in it is forgotten again */
     STAGE_ARGUMENTS,
     STAGE_KEYWORDS,
     STAGE_END
@@ -38,7 +38,7 @@ typedef struct walker {
     frame *frames;
     size_t depth, capacity;
     ptio_seen seen;
-    const void **scoped;        /* met first inside a scope, for forgetting */
+    const void **scoped; /* met first inside a scope, for forgetting */
     size_t scoped_count, scoped_capacity;
     size_t scopes;
     uint64_t next_number, visits, most_visits;
@@ -81,7 +81,8 @@ static bool has_contents(const walker *w, const ptio_value *value)
 /* The state of an object that is neither attributes nor slots. */
 static const ptio_value *odd_state(const ptio_value *value)
 {
-    if (value->type != PTIO_NODE_TYPE_REDUCED || value->seen != PTIO_KIND_OBJECT || ptio_value_attributes(value) || ptio_value_slots(value))
+    if (value->type != PTIO_NODE_TYPE_REDUCED || value->seen != PTIO_KIND_OBJECT || ptio_value_attributes(value) ||
+        ptio_value_slots(value))
         return NULL;
     return ptio_node_state(value, 0);
 }
@@ -130,9 +131,15 @@ static const ptio_value *child_of(const walker *w, const ptio_value *value, stag
     case STAGE_ATTRIBUTES: visit->role = PTIO_ROLE_ATTRIBUTES; return w->raw || index ? NULL : ptio_value_attributes(value);
     case STAGE_STATE: visit->role = PTIO_ROLE_STATE; return w->raw || index ? NULL : odd_state(value);
     case STAGE_SLOTS: visit->role = PTIO_ROLE_SLOTS; return w->raw || index ? NULL : ptio_value_slots(value);
-    case STAGE_CALLABLE: visit->role = PTIO_ROLE_CALLABLE; return w->arguments && object && !index ? ptio_node_callable(value) : NULL;
-    case STAGE_ARGUMENTS: visit->role = PTIO_ROLE_ARGUMENTS; return w->arguments && object && !index ? ptio_node_arguments(value) : NULL;
-    case STAGE_KEYWORDS: visit->role = PTIO_ROLE_KEYWORDS; return w->arguments && object && !index ? ptio_node_keywords(value) : NULL;
+    case STAGE_CALLABLE:
+        visit->role = PTIO_ROLE_CALLABLE;
+        return w->arguments && object && !index ? ptio_node_callable(value) : NULL;
+    case STAGE_ARGUMENTS:
+        visit->role = PTIO_ROLE_ARGUMENTS;
+        return w->arguments && object && !index ? ptio_node_arguments(value) : NULL;
+    case STAGE_KEYWORDS:
+        visit->role = PTIO_ROLE_KEYWORDS;
+        return w->arguments && object && !index ? ptio_node_keywords(value) : NULL;
     default: return NULL;
     }
 }
@@ -192,15 +199,16 @@ static ptio_status stopped(ptio_error *err)
 static ptio_status arrive(walker *w, const ptio_value *value, ptio_visit *visit, ptio_error *err)
 {
     if (w->visits++ >= w->most_visits)
-        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.walk-nodes", PTIO_NO_OFFSET, "the walk visits more than the %llu values that walk_nodes allows",
-                         (unsigned long long)w->most_visits);
+        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.walk-nodes", PTIO_NO_OFFSET,
+                         "the walk visits more than the %llu values that walk_nodes allows", (unsigned long long)w->most_visits);
     bool shared = can_be_shared(w, value), is_new = true;
     visit->value = value;
     visit->depth = w->depth;
     visit->number = w->next_number;
     visit->leaving = false;
     if (shared) {
-        if (!ptio_seen_add(&w->seen, value, w->next_number, &visit->number, &is_new) || (is_new && w->scopes && !remember_scoped(w, value)))
+        if (!ptio_seen_add(&w->seen, value, w->next_number, &visit->number, &is_new) ||
+            (is_new && w->scopes && !remember_scoped(w, value)))
             return ptio_heap_fail(&w->heap, err, "a walk");
         w->next_number += is_new;
     }
@@ -250,7 +258,8 @@ static ptio_status step(walker *w, ptio_error *err)
     return depart(w, err);
 }
 
-ptio_status ptio_walk(const ptio_value *from, const ptio_walk_options *options, ptio_walk_visitor visitor, void *ctx, ptio_error *err)
+ptio_status ptio_walk(const ptio_value *from, const ptio_walk_options *options, ptio_walk_visitor visitor, void *ctx,
+                      ptio_error *err)
 {
     if (!from)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "argument.null", PTIO_NO_OFFSET, "there is no value to walk");

@@ -48,7 +48,8 @@ static void judge_opcodes(verdict *v)
         if (!is_known_opcode(opcode) && !told[opcode]) {
             char message[160];
             const char *name = ptio_opcode_name(opcode);
-            (void)snprintf(message, sizeof message, "Unsupported operand %u (opcode %s, first met here)", opcode, name ? name : "?");
+            (void)snprintf(message, sizeof message, "Unsupported operand %u (opcode %s, first met here)", opcode,
+                           name ? name : "?");
             refuse(v, "weights-only.opcode", at, message);
             told[opcode] = true;
         }
@@ -64,7 +65,8 @@ static void judge_opcodes(verdict *v)
 /* The names that this unpickler maps from Python 2 are fewer than those of the other, and it maps them at any protocol. */
 static void map_name(ptio_text *module, ptio_text *name)
 {
-    static const char *const modules[] = {"__builtin__", "copy_reg", "Queue", "repr", "_abcoll", "UserDict", "UserList", "UserString", "whichdb", "StringIO", "cStringIO", "itertools"};
+    static const char *const modules[] = {"__builtin__", "copy_reg",   "Queue",   "repr",     "_abcoll",   "UserDict",
+                                          "UserList",    "UserString", "whichdb", "StringIO", "cStringIO", "itertools"};
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
         if (ptio_text_is(*module, modules[i])) {
             ptio_python3_name(module, name);
@@ -94,7 +96,8 @@ static bool is_allowed(verdict *v, const ptio_value *value, ptio_global *resolve
 
 static bool is_blocked_module(ptio_text module)
 {
-    return ptio_text_is(module, "sys") || ptio_text_is(module, "os") || ptio_text_is(module, "posix") || ptio_text_is(module, "nt");
+    return ptio_text_is(module, "sys") || ptio_text_is(module, "os") || ptio_text_is(module, "posix") ||
+           ptio_text_is(module, "nt");
 }
 
 static void judge_global(verdict *v, const ptio_value *value)
@@ -105,13 +108,16 @@ static void judge_global(verdict *v, const ptio_value *value)
     char message[1024];
     ptio_quoted module = ptio_quote(global.module), name = ptio_quote(global.name);
     if (is_blocked_module(global.module)) {
-        (void)snprintf(message, sizeof message, "Trying to load unsupported GLOBAL %s.%s whose module %s is blocked.", module.text, name.text, module.text);
+        (void)snprintf(message, sizeof message, "Trying to load unsupported GLOBAL %s.%s whose module %s is blocked.",
+                       module.text, name.text, module.text);
         refuse(v, "weights-only.blocked", value->count, message);
         return;
     }
     bool builtin = ptio_text_is(global.module, "builtins");
-    (void)snprintf(message, sizeof message, "GLOBAL %s%s%s was not an allowed global by default; to allow it: torch.serialization.add_safe_globals([%s%s%s])",
-                   builtin ? "" : module.text, builtin ? "" : ".", name.text, builtin ? "" : module.text, builtin ? "" : ".", name.text);
+    (void)snprintf(
+        message, sizeof message,
+        "GLOBAL %s%s%s was not an allowed global by default; to allow it: torch.serialization.add_safe_globals([%s%s%s])",
+        builtin ? "" : module.text, builtin ? "" : ".", name.text, builtin ? "" : module.text, builtin ? "" : ".", name.text);
     refuse(v, "weights-only.global", value->count, message);
 }
 
@@ -159,7 +165,8 @@ static void judge_reduced(verdict *v, const ptio_value *value)
     const ptio_value *callable = ptio_node_callable(value);
     const ptio_global *global = ptio_value_global(callable);
     if (value->opcode == 0x81 && callable->type == PTIO_NODE_TYPE_GLOBAL && global->safe && !is_safe_class(global)) {
-        (void)snprintf(message, sizeof message, "Can only create new object for nn.Parameter or classes allowlisted via `add_safe_globals` but got %s",
+        (void)snprintf(message, sizeof message,
+                       "Can only create new object for nn.Parameter or classes allowlisted via `add_safe_globals` but got %s",
                        callable_name(callable, &name));
         refuse(v, "weights-only.newobj", value->count, message);
     }
@@ -169,13 +176,15 @@ static void judge_reduced(verdict *v, const ptio_value *value)
     if (!global || !global->safe)
         return;
     if (ptio_node_state_count(value) && !may_be_built(value)) {
-        (void)snprintf(message, sizeof message, "Can only build Tensor, Parameter, OrderedDict or types allowlisted via `add_safe_globals`, but got %s",
+        (void)snprintf(message, sizeof message,
+                       "Can only build Tensor, Parameter, OrderedDict or types allowlisted via `add_safe_globals`, but got %s",
                        callable_name(callable, &name));
         refuse(v, "weights-only.build", value->count, message);
     }
     bool dict = global->handler == PTIO_HANDLER_ORDERED_DICT || global->handler == PTIO_HANDLER_COUNTER;
     if (ptio_node_entry_count(value) && !dict)
-        refuse(v, "weights-only.setitem", value->count, "Can only SETITEM for dict, collections.OrderedDict, collections.Counter");
+        refuse(v, "weights-only.setitem", value->count,
+               "Can only SETITEM for dict, collections.OrderedDict, collections.Counter");
     if (ptio_node_item_count(value))
         refuse(v, "weights-only.append", value->count, "Can only append to lists");
 }
@@ -184,7 +193,8 @@ static void judge_persistent(verdict *v, const ptio_value *value)
 {
     const ptio_value *id = ptio_node_arguments(value);
     if (value->seen == PTIO_KIND_GLOBAL)
-        refuse(v, "weights-only.persistent-id", value->count, "Only persistent_load of storage is allowed, but got a class of modules");
+        refuse(v, "weights-only.persistent-id", value->count,
+               "Only persistent_load of storage is allowed, but got a class of modules");
     else if (id->type != PTIO_NODE_TYPE_TUPLE && id->type != PTIO_NODE_TYPE_INT)
         refuse(v, "weights-only.persistent-id", value->count, "persistent_load id must be tuple or int");
 }
@@ -212,9 +222,13 @@ bool ptio_weights_only_loads(const ptio_checkpoint *ckpt, ptio_report *report, p
         for (const ptio_pickle_part *part = ckpt->parts; part; part = part->next)
             judge_part(&v, part);
         break;
-    case PTIO_CONTAINER_TAR: refuse(&v, "weights-only.container", PTIO_NO_OFFSET, "Cannot use weights_only=True with files saved in the legacy .tar format."); break;
+    case PTIO_CONTAINER_TAR:
+        refuse(&v, "weights-only.container", PTIO_NO_OFFSET,
+               "Cannot use weights_only=True with files saved in the legacy .tar format.");
+        break;
     case PTIO_CONTAINER_TORCHSCRIPT:
-        refuse(&v, "weights-only.container", PTIO_NO_OFFSET, "Cannot use weights_only=True with TorchScript archives passed to torch.load.");
+        refuse(&v, "weights-only.container", PTIO_NO_OFFSET,
+               "Cannot use weights_only=True with TorchScript archives passed to torch.load.");
         break;
     default: refuse(&v, "weights-only.container", PTIO_NO_OFFSET, "torch.load does not read this container"); break;
     }
