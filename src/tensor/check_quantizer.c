@@ -55,7 +55,7 @@ ptio_status ptio_check_quantizer_parts(const ptio_tensor *tensor, ptio_error *er
 /* Calls `ok` with each element of a column. */
 static ptio_status all_of(const ptio_tensor *part, bool (*ok)(double), bool *ret, ptio_error *err)
 {
-    const void *data;
+    const void *data = NULL;
     ptio_status status = ptio_tensor_check_expansion(part, err);
     if (status == PTIO_OK)
         status = ptio_tensor_data(part, &data, err);

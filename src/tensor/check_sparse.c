@@ -112,7 +112,7 @@ static bool is_after(const ptio_tensor *indices, const char *data, int64_t i)
 
 static ptio_status check_coo_order(const ptio_tensor *indices, ptio_error *err)
 {
-    const void *data;
+    const void *data = NULL;
     ptio_status status = ptio_tensor_data(indices, &data, err);
     for (int64_t i = 1; status == PTIO_OK && i < indices->dims[1]; i++)
         if (!is_after(indices, data, i))

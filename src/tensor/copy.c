@@ -62,7 +62,7 @@ ptio_status ptio_tensor_check_expansion(const ptio_tensor *tensor, ptio_error *e
 /* Reads the storage, if the tensor has elements at all. */
 static ptio_status open_reader(reader *r, const ptio_tensor *tensor, ptio_error *err)
 {
-    const void *data;
+    const void *data = NULL;
     ptio_status status = ptio_tensor_check_expansion(tensor, err);
     if (status == PTIO_OK)
         status = ptio_storage_data(tensor->storage, &data, err);
@@ -325,7 +325,7 @@ ptio_status ptio_tensor_copy(const ptio_tensor *tensor, ptio_dtype dtype, void *
 
 ptio_status ptio_tensor_data(const ptio_tensor *tensor, const void **ret, ptio_error *err)
 {
-    const void *data;
+    const void *data = NULL;
     ptio_status status = check_has_elements(tensor, err);
     if (status == PTIO_OK)
         status = ptio_storage_data(tensor->storage, &data, err);

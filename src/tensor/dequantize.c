@@ -13,7 +13,7 @@
 static ptio_status open_column(const ptio_tensor *tensor, const char *name, ptio_channel_column *ret, ptio_error *err)
 {
     const ptio_tensor *part = ptio_tensor_part_named(tensor, name);
-    const void *first;
+    const void *first = NULL;
     ptio_status status = ptio_tensor_data(part, &first, err);
     if (status != PTIO_OK)
         return status;

@@ -5,7 +5,7 @@
 
 ptio_status ptio_integers_begin(ptio_integers *integers, const ptio_tensor *tensor, ptio_error *err)
 {
-    const void *data;
+    const void *data = NULL;
     ptio_status status = ptio_tensor_check_expansion(tensor, err);
     if (status == PTIO_OK)
         status = ptio_storage_data(tensor->storage, &data, err);

@@ -308,7 +308,7 @@ ptio_status ptio_storage_data(const ptio_storage *storage, const void **ret, pti
     const ptio_storage *root = root_of(storage, &offset);
     if (!root)
         return fail_slice(storage, err);
-    const void *data;
+    const void *data = NULL;
     ptio_status status = root_data(root, &data, err);
     if (status == PTIO_OK)
         *ret = (const char *)data + offset;
