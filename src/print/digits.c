@@ -223,11 +223,8 @@ static void round_up(ptio_digits *d)
     d->exponent++;
 }
 
-void ptio_digits_shortest(double value, ptio_digits *ret)
+static void shortest(parts p, ptio_digits *ret)
 {
-    if (few_digits(value, ret))
-        return;
-    parts p = take_apart(value);
     int k = estimate(p);
     big r, s, above, below;
     /* Halves of the distances to the neighbours, over the same s: so everything is doubled, or doubled twice. */
@@ -271,6 +268,26 @@ void ptio_digits_shortest(double value, ptio_digits *ret)
     }
     while (ret->count > 1 && ret->digits[ret->count - 1] == '0')
         ret->count--;
+}
+
+void ptio_digits_shortest(double value, ptio_digits *ret)
+{
+    if (!few_digits(value, ret))
+        shortest(take_apart(value), ret);
+}
+
+void ptio_digits_shortest_among(double value, int bits, int least, ptio_digits *ret)
+{
+    parts p = take_apart(value);
+    /* The same number with the last bit where that of the narrower float is. */
+    int last = p.e + (int)ptio_bit_width(p.m) - bits;
+    if (last < least)
+        last = least;
+    for (; p.e < last; p.e++)
+        p.m >>= 1;
+    p.even = (p.m & 1) == 0;
+    p.closer = p.m == (uint64_t)1 << (bits - 1) && last > least;
+    shortest(p, ret);
 }
 
 /* Scale to 1 <= r/s < 10. */

@@ -16,6 +16,9 @@ typedef struct ptio_digits {
 /** The fewest digits that read back as `value`, which is finite and above 0; of those the nearest. At most 17. */
 void ptio_digits_shortest(double value, ptio_digits *ret);
 
+/** The same among floats of `bits` bits of precision, the least of which is 2^least: 24 and -149 of float32, 11 and -24 of float16. */
+void ptio_digits_shortest_among(double value, int bits, int least, ptio_digits *ret);
+
 /** `count` digits, to nearest, halves to even. 1 to 20. */
 void ptio_digits_count(double value, unsigned count, ptio_digits *ret);
 

@@ -105,12 +105,43 @@ static void cell(pen *w, const char *element)
     put(w, text, w->style->cell(w->style->ctx, element, text));
 }
 
+/* Characters, not bytes. */
+static size_t columns(const char *text, size_t size)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++)
+        count += (text[i] & 0xC0) != 0x80;
+    return count;
+}
+
+/* A row in NumPy's way. Each dimension's brackets take a column off the line. */
+static void filled_row(pen *w, size_t dim, const char *first)
+{
+    size_t indent = w->style->indent + dim + 1, limit = w->style->fill > dim + 1 ? w->style->fill - dim - 1 : 0;
+    size_t count = slots(w->grid, dim);
+    w->column = indent;
+    for (size_t i = 0; i < count; i++) {
+        char text[PTIO_CELL_ROOM] = "...";
+        size_t size = 3;
+        if (!is_dots(w->grid, dim, i))
+            size = w->style->cell(w->style->ctx, first + distance(w->grid, dim, i), text);
+        size_t width = columns(text, size);
+        if (i) {
+            put(w, ",", 1);
+            if (w->column + 1 + width > limit && w->column + 1 > indent)
+                break_line(w, 1, indent);
+            else
+                put(w, " ", 1);
+        }
+        put(w, text, size);
+        w->column -= size - width;
+    }
+}
+
 static void row(pen *w, size_t dim, const char *first)
 {
     size_t indent = w->style->indent + dim, room = indent < PTIO_LINE_WIDTH ? PTIO_LINE_WIDTH - indent : 0;
     size_t per_line = room / (w->style->width + 2), count = slots(w->grid, dim);
-    if (w->style->one_line)
-        per_line = count;
     if (!per_line)
         per_line = 1;
     for (size_t i = 0; i < count; i++) {
@@ -141,11 +172,9 @@ size_t ptio_grid_write(const ptio_grid *grid, const ptio_grid_style *style, ptio
     put(&w, "[", 1);
     for (;;) {
         if (level + 1 == grid->ndim) {
-            row(&w, level, p.at[level]);
+            (style->fill ? filled_row : row)(&w, level, p.at[level]);
         } else if (p.slot[level] < slots(grid, level)) {
-            if (p.slot[level] && style->one_line) {
-                put(&w, ", ", 2);
-            } else if (p.slot[level]) {
+            if (p.slot[level]) {
                 put(&w, ",", 1);
                 break_line(&w, grid->ndim - level - 1, style->indent + level + 1);
             }

@@ -32,7 +32,9 @@ typedef struct ptio_grid_style {
     size_t width;                                               /* of a cell, for the number of cells in a line             */
     size_t (*cell)(void *ctx, const char *element, char *text); /* at most PTIO_CELL_ROOM bytes */
     void *ctx;
-    bool one_line; /* no line breaks: only commas                              */
+    /* NumPy's way: a line is broken where the next cell would pass this column, by the cells' own widths; dots are a cell. 0:
+     * PyTorch's way, as many cells of `width` as fit 80 columns. */
+    size_t fill;
 } ptio_grid_style;
 
 #define PTIO_LINE_WIDTH 80

@@ -35,7 +35,6 @@ typedef enum part { ARGUMENTS_PART, KEYWORDS_PART, ITEMS_PART, ENTRIES_PART, STA
 typedef struct frame {
     const ptio_value *value;
     size_t next; /* items and keys written: 2n before key n, 2n + 1 before its value; of lists n */
-    uint32_t shown;
     uint8_t shape, part;
 } frame;
 
@@ -271,7 +270,7 @@ static void write_closing(printer *p, const frame *f)
         return;
     case ARRAY_SHAPE:
         ptio_out_char(out, ']');
-        ptio_repr_array_end(out, f->value);
+        ptio_repr_array_end(out, f->value, 0, false);
         return;
     case CLASS_SHAPE: ptio_out_string(out, "}>"); return;
     case OBJECT_SHAPE: ptio_out_char(out, '>'); return;

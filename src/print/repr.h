@@ -18,6 +18,10 @@ size_t ptio_format_float(char *buffer, double value);
 size_t ptio_format_places(char *buffer, double value, unsigned places);
 size_t ptio_format_exponent(char *buffer, double value, unsigned places);
 
+/** A float of which the digits are known already, unless it is 0, infinite or NaN. point: whole numbers end in ".0". */
+struct ptio_digits;
+void ptio_repr_digits(ptio_out *out, double value, const struct ptio_digits *digits, bool point);
+
 /** (1+2j), 2j, (-0-1j) */
 void ptio_repr_complex(ptio_out *out, double real, double imag);
 

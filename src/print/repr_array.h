@@ -9,8 +9,8 @@
 /** An array that is not of Python objects. */
 ptio_status ptio_repr_array(ptio_out *out, const ptio_value *array, const ptio_tensor_style *style);
 
-/** What follows the elements of an array: ", dtype=float32)" or ")". `empty`: the shape is told too. */
-void ptio_repr_array_end(ptio_out *out, const ptio_value *array);
+/** What follows the elements of an array, which end at `column`: ", dtype=float32)" or ")". cut: not all were shown. */
+void ptio_repr_array_end(ptio_out *out, const ptio_value *array, size_t column, bool cut);
 
 /** np.float32(1.5) */
 void ptio_repr_npscalar(ptio_out *out, const ptio_value *scalar);

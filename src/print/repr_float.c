@@ -76,21 +76,33 @@ static char *put_scientific(char *at, const ptio_digits *d)
 }
 
 /* point: whether whole numbers end in ".0". */
-static size_t format(char *buffer, double value, bool point)
+static size_t format_digits(char *buffer, double value, const ptio_digits *d, bool point)
 {
     char *at = buffer, *end = put_special(&at, value);
     if (!end && value == 0) {
         end = put(at, "0.0", point ? 3 : 1);
     } else if (!end) {
-        ptio_digits d;
-        ptio_digits_shortest(fabs(value), &d);
-        bool plain = d.exponent >= -4 && d.exponent < 16;
-        end = plain ? put_plain(at, &d) : put_scientific(at, &d);
-        if (plain && point && (int)d.count <= d.exponent + 1)
+        bool plain = d->exponent >= -4 && d->exponent < 16;
+        end = plain ? put_plain(at, d) : put_scientific(at, d);
+        if (plain && point && (int)d->count <= d->exponent + 1)
             end = put(end, ".0", 2);
     }
     *end = '\0';
     return (size_t)(end - buffer);
+}
+
+static size_t format(char *buffer, double value, bool point)
+{
+    ptio_digits d;
+    if (isfinite(value) && value != 0)
+        ptio_digits_shortest(fabs(value), &d);
+    return format_digits(buffer, value, &d, point);
+}
+
+void ptio_repr_digits(ptio_out *out, double value, const ptio_digits *digits, bool point)
+{
+    char text[32];
+    ptio_out_bytes(out, text, format_digits(text, value, digits, point));
 }
 
 size_t ptio_format_float(char *buffer, double value)

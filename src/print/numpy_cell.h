@@ -1,0 +1,45 @@
+/*
+ * How NumPy writes the elements of an array: like cell.h, by other rules.
+ */
+#ifndef PTIO_PRINT_NUMPY_CELL_H
+#define PTIO_PRINT_NUMPY_CELL_H
+
+#include "print/grid.h"
+
+/** A dtype's code, "<f4", taken apart. */
+typedef struct ptio_npcode {
+    char order, kind;
+    bool swapped;     /* the other byte order                         */
+    ptio_dtype dtype; /* of numbers; else PTIO_NO_DTYPE               */
+    const char *name; /* "float32" of numbers; else NULL              */
+    ptio_text text;
+} ptio_npcode;
+
+ptio_npcode ptio_npcode_read(ptio_text text);
+
+/** The format of one real column of floats. */
+typedef struct ptio_npcolumn {
+    bool scientific;
+    size_t left, right; /* characters before and behind the point; of scientific ones `right` are the places */
+    size_t exponent;    /* digits of the exponent                                                            */
+    double low, high;
+    bool any, finite, odd, minus_inf;
+} ptio_npcolumn;
+
+typedef struct ptio_npcells {
+    ptio_npcode code;
+    size_t itemsize;
+    size_t width; /* of whole numbers and bools */
+    ptio_npcolumn real, imag;
+} ptio_npcells;
+
+/** Look at all elements that are shown and settle how they are written. */
+void ptio_npcells_fit(ptio_npcells *cells, const ptio_grid *grid);
+
+/** A ptio_grid_style.cell whose ctx is the ptio_npcells. */
+size_t ptio_npcells_text(void *ctx, const char *element, char *text);
+
+/** One element of `size` bytes as the repr() of its scalar has it between the parentheses: 0.1 of a float32, 1+2j. */
+void ptio_repr_npscalar_value(ptio_out *out, const ptio_npcode *code, const char *element, size_t size);
+
+#endif
