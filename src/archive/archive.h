@@ -48,12 +48,16 @@ struct ptio_archive {
     uint64_t end;   /* right behind its last byte                   */
     ptio_report *report;
     struct ptio_entry *entries;
-    size_t count;
+    size_t count, capacity;
     uint32_t *slots;   /* hash table of names: index + 1, 0 empty      */
-    size_t slot_count; /* a power of two                               */
+    size_t slot_count; /* a power of two, or 0                         */
     uint64_t hash_key;
-    ptio_text root;  /* the one top folder of a zip, without slash; empty for other kinds        */
-    bool crc_absent; /* every CRC of a zip is 0 by design (set_crc32_options(False))             */
+    uint32_t *order;         /* indexes by header offset; NULL where the entries stand in that order */
+    ptio_text root;          /* the one top folder of a zip, without slash; empty for other kinds, and for zips that have none */
+    bool crc_absent;         /* every CRC of a zip is 0 by design (set_crc32_options(False))             */
+    bool storage_crc_absent; /* every CRC of a record below ROOT/data/ is 0 by design (skip_data())          */
+    uint64_t directory_offset; /* of a zip, in the source                      */
+    uint64_t directory_size;
     ptio_mutex lock; /* of the entries' data offsets, found on first use                         */
 };
 
@@ -104,6 +108,22 @@ ptio_status ptio_archive_locate(ptio_archive *archive, size_t index, uint64_t *d
  * Any number of threads at once.
  */
 ptio_status ptio_archive_read_all(ptio_archive *archive, size_t index, void *buffer, ptio_error *err);
+
+/**
+ * Read part of a record, inflated, of which `offset` and `size` must be inside. What comes before the part of a deflated record
+ * is inflated too. The CRC is compared only where the part is the whole.
+ */
+ptio_status ptio_archive_read_part(ptio_archive *archive, size_t index, uint64_t offset, void *buffer, size_t size,
+                                   ptio_error *err);
+
+/** Whether a record has a CRC to compare with: not where the container has none, and not where it is 0 by design. */
+bool ptio_archive_has_crc32(const ptio_archive *archive, size_t index);
+
+/** The name of a record, with its root. */
+static inline ptio_text ptio_archive_name(const ptio_archive *archive, size_t index)
+{
+    return (ptio_text){archive->entries[index].name, archive->entries[index].name_size};
+}
 
 /** Read every byte of a record in pieces, without keeping them: CRC, inflate, data descriptor. For `check`. */
 ptio_status ptio_archive_verify(ptio_archive *archive, size_t index, ptio_error *err);

@@ -1,0 +1,160 @@
+/*
+ * Reading records: where their bytes are, all of them, a part, or only to see whether they are whole.
+ *
+ * A CRC is computed over each piece right after it was read, while it is in the cache, so that it costs no second pass.
+ */
+#include <libdeflate.h>
+#include <string.h>
+
+#include "archive/inflate.h"
+#include "archive/zip.h"
+
+#define PIECE ((size_t)512 << 10)
+
+ptio_status ptio_archive_locate(ptio_archive *archive, size_t index, uint64_t *data_offset, ptio_error *err)
+{
+    ptio_entry *entry = &archive->entries[index];
+    ptio_status status = PTIO_OK;
+    ptio_mutex_lock(&archive->lock);
+    uint64_t known = entry->data_offset;
+    ptio_mutex_unlock(&archive->lock);
+    if (archive->kind == PTIO_ARCHIVE_ZIP && !known) {
+        ptio_zip_member member;
+        status = ptio_zip_check_method(entry, err);
+        if (status == PTIO_OK)
+            status = ptio_zip_read_local(archive, index, &member, err);
+        if (status != PTIO_OK)
+            return ptio_error_in_record(err, status, ptio_archive_name(archive, index));
+        known = member.data_offset;
+        ptio_mutex_lock(&archive->lock);
+        entry->data_offset = known;
+        ptio_mutex_unlock(&archive->lock);
+    }
+    *data_offset = known;
+    return PTIO_OK;
+}
+
+static ptio_status compare_crc(const ptio_archive *archive, size_t index, uint32_t computed, uint64_t data_offset,
+                               ptio_error *err)
+{
+    const ptio_entry *entry = &archive->entries[index];
+    if (!ptio_archive_has_crc32(archive, index) || computed == entry->crc32)
+        return PTIO_OK;
+    return ptio_fail(err, PTIO_ERR_FORMAT, "zip.crc", data_offset,
+                     "the record is damaged: its CRC is %08x, the archive says %08x", (unsigned)computed, (unsigned)entry->crc32);
+}
+
+/* Take a stored record to its end, into `buffer`, or through `spare` of PIECE bytes where that is NULL. */
+static ptio_status read_stored(ptio_archive *archive, size_t index, uint64_t data_offset, uint8_t *buffer, uint8_t *spare,
+                               ptio_error *err)
+{
+    const ptio_entry *entry = &archive->entries[index];
+    bool has_crc = ptio_archive_has_crc32(archive, index);
+    uint32_t crc = 0;
+    for (uint64_t done = 0; done < entry->size;) {
+        uint64_t left = entry->size - done;
+        size_t n = left < PIECE ? (size_t)left : PIECE;
+        uint8_t *to = buffer ? buffer + (size_t)done : spare;
+        ptio_status status = ptio_source_read(archive->source, data_offset + done, to, n, err);
+        if (status != PTIO_OK)
+            return status;
+        if (has_crc)
+            crc = libdeflate_crc32(crc, to, n);
+        done += n;
+    }
+    return compare_crc(archive, index, crc, data_offset, err);
+}
+
+static ptio_status read_deflated(ptio_archive *archive, size_t index, uint64_t data_offset, uint8_t *buffer, uint8_t *spare,
+                                 ptio_error *err)
+{
+    const ptio_entry *entry = &archive->entries[index];
+    ptio_inflate *stream;
+    ptio_status status = ptio_inflate_new(archive, index, data_offset, &stream, err);
+    if (status != PTIO_OK)
+        return status;
+    uint32_t crc = 0;
+    for (uint64_t done = 0; status == PTIO_OK && done < entry->size;) {
+        uint64_t left = entry->size - done;
+        size_t n = left < PIECE ? (size_t)left : PIECE;
+        uint8_t *to = buffer ? buffer + (size_t)done : spare;
+        status = ptio_inflate_next(stream, to, n, err);
+        if (status == PTIO_OK)
+            crc = libdeflate_crc32(crc, to, n);
+        done += n;
+    }
+    if (status == PTIO_OK)
+        status = ptio_inflate_finish(stream, err);
+    ptio_inflate_free(stream);
+    return status == PTIO_OK ? compare_crc(archive, index, crc, data_offset, err) : status;
+}
+
+static ptio_status read_whole(ptio_archive *archive, size_t index, uint8_t *buffer, uint8_t *spare, ptio_error *err)
+{
+    uint64_t data_offset;
+    ptio_status status = ptio_archive_locate(archive, index, &data_offset, err);
+    if (status != PTIO_OK)
+        return status;
+    const ptio_entry *entry = &archive->entries[index];
+    /* An entry of no bytes may be called deflated; some writers put an empty stream there, some nothing. */
+    if (entry->method == 8 && entry->stored_size)
+        status = read_deflated(archive, index, data_offset, buffer, spare, err);
+    else
+        status = read_stored(archive, index, data_offset, buffer, spare, err);
+    return status == PTIO_OK ? PTIO_OK : ptio_error_in_record(err, status, ptio_archive_name(archive, index));
+}
+
+ptio_status ptio_archive_read_all(ptio_archive *archive, size_t index, void *buffer, ptio_error *err)
+{
+    uint8_t none;
+    return read_whole(archive, index, buffer ? buffer : &none, NULL, err);
+}
+
+ptio_status ptio_archive_verify(ptio_archive *archive, size_t index, ptio_error *err)
+{
+    const ptio_memory *hooks = &archive->heap->hooks;
+    const ptio_entry *entry = &archive->entries[index];
+    size_t size = entry->size < PIECE ? (size_t)entry->size + 1 : PIECE;
+    uint8_t *spare = hooks->alloc(hooks->ctx, size, PTIO_STORAGE_ALIGN);
+    if (!spare)
+        return ptio_error_in_record(err, ptio_fail_memory(err, "checking a record"), ptio_archive_name(archive, index));
+    ptio_status status = read_whole(archive, index, NULL, spare, err);
+    hooks->free(hooks->ctx, spare, size);
+    return status;
+}
+
+static ptio_status inflate_part(ptio_archive *archive, size_t index, uint64_t data_offset, uint64_t offset, void *buffer,
+                                size_t size, ptio_error *err)
+{
+    ptio_inflate *stream;
+    ptio_status status = ptio_inflate_new(archive, index, data_offset, &stream, err);
+    if (status != PTIO_OK)
+        return status;
+    for (uint64_t skipped = 0; status == PTIO_OK && skipped < offset;) {
+        uint64_t left = offset - skipped;
+        size_t n = left < PIECE ? (size_t)left : PIECE;
+        status = ptio_inflate_next(stream, NULL, n, err);
+        skipped += n;
+    }
+    if (status == PTIO_OK)
+        status = ptio_inflate_next(stream, buffer, size, err);
+    ptio_inflate_free(stream);
+    return status;
+}
+
+ptio_status ptio_archive_read_part(ptio_archive *archive, size_t index, uint64_t offset, void *buffer, size_t size,
+                                   ptio_error *err)
+{
+    const ptio_entry *entry = &archive->entries[index];
+    if (offset == 0 && size == entry->size)
+        return ptio_archive_read_all(archive, index, buffer, err);
+    uint64_t data_offset;
+    ptio_status status = ptio_archive_locate(archive, index, &data_offset, err);
+    if (status != PTIO_OK)
+        return status;
+    if (entry->method == 8)
+        status = size ? inflate_part(archive, index, data_offset, offset, buffer, size, err) : PTIO_OK;
+    else
+        status = ptio_source_read(archive->source, data_offset + offset, buffer, size, err);
+    return status == PTIO_OK ? PTIO_OK : ptio_error_in_record(err, status, ptio_archive_name(archive, index));
+}

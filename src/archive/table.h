@@ -1,0 +1,21 @@
+/*
+ * The table of an archive's records, for those who fill it.
+ */
+#ifndef PTIO_ARCHIVE_TABLE_H
+#define PTIO_ARCHIVE_TABLE_H
+
+#include "archive/archive.h"
+
+/** Longest name of a record. */
+#define PTIO_NAME_MOST 4096
+
+/** Room for `count` entries in all, and for their names in the hash table. */
+ptio_status ptio_table_reserve(ptio_archive *archive, size_t count, ptio_error *err);
+
+/**
+ * Put entry `index`, which is filled in, into the hash table. Gives SIZE_MAX, or the index of an entry of the same name; in a
+ * zip, also of one whose name differs only in the case of ASCII letters or in the direction of slashes.
+ */
+size_t ptio_table_insert(ptio_archive *archive, size_t index);
+
+#endif
