@@ -4,6 +4,8 @@
  *     per tensor                 float(q - zero_point) * float(scale)                the difference is an int32, and wraps
  *     per channel                float((float(q) - float(zero_point)) * scale)       product in double
  *     per channel, float params  (float(q) - zero_point) * scale
+ *
+ * Each step is assigned to a float, since some machines compute expressions of floats in a wider type.
  */
 #include "tensor/dequantize.h"
 
@@ -67,8 +69,10 @@ static void per_channel(ptio_qscheme scheme, double scale, double zero_point, co
         return;
     }
     float factor = (float)scale;
-    for (size_t i = 0; i < count; i++)
-        out[i] = ((float)ints[i] - zero) * factor;
+    for (size_t i = 0; i < count; i++) {
+        float difference = (float)ints[i] - zero;
+        out[i] = difference * factor;
+    }
 }
 
 void ptio_dequantize(ptio_dequantizer *dequantizer, const int32_t *ints, float *out, size_t count)

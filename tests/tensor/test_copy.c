@@ -66,7 +66,7 @@ static const ptio_tensor *some_view(world *w, const ptio_storage *storage, ptio_
 {
     for (;;) {
         int64_t shape[4], stride[4], step = 1;
-        size_t ndim = next_random(random) % 5;
+        size_t ndim = (size_t)(next_random(random) % 5);
         for (size_t i = ndim; i-- > 0;) {
             shape[i] = (int64_t)(next_random(random) % 8 == 0 ? next_random(random) % 50 : 1 + next_random(random) % 5);
             stride[i] = next_random(random) % 3 == 0 ? (int64_t)(next_random(random) % 40) : step;
