@@ -54,11 +54,11 @@ void ptio_arena_free(ptio_arena *arena);
 /** The slow path of ptio_arena_alloc(). */
 void *ptio_arena_alloc_block(ptio_arena *arena, size_t size);
 
-/** Memory aligned to 8 bytes, not zeroed, or NULL. */
+/** Memory aligned to 8 bytes, not zeroed, or NULL. A size of 0 gives a pointer too. */
 PTIO_INLINE void *ptio_arena_alloc(ptio_arena *arena, size_t size)
 {
     size_t rounded = (size + 7) & ~(size_t)7;
-    if (PTIO_LIKELY(rounded >= size && rounded <= (size_t)(arena->end - arena->next))) {
+    if (PTIO_LIKELY(rounded >= size && rounded < (size_t)(arena->end - arena->next))) {
         void *taken = arena->next;
         arena->next += rounded;
         return taken;
