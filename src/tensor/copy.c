@@ -15,6 +15,7 @@ enum {
     PIECE = 256,          /* elements gathered at a time, a multiple of what a byte may hold */
     WIDEST = 16,          /* bytes of the largest element                                    */
     LONG_RUN = 32,        /* elements; from here on the cost of a call does not matter       */
+    TILE = 32,            /* rows and columns of a transposed matrix that the cache holds    */
     STREAM_BYTES = 4096,  /* of a piece of a stream that must be computed                    */
     STREAM_MOST = 1 << 16 /* bytes of a piece of any stream                                  */
 };
@@ -196,6 +197,43 @@ static void read_runs(reader *r, ptio_dtype dtype, char *out, uint64_t count)
     }
 }
 
+/* The runs of a transposed matrix go across the lines of the cache: it is the elements of the last dimension but one that lie side by side. */
+static bool is_transposed(const ptio_element_walk *walk)
+{
+    size_t last = walk->ndim - 1;
+    return last > 0 && walk->step[last - 1] == 1 && walk->step[last] > 1 && walk->size[last - 1] >= TILE;
+}
+
+/* One matrix of rows x columns, in tiles, so that each line of the cache is fetched once for all rows that it has elements of. */
+static void read_matrix(const reader *r, int64_t first, ptio_dtype dtype, char *out)
+{
+    size_t last = r->walk.ndim - 1, size = ptio_dtype_rows[dtype].itemsize;
+    int64_t rows = r->walk.size[last - 1], columns = r->walk.size[last], itemsize = (int64_t)r->itemsize;
+    int64_t step = r->walk.step[last];
+    for (int64_t row = 0; row < rows; row += TILE)
+        for (int64_t column = 0; column < columns; column += TILE) {
+            uint64_t n = columns - column < TILE ? (uint64_t)(columns - column) : TILE;
+            for (int64_t i = row; i < rows && i < row + TILE; i++)
+                (void)ptio_convert(r->dtype, r->base + (first + i + column * step) * itemsize, step * itemsize, dtype,
+                                   out + (uint64_t)(i * columns + column) * size, n);
+        }
+}
+
+/* All elements. */
+static void read_transposed(const reader *r, ptio_dtype dtype, char *out)
+{
+    ptio_element_walk matrices = r->walk;
+    size_t last = r->walk.ndim - 1;
+    uint64_t matrix = (uint64_t)(r->walk.size[last - 1] * r->walk.size[last]), one;
+    matrices.ndim -= 2;
+    if (matrices.ndim == 0)
+        matrices.ndim = 1, matrices.size[0] = 1, matrices.step[0] = 0;
+    for (uint64_t left = r->tensor->numel; left > 0; left -= matrix) {
+        read_matrix(r, ptio_element_walk_next(&matrices, 1, &one), dtype, out);
+        out += matrix * ptio_dtype_rows[dtype].itemsize;
+    }
+}
+
 static void read_pieces(reader *r, ptio_dtype dtype, char *out, uint64_t count)
 {
     alignas(WIDEST) char piece[PIECE * WIDEST];
@@ -319,7 +357,10 @@ ptio_status ptio_tensor_copy(const ptio_tensor *tensor, ptio_dtype dtype, void *
         return status;
     if (is_quantized(tensor) && is_float(dtype))
         return read_dequantized(&r, dtype, buffer, tensor->numel, err);
-    read_elements(&r, dtype, buffer, tensor->numel);
+    if (!needs_gathering(&r) && is_transposed(&r.walk))
+        read_transposed(&r, dtype, buffer);
+    else
+        read_elements(&r, dtype, buffer, tensor->numel);
     return PTIO_OK;
 }
 

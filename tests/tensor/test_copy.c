@@ -126,6 +126,30 @@ static void big_streams(void **state)
     world_close(&w);
 }
 
+/* Matrices that are copied in tiles: whole tiles and rests, several of them, cast. */
+static void transposed(void **state)
+{
+    (void)state;
+    world w;
+    enum { BATCH = 3, ROWS = 70, COLUMNS = 101 };
+    static int16_t values[BATCH * ROWS * COLUMNS];
+    static float want[BATCH * ROWS * COLUMNS], got[BATCH * ROWS * COLUMNS];
+    world_open(&w, NULL);
+    for (int i = 0; i < BATCH * ROWS * COLUMNS; i++)
+        values[i] = (int16_t)(i * 3);
+    const ptio_storage *storage = world_storage(&w, PTIO_INT16, values, sizeof values);
+    const ptio_tensor *tensor =
+        world_tensor(&w, storage, PTIO_INT16, 3, (int64_t[]){BATCH, COLUMNS, ROWS}, (int64_t[]){ROWS * COLUMNS, 1, COLUMNS}, 0);
+    naive_copy(tensor, (const char *)values, PTIO_FLOAT32, (char *)want);
+    assert_int_equal(ptio_tensor_copy(tensor, PTIO_FLOAT32, got, sizeof got, NULL), PTIO_OK);
+    assert_memory_equal(got, want, sizeof want);
+    tensor = world_tensor(&w, storage, PTIO_INT16, 2, (int64_t[]){COLUMNS, ROWS - 1}, (int64_t[]){1, COLUMNS}, 5);
+    naive_copy(tensor, (const char *)values, PTIO_INT16, (char *)want);
+    assert_int_equal(ptio_tensor_copy(tensor, PTIO_INT16, got, COLUMNS * (ROWS - 1) * 2, NULL), PTIO_OK);
+    assert_memory_equal(got, want, COLUMNS * (ROWS - 1) * 2);
+    world_close(&w);
+}
+
 static ptio_status stop(void *ctx, const void *bytes, size_t size, ptio_error *err)
 {
     (void)bytes;
@@ -412,6 +436,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(like_naive),
         cmocka_unit_test(big_streams),
+        cmocka_unit_test(transposed),
         cmocka_unit_test(stopped_streams),
         cmocka_unit_test(conj_and_neg),
         cmocka_unit_test(bools),
