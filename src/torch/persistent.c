@@ -92,26 +92,32 @@ static ptio_status same_storage(ptio_loader *loader, const ptio_node_persistent 
                           (unsigned long long)id->nbytes, (unsigned long long)storage->nbytes);
 }
 
-/* The record of a key: data/KEY; tensors/KEY as 1.4 wrote it; .data/KEY.storage of torch.package. */
+/* The record whose name is `before`, the key, `after`. */
+static size_t find_record(const ptio_loader *loader, const char *before, ptio_text key, const char *after)
+{
+    char name[256];
+    size_t first = strlen(before), last = strlen(after);
+    if (first + last > sizeof name || key.size > sizeof name - first - last)
+        return SIZE_MAX;
+    memcpy(name, before, first);
+    memcpy(name + first, key.bytes, key.size);
+    memcpy(name + first + key.size, after, last);
+    return ptio_archive_lookup_in_root(loader->ckpt->archive, (ptio_text){name, first + key.size + last});
+}
+
+/* The record of a key: data/KEY; tensors/KEY as 1.4 wrote it; .data/KEY.storage of torch.package; or the key itself. Pickles of
+ * TorchScript beside data.pkl have folders of their own: then the context is that folder, such as "constants/". */
 static size_t record_of(const ptio_loader *loader, ptio_text key)
 {
     static const struct {
         const char *before, *after;
     } forms[] = {{"data/", ""}, {"tensors/", ""}, {".data/", ".storage"}, {"", ""}};
-    char name[256];
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        /* The last form is for constants of TorchScript, whose keys are names of records already. */
-        size_t before = strlen(forms[i].before), after = strlen(forms[i].after);
-        if (before + key.size + after > sizeof name)
-            return SIZE_MAX;
-        memcpy(name, forms[i].before, before);
-        memcpy(name + before, key.bytes, key.size);
-        memcpy(name + before + key.size, forms[i].after, after);
-        size_t record = ptio_archive_lookup_in_root(loader->ckpt->archive, (ptio_text){name, before + key.size + after});
-        if (record != SIZE_MAX)
-            return record;
-    }
-    return SIZE_MAX;
+    if (loader->persistent_context)
+        return find_record(loader, loader->persistent_context, key, "");
+    size_t record = SIZE_MAX;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms && record == SIZE_MAX; i++)
+        record = find_record(loader, forms[i].before, key, forms[i].after);
+    return record;
 }
 
 static ptio_status check_record(ptio_loader *loader, const ptio_node_persistent *node, const ptio_storage_id *id, size_t record,
