@@ -349,7 +349,7 @@ const ptio_value *ptio_value_attributes(const ptio_value *value)
     case PTIO_KIND_TENSOR: return rebuilt_attributes(PTIO_NODE(reduced, value));
     case PTIO_KIND_OBJECT: {
         const ptio_object *object = ptio_meaning(value);
-        return object->attributes ? object->attributes : state_part(PTIO_NODE(reduced, value), false);
+        return object && object->attributes ? object->attributes : state_part(PTIO_NODE(reduced, value), false);
     }
     case PTIO_KIND_DICT: return state_part(PTIO_NODE(reduced, value), false);
     default: return NULL;
