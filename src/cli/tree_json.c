@@ -70,6 +70,7 @@ typedef struct tree {
     size_t depth, capacity;
     seen ids, storages;
     uint64_t next_id, next_storage;
+    bool zip;         /* torch.load makes typed storages of all that it finds in an archive */
     size_t arguments; /* frames of arguments that the walk is inside of */
     ptio_error err;
 } tree;
@@ -328,7 +329,6 @@ static void write_tensor(tree *t, const ptio_value *value, const ptio_tensor *te
 static void write_storage(tree *t, const ptio_value *value, uint64_t id)
 {
     const ptio_storage *storage = ptio_value_storage(value);
-    bool untyped = ptio_storage_is_untyped(storage);
     uint8_t hash[HASH_BYTES];
     begin("storage", id);
     json_key(false, "cls");
@@ -336,13 +336,15 @@ static void write_storage(tree *t, const ptio_value *value, uint64_t id)
     json_key(false, "nbytes");
     out_u64(ptio_storage_nbytes(storage));
     json_key(false, "dtype");
-    json_word(untyped ? "None" : ptio_dtype_name(ptio_storage_dtype(storage)));
+    json_word(ptio_dtype_name(ptio_storage_dtype(storage)));
+    ptio_text location = ptio_storage_location(storage);
+    bool meta = location.size == 4 && starts(location, "meta");
     json_key(false, "device");
-    json_word("cpu");
+    json_word(meta ? "meta" : "cpu");
     json_key(false, "storage");
     out_u64(storage_number(t, storage));
     json_key(false, "sha256");
-    if (hash_storage(storage, hash, &t->err) == PTIO_OK)
+    if (!meta && hash_storage(storage, hash, &t->err) == PTIO_OK)
         json_hex(hash, sizeof hash);
     else
         out_string("null");
@@ -587,6 +589,18 @@ static void go_on_slots(tree *t, frame *f)
     write_value(t, ptio_value_item(slots, index));
 }
 
+/* [{…}, : the names of a module that Python 2 wrote are byte strings. */
+static void write_state_name(const ptio_value *module, ptio_text name)
+{
+    bool python2 = ptio_value_is_py2str(ptio_value_key(ptio_value_attributes(module), 0));
+    out_string(python2 ? "[{\"t\":\"py2str\",\"hex\":" : "[{\"t\":\"str\",\"v\":");
+    if (python2)
+        json_hex(name.bytes, name.size);
+    else
+        json_string(name);
+    out_string("},");
+}
+
 static void go_on_state_dict(tree *t, frame *f)
 {
     const ptio_module *module = f->module;
@@ -599,9 +613,7 @@ static void go_on_state_dict(tree *t, frame *f)
     }
     comma(f);
     const ptio_module_state *entry = ptio_module_state_at(module, f->next++);
-    out_string("[{\"t\":\"str\",\"v\":");
-    json_string(entry->name);
-    out_string("},");
+    write_state_name(f->value, entry->name);
     const ptio_tensor *tensor = ptio_value_kind(entry->value) == PTIO_KIND_TENSOR ? ptio_value_tensor(entry->value) : NULL;
     if (tensor)
         write_tensor(t, entry->value, tensor, AS_DETACHED, false, t->next_id++);
@@ -715,6 +727,9 @@ static void go_on(tree *t)
 int cli_tree_json(const cli_options *options, const cli_file *file)
 {
     tree t = {.options = options, .ckpt = file->ckpt};
+    ptio_checkpoint_info info;
+    ptio_checkpoint_describe(file->ckpt, &info);
+    t.zip = info.container == PTIO_CONTAINER_ZIP;
     write_value(&t, file->value);
     while (t.depth && !failed(&t))
         go_on(&t);

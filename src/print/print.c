@@ -329,6 +329,13 @@ static void close_container(printer *p)
     p->depth--;
 }
 
+/* How many elements may be shown of something that has `bytes` bytes of its own: those count as met. */
+static void allow_elements(printer *p, uint64_t bytes)
+{
+    if (!ptio_add_u64(budget_left(p), bytes, &p->tensors.most))
+        p->tensors.most = UINT64_MAX;
+}
+
 /* ---- single values ---- */
 
 static void write_device(printer *p, ptio_text name)
@@ -366,10 +373,16 @@ static void write_global(printer *p, ptio_text name)
 static void write_tensor(printer *p, const ptio_value *value)
 {
     const ptio_tensor *tensor = ptio_value_tensor(value);
-    p->tensors.most = budget_left(p) + ptio_tensor_numel(tensor);
-    if (p->tensors.most < ptio_tensor_numel(tensor))
-        p->tensors.most = UINT64_MAX;
+    allow_elements(p, ptio_storage_nbytes(ptio_tensor_storage(tensor)));
     fail(p, ptio_repr_tensor(p->out, tensor, ptio_value_class(value), &p->tensors));
+}
+
+static void write_array(printer *p, const ptio_value *value)
+{
+    ptio_ndarray_info info = {.nbytes = 0};
+    (void)ptio_value_ndarray(value, &info);
+    allow_elements(p, info.nbytes);
+    fail(p, ptio_repr_array(p->out, value, &p->tensors));
 }
 
 static void write_generator(printer *p, const ptio_value *value)
@@ -417,7 +430,7 @@ static void write_single(printer *p, const ptio_value *value)
     case PTIO_KIND_QSCHEME:
     case PTIO_KIND_MEMORY_FORMAT: ptio_repr_escaped(out, ptio_value_name(value)); return;
     case PTIO_KIND_GENERATOR: write_generator(p, value); return;
-    case PTIO_KIND_NDARRAY: fail(p, ptio_repr_array(out, value, &p->tensors)); return;
+    case PTIO_KIND_NDARRAY: write_array(p, value); return;
     case PTIO_KIND_NPSCALAR: ptio_repr_npscalar(out, value); return;
     case PTIO_KIND_NPDTYPE: ptio_repr_npdtype(out, value); return;
     case PTIO_KIND_LIST:
@@ -505,6 +518,17 @@ static void go_on_entries(printer *p, frame *f)
     write_value(p, ptio_value_key(f->value, entry_place(p, f, index)));
 }
 
+/* Whether the arguments say more than the class: not if there are none, nor where they are (class, object, None), as protocols 0 and
+ * 1 make objects. */
+static bool is_telling(const ptio_value *object, const ptio_value *arguments)
+{
+    size_t count = ptio_value_count(arguments);
+    if (ptio_value_kind(arguments) == PTIO_KIND_TUPLE && !count)
+        return false;
+    return !(count == 3 && ptio_value_kind(ptio_value_item(arguments, 2)) == PTIO_KIND_NONE &&
+             has_class(ptio_node_callable(object), "copyreg._reconstructor"));
+}
+
 /* One part of an object that is one value. NULL: the object has no such part. */
 static const ptio_value *single_part(const ptio_value *object, part which, const char **label)
 {
@@ -513,7 +537,7 @@ static const ptio_value *single_part(const ptio_value *object, part which, const
     case ARGUMENTS_PART:
         *label = " args=";
         found = ptio_node_arguments(object);
-        return ptio_value_kind(found) == PTIO_KIND_TUPLE && !ptio_value_count(found) ? NULL : found;
+        return is_telling(object, found) ? found : NULL;
     case KEYWORDS_PART: *label = " kwargs="; return ptio_node_keywords(object);
     case STATE_PART:
         *label = " state=";

@@ -69,6 +69,14 @@ static size_t put_shape(ptio_out *out, const ptio_ndarray *a)
     return size;
 }
 
+/* "<M8[D]" is 'datetime64[D]' here. */
+static void put_time_dtype(ptio_out *out, const ptio_npcode *c)
+{
+    ptio_out_string(out, c->kind == 'M' ? "'datetime64" : "'timedelta64");
+    ptio_repr_escaped(out, (ptio_text){c->text.bytes + 3, c->text.size - 3});
+    ptio_out_char(out, '\'');
+}
+
 /* The dtype as the text of an array names it. */
 static size_t put_dtype(ptio_out *out, const ptio_npcode *c)
 {
@@ -78,6 +86,8 @@ static size_t put_dtype(ptio_out *out, const ptio_npcode *c)
         ptio_out_string(out, "object");
     else if (c->name && !c->swapped)
         ptio_out_string(out, c->name);
+    else if ((c->kind == 'M' || c->kind == 'm') && !c->swapped && c->text.size > 3)
+        put_time_dtype(out, c);
     else if (c->kind)
         ptio_repr_str(out, c->text);
     else
