@@ -65,7 +65,8 @@ struct ptio_loader {
     bool swap;                /* storages are in the other byte order                                 */
     bool map_python2;         /* names of globals: protocol below 3                                   */
     bool keep_python2;        /* written by Python 2: classes keep its names                          */
-    unsigned nesting;         /* of interpretation on demand                                          */
+    size_t next_object;               /* of the pickle's objects, the first that was not interpreted yet      */
+    unsigned nesting;                 /* of running ahead                                                     */
 };
 
 /** The options of a caller that may know fewer fields than this library; the others are zero. NULL: all defaults. */

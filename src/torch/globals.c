@@ -126,6 +126,21 @@ static bool is_dtype(ptio_global *global)
     return true;
 }
 
+/* At protocols 4 and 5 torch.contiguous_format is pickled under a module that it was found in by accident, and the whole name. */
+static bool is_memory_format(ptio_global *global)
+{
+    static const char *const names[] = {"torch.contiguous_format", "torch.channels_last", "torch.channels_last_3d", "torch.preserve_format"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (ptio_text_is(global->name, names[i])) {
+            global->handler = PTIO_HANDLER_MEMORY_FORMAT;
+            global->full_name = global->name;
+            global->result = PTIO_TEXT("torch.memory_format");
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_return_type(ptio_global *global)
 {
     if (!ptio_text_is(global->module, "torch.return_types"))
@@ -158,7 +173,7 @@ bool ptio_global_resolve(ptio_arena *arena, ptio_text module, ptio_text name, bo
         ret->module = PTIO_TEXT("torch._tensor");
     if (!join_names(arena, ret))
         return false;
-    if (!is_storage_class(ret) && !find_row(ret) && !is_tensor_class(ret) && !is_dtype(ret))
+    if (!is_storage_class(ret) && !find_row(ret) && !is_tensor_class(ret) && !is_dtype(ret) && !is_memory_format(ret))
         (void)is_return_type(ret);
     if (!ret->result.size)
         ret->result = ret->full_name;

@@ -9,8 +9,14 @@
 
 typedef ptio_status (*ptio_handle)(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global, ptio_error *err);
 
-/** Interpret one node now, if it was not yet. Nests at most 32 deep, which only odd files need. */
+/**
+ * Interpret a node of the pickle now, if it was not yet, and all that were made before it: for states, which are made after their
+ * object. Nests at most 32 deep, which only odd files need.
+ */
 ptio_status ptio_interpret_node(ptio_loader *loader, const ptio_value *value, ptio_error *err);
+
+/** Interpret a node of which everything it is made of was interpreted before. */
+ptio_status ptio_interpret_made(ptio_loader *loader, const ptio_value *value, ptio_error *err);
 
 /** Fail because of a node: its opcode's offset, the record of the pickle. */
 ptio_status ptio_fail_node(ptio_loader *loader, const ptio_value *node, ptio_status status, const char *reason, ptio_error *err,

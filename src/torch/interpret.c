@@ -2,7 +2,8 @@
  * The interpreter: what torch, NumPy and Python mean by the objects of a pickle.
  *
  * The machine below only noted what was asked for. Here its objects are gone through in the order in which they were made, so
- * that what an object is made of is known before it; only states come later than their object, and are interpreted when asked for.
+ * that what an object is made of is known before it. Only states come later than their object: where a handler needs one, the
+ * interpreter runs ahead to it (ptio_interpret_node).
  * A reduced object whose callable has a handler becomes what that handler makes of it, any other an object of its class.
  */
 #include "torch/handlers.h"
@@ -99,38 +100,53 @@ static ptio_status interpret_reduced(ptio_loader *loader, ptio_node_reduced *nod
     }
 }
 
+static bool is_open(const ptio_value *value)
+{
+    return value && value->type >= PTIO_NODE_TYPE_GLOBAL && !(value->flags & INTERPRETED);
+}
+
+ptio_status ptio_interpret_made(ptio_loader *loader, const ptio_value *value, ptio_error *err)
+{
+    if (!is_open(value))
+        return PTIO_OK;
+    ptio_value *node = (ptio_value *)(uintptr_t)value; /* the interpreter owns the graph until the load ends */
+    node->flags |= INTERPRETED;
+    switch (node->type) {
+    case PTIO_NODE_TYPE_GLOBAL: return interpret_global(loader, (ptio_node_global *)(void *)node, err);
+    case PTIO_NODE_TYPE_PERSISTENT: return loader->persistent_load(loader, (ptio_node_persistent *)(void *)node, err);
+    default: return interpret_reduced(loader, (ptio_node_reduced *)(void *)node, err);
+    }
+}
+
 ptio_status ptio_interpret_node(ptio_loader *loader, const ptio_value *value, ptio_error *err)
 {
-    if (!value || value->type < PTIO_NODE_TYPE_GLOBAL || (value->flags & INTERPRETED))
+    if (!is_open(value))
         return PTIO_OK;
     if (loader->nesting == MOST_NESTED)
         return ptio_fail_node(loader, value, PTIO_ERR_LIMIT, "limit.nesting", err,
                               "the states of objects that are data depend on one another more than %d deep", MOST_NESTED);
-    ptio_value *node = (ptio_value *)(uintptr_t)value; /* the interpreter owns the graph until the load ends */
-    node->flags |= INTERPRETED;
     loader->nesting++;
-    ptio_status status;
-    switch (node->type) {
-    case PTIO_NODE_TYPE_GLOBAL: status = interpret_global(loader, (ptio_node_global *)(void *)node, err); break;
-    case PTIO_NODE_TYPE_PERSISTENT: status = loader->persistent_load(loader, (ptio_node_persistent *)(void *)node, err); break;
-    default: status = interpret_reduced(loader, (ptio_node_reduced *)(void *)node, err); break;
-    }
+    ptio_status status = PTIO_OK;
+    const ptio_graph *graph = &loader->part->graph;
+    while (status == PTIO_OK && is_open(value) && loader->next_object < graph->object_count)
+        status = ptio_interpret_made(loader, graph->objects[loader->next_object++], err);
     loader->nesting--;
     return status;
 }
 
 ptio_status ptio_interpret(ptio_loader *loader, ptio_pickle_part *part, ptio_error *err)
 {
-    ptio_pickle_part *outer = loader->part;
-    bool outer_map = loader->map_python2, outer_keep = loader->keep_python2;
+    ptio_loader outer = *loader;
     loader->part = part;
+    loader->next_object = 0;
     loader->map_python2 = part->graph.dialect.protocol < 3;
     loader->keep_python2 = part->graph.dialect.python2;
     ptio_status status = PTIO_OK;
-    for (size_t i = 0; i < part->graph.object_count && status == PTIO_OK; i++)
-        status = ptio_interpret_node(loader, part->graph.objects[i], err);
-    loader->part = outer;
-    loader->map_python2 = outer_map;
-    loader->keep_python2 = outer_keep;
+    while (status == PTIO_OK && loader->next_object < part->graph.object_count)
+        status = ptio_interpret_made(loader, part->graph.objects[loader->next_object++], err);
+    loader->part = outer.part;
+    loader->next_object = outer.next_object;
+    loader->map_python2 = outer.map_python2;
+    loader->keep_python2 = outer.keep_python2;
     return status;
 }

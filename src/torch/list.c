@@ -36,6 +36,7 @@ typedef struct level {
     const path_key *path;
     size_t index;
     step step;
+    bool of_tensor;                  /* attributes of a tensor: those whose names begin with _ are torch's own */
 } level;
 
 typedef struct lister {
@@ -309,7 +310,11 @@ static ptio_status visit(lister *l, const ptio_value *value, const path_key *pat
         if (!add_tensor(l, path, value, ptio_meaning(value), false))
             return ptio_heap_fail(&l->list->heap, err, "a list of tensors");
         value = ptio_value_attributes(value);
-        return value && has_contents(value) ? push(l, value, path, err) : PTIO_OK;
+        size_t depth = l->depth;
+        ptio_status status = value && has_contents(value) ? push(l, value, path, err) : PTIO_OK;
+        if (l->depth > depth)
+            l->levels[depth].of_tensor = true;
+        return status;
     }
     if (ptio_value_is_module(value)) {
         uint64_t number;
@@ -319,6 +324,12 @@ static ptio_status visit(lister *l, const ptio_value *value, const path_key *pat
         return is_new ? add_module(l, path, value, err) : PTIO_OK;
     }
     return has_contents(value) ? push(l, value, path, err) : PTIO_OK;
+}
+
+static bool is_private(const ptio_value *key)
+{
+    ptio_text text = ptio_value_str(key);
+    return text.size && text.bytes[0] == '_';
 }
 
 /* The next child of a value and its path; NULL where this step has no more. */
@@ -338,6 +349,8 @@ static const ptio_value *next_child(lister *l, level *top, const path_key **path
         return child;
     case STEP_ENTRIES:
         child = ptio_value_entries(value) ? ptio_value_item(value, index) : NULL;
+        while (child && top->of_tensor && is_private(ptio_value_key(value, index)))
+            child = ptio_value_item(value, index = top->index++);
         if (child && (has_contents(child) || child->seen == PTIO_KIND_TENSOR) &&
             !(*path = entry_key(l, top->path, ptio_value_key(value, index))))
             *failed = true;

@@ -114,7 +114,6 @@ static ptio_status build_module(builder *b, const ptio_value *value, const ptio_
     if (status != PTIO_OK)
         return status;
     object->class_name = PTIO_TEXT(MODULE_CLASS);
-    object->is_module = true;
     object->attributes = &dicts.attributes->head;
     return PTIO_OK;
 }

@@ -22,7 +22,6 @@
 typedef struct ptio_object {
     ptio_text class_name;
     const ptio_value *items; /* LIST or TUPLE node, or NULL                                          */
-    bool is_module;          /* a torch.nn.Module, by its state                                      */
     const ptio_value *attributes; /* a dict in place of the state, of modules of TorchScript; NULL: the state */
 } ptio_object;
 

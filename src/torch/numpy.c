@@ -3,6 +3,7 @@
  *
  *     numpy.dtype('f4', False, True) with state (3, '<', None, None, None, -1, -1, 0)
  *     _reconstruct(numpy.ndarray, (0,), b'b') with state (1, shape, dtype, is_fortran, data)
+ *     _mareconstruct(MaskedArray, numpy.ndarray, (0,), 'b') with state (1, shape, dtype, is_fortran, data, mask, fill value)
  *     _frombuffer(buffer, dtype, shape, order)                                                  protocol 5
  *     scalar(dtype, bytes)
  *
@@ -12,6 +13,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+
+#include "tensor/convert.h"
 
 #define MOST_FIELDS_DEEP 8
 
@@ -363,12 +366,34 @@ static ptio_status array_parts(ptio_loader *loader, ptio_node_reduced *node, con
     return status;
 }
 
+/* NumPy brings an unpickled array into the byte order of the machine, which is little-endian here whatever machine this is. */
+static ptio_status to_little_endian(ptio_loader *loader, ptio_ndarray *array, ptio_error *err)
+{
+    if (array->dtype->byte_order != '>' || array->dtype->is_structured)
+        return PTIO_OK;
+    char kind = array->dtype->code.bytes[1];
+    size_t unit = kind == 'U' ? 4 : kind == 'c' ? (size_t)array->dtype->itemsize / 2 : (size_t)array->dtype->itemsize;
+    char code[80];
+    int size = snprintf(code, sizeof code, "<%.*s", (int)array->dtype->code.size - 1, array->dtype->code.bytes + 1);
+    char *swapped = ptio_arena_alloc(&loader->ckpt->arena, array->data.size);
+    if (!swapped)
+        return ptio_heap_fail(&loader->ckpt->heap, err, "an array");
+    memcpy(swapped, array->data.bytes, array->data.size);
+    if (unit == 2 || unit == 4 || unit == 8)
+        ptio_swap_bytes(swapped, array->data.size / unit, unit);
+    else
+        return PTIO_OK; /* long doubles: no two machines agree on them anyway */
+    array->data.bytes = swapped;
+    ptio_text text = ptio_arena_text(&loader->ckpt->arena, (ptio_text){code, (size_t)size});
+    return text.bytes ? ptio_npdtype_from_code(loader, text, &array->dtype, err) : ptio_heap_fail(&loader->ckpt->heap, err, "an array");
+}
+
 static ptio_status handle_array(ptio_loader *loader, ptio_node_reduced *node, ptio_error *err)
 {
     size_t count;
     const ptio_value *state_value = ptio_state(node, 0);
     const ptio_value *const *state = state_value ? ptio_value_items(state_value, &count) : NULL;
-    if (!state || count != 5)
+    if (!state || (count != 5 && count != 7))
         return ptio_handle_object(loader, node, NULL, err);
     ptio_ndarray *array;
     ptio_status status = array_parts(loader, node, state[1], state[2], &array, err);
@@ -379,6 +404,8 @@ static ptio_status handle_array(ptio_loader *loader, ptio_node_reduced *node, pt
         array->items = state[4];
     else if (!ptio_value_as_bytes(loader, state[4], &array->data))
         return bad(loader, &node->head, err, "the data of an array is neither bytes nor a list of objects");
+    if (!array->items && (status = to_little_endian(loader, array, err)) != PTIO_OK)
+        return status;
     return finish_array(loader, node, array, err);
 }
 

@@ -4,7 +4,7 @@
  */
 #include "torch/handlers.h"
 
-const ptio_node_dict ptio_empty_dict = {{PTIO_NODE_TYPE_DICT, PTIO_KIND_DICT, PTIO_NODE_CONSTANT, 0, 0}, NULL, NULL};
+const ptio_node_dict ptio_empty_dict = {{PTIO_NODE_TYPE_DICT, PTIO_KIND_DICT, PTIO_NODE_CONSTANT, 0, 0}, NULL};
 
 const ptio_node_dict *ptio_value_entries(const ptio_value *value)
 {
@@ -141,27 +141,6 @@ static const ptio_value *items_of(ptio_node_reduced *node, const ptio_global *gl
     return node->head.opcode == 'R' ? NULL : node->arguments;
 }
 
-/* A dict of names to modules, parameters or buffers: an OrderedDict before 2.6, later a dict. */
-static bool has_dict(const ptio_value *state, const char *name)
-{
-    size_t at = ptio_dict_find_text(PTIO_NODE(dict, state), ptio_text_of(name));
-    if (at == SIZE_MAX)
-        return false;
-    const ptio_value *value = ptio_dict_value(PTIO_NODE(dict, state), at);
-    if (value->type == PTIO_NODE_TYPE_DICT)
-        return true;
-    const ptio_global *global =
-        value->type == PTIO_NODE_TYPE_REDUCED ? ptio_value_global(PTIO_NODE(reduced, value)->callable) : NULL;
-    return global && global->handler == PTIO_HANDLER_ORDERED_DICT;
-}
-
-static bool is_module(const ptio_node_reduced *node)
-{
-    const ptio_value *state = ptio_state(node, 0);
-    return state && state->type == PTIO_NODE_TYPE_DICT && has_dict(state, "_parameters") && has_dict(state, "_buffers") &&
-           has_dict(state, "_modules");
-}
-
 static ptio_text class_name_of(const ptio_node_reduced *node, const ptio_global *global)
 {
     ptio_text name = ptio_callable_class(class_of(node, global));
@@ -188,9 +167,14 @@ static ptio_status handle_lookup(ptio_loader *loader, ptio_node_reduced *node, c
             return ptio_handle_object(loader, node, NULL, err);
     } else {
         const ptio_global *owner = ptio_value_global(first);
-        if (!owner || !name || name->type != PTIO_NODE_TYPE_STR)
+        ptio_text owner_name = {NULL, 0};
+        if (owner)
+            owner_name = owner->full_name;
+        else if (first && first->type == PTIO_NODE_TYPE_REDUCED && first->seen == PTIO_KIND_OBJECT)
+            owner_name = ptio_value_class(first); /* a bound method is called after the class of its object */
+        if (!owner_name.bytes || !name || name->type != PTIO_NODE_TYPE_STR)
             return ptio_handle_object(loader, node, NULL, err);
-        if (!ptio_global_resolve(&loader->ckpt->arena, owner->full_name, ptio_node_text_of(name), false, found))
+        if (!ptio_global_resolve(&loader->ckpt->arena, owner_name, ptio_node_text_of(name), false, found))
             return ptio_heap_fail(&loader->ckpt->heap, err, "a global");
     }
     found->result = found->full_name;
@@ -206,7 +190,6 @@ ptio_status ptio_handle_object(ptio_loader *loader, ptio_node_reduced *node, con
         return ptio_heap_fail(&loader->ckpt->heap, err, "an object");
     object->class_name = class_name_of(node, global);
     object->items = items_of(node, global);
-    object->is_module = is_module(node);
     /* What entries were set on, and nothing appended to, is a dict of its own class. */
     if (node->more && node->more->entries.head.count && !node->more->items.head.count && node->head.opcode != 'R')
         return ptio_means(node, PTIO_KIND_DICT, &node->more->entries);

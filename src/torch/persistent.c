@@ -30,9 +30,78 @@ static bool read_key(ptio_loader *loader, const ptio_value *value, ptio_text *re
     return ret->bytes != NULL;
 }
 
+/* ---- ids as text ---- */
+
+/* Protocol 0 writes an id as str() of its tuple, which no PyTorch reads back, though its meaning is certain:
+ *     ('storage', <class 'torch.FloatStorage'>, '0', 'cpu', 3)           and , None) behind it in a legacy stream */
+
+static bool skip(ptio_text *text, const char *prefix)
+{
+    if (!ptio_text_starts(*text, prefix))
+        return false;
+    text->bytes += strlen(prefix);
+    text->size -= strlen(prefix);
+    return true;
+}
+
+/* What stands before `end`, which is skipped too. */
+static bool take_until(ptio_text *text, const char *end, ptio_text *ret)
+{
+    for (size_t i = 0; i < text->size; i++) {
+        if (ptio_text_starts((ptio_text){text->bytes + i, text->size - i}, end)) {
+            *ret = (ptio_text){text->bytes, i};
+            text->bytes += i + strlen(end);
+            text->size -= i + strlen(end);
+            return true;
+        }
+    }
+    return false;
+}
+
+static ptio_status read_text_id(ptio_loader *loader, const ptio_node_persistent *node, ptio_storage_id *ret, ptio_error *err)
+{
+    ptio_text text = ptio_node_text_of(node->id), class_name, number;
+    ptio_global *type = PTIO_NEW(&loader->ckpt->arena, ptio_global, 1);
+    if (!type)
+        return ptio_heap_fail(&loader->ckpt->heap, err, "a storage");
+    if (!skip(&text, "('storage', <class '") || !take_until(&text, "'>, '", &class_name) || !take_until(&text, "', '", &ret->key) ||
+        !take_until(&text, "', ", &ret->location) || !(take_until(&text, ", None)", &number) || take_until(&text, ")", &number)) || text.size)
+        return bad_id(loader, node, err, "a persistent id is text, but not that of ('storage', class, key, location, numel)");
+    size_t dot = class_name.size;
+    while (dot && class_name.bytes[dot - 1] != '.')
+        dot--;
+    if (!dot || !ptio_global_resolve(&loader->ckpt->arena, (ptio_text){class_name.bytes, dot - 1},
+                                     (ptio_text){class_name.bytes + dot, class_name.size - dot}, false, type) ||
+        type->handler != PTIO_HANDLER_STORAGE_CLASS)
+        return bad_id(loader, node, err, "the class in a persistent id is no storage class");
+    ret->type = type;
+    ret->view = NULL;
+    ret->numel = 0;
+    for (size_t i = 0; i < number.size; i++) {
+        if (number.bytes[i] < '0' || number.bytes[i] > '9' || number.size > 18)
+            return bad_id(loader, node, err, "the number of elements in a persistent id is no int");
+        ret->numel = ret->numel * 10 + (uint64_t)(number.bytes[i] - '0');
+    }
+    return PTIO_OK;
+}
+
+/* ---- ids as tuples ---- */
+
+static ptio_status check_size(ptio_loader *loader, const ptio_node_persistent *node, ptio_storage_id *id, ptio_error *err)
+{
+    if (ptio_mul_u64(id->numel, ptio_dtype_rows[id->type->dtype].itemsize, &id->nbytes) && id->nbytes <= INT64_MAX)
+        return PTIO_OK;
+    return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "storage.overflow", err, "storage %s of %llu elements has more bytes than fit 63 bits",
+                          ptio_quote(id->key).text, (unsigned long long)id->numel);
+}
+
 ptio_status ptio_storage_id_read(ptio_loader *loader, ptio_node_persistent *node, ptio_storage_id *ret, ptio_error *err)
 {
     const ptio_value *id = node->id;
+    if ((node->head.flags & PTIO_NODE_TEXT_ID) && id->type == PTIO_NODE_TYPE_STR) {
+        ptio_status status = read_text_id(loader, node, ret, err);
+        return status == PTIO_OK ? check_size(loader, node, ret, err) : status;
+    }
     if (id->type != PTIO_NODE_TYPE_TUPLE || id->count < 5 || id->count > 6)
         return bad_id(loader, node, err, "a persistent id is not a tuple ('storage', class, key, location, numel)");
     const ptio_value *const *items = PTIO_NODE(tuple, id)->items;
@@ -52,11 +121,7 @@ ptio_status ptio_storage_id_read(ptio_loader *loader, ptio_node_persistent *node
     ret->type = type;
     ret->numel = (uint64_t)numel;
     ret->view = id->count == 6 && items[5]->type != PTIO_NODE_TYPE_NONE ? items[5] : NULL;
-    if (!ptio_mul_u64(ret->numel, ptio_dtype_rows[type->dtype].itemsize, &ret->nbytes) || ret->nbytes > INT64_MAX)
-        return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "storage.overflow", err,
-                              "storage %s of %llu elements has more bytes than fit 63 bits", ptio_quote(ret->key).text,
-                              (unsigned long long)ret->numel);
-    return PTIO_OK;
+    return check_size(loader, node, ret, err);
 }
 
 ptio_status ptio_storage_from_id(ptio_loader *loader, const ptio_storage_id *id, ptio_storage **ret, ptio_error *err)
@@ -74,8 +139,6 @@ ptio_status ptio_storage_from_id(ptio_loader *loader, const ptio_storage_id *id,
     uint8_t flags = id->type->untyped ? PTIO_STORAGE_UNTYPED : 0;
     if (loader->swap && storage->swap > 1)
         flags |= PTIO_STORAGE_SWAP;
-    if (ptio_text_is(id->location, "meta"))
-        flags |= PTIO_STORAGE_META;
     atomic_store_explicit(&storage->flags, flags, memory_order_relaxed);
     ptio_status status = ptio_storage_pool_location(ckpt->pool, id->location, &storage->location, err);
     *ret = storage;
@@ -157,11 +220,15 @@ ptio_status ptio_persistent_zip(ptio_loader *loader, ptio_node_persistent *node,
     ptio_storage *storage;
     if ((status = ptio_storage_from_id(loader, &id, &storage, err)) != PTIO_OK)
         return status;
-    storage->origin = &ptio_storage_of_record;
-    storage->origin_data = archive;
-    storage->origin_index = record;
-    if (known)
+    if (known) {
+        storage->origin = &ptio_storage_of_record;
+        storage->origin_data = archive;
+        storage->origin_index = record;
         *known = storage;
+    } else {
+        storage->origin = &ptio_storage_of_zeros;
+        atomic_store_explicit(&storage->flags, atomic_load(&storage->flags) | PTIO_STORAGE_META, memory_order_relaxed);
+    }
     node->meaning = storage;
     return PTIO_OK;
 }

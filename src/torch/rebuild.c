@@ -111,8 +111,10 @@ static ptio_status read_view(ptio_loader *loader, ptio_node_reduced *node, const
     spec->stride = dims[1];
     if (spec->dtype == PTIO_NO_DTYPE)
         spec->dtype = (ptio_dtype)spec->storage->dtype;
-    if (atomic_load_explicit(&spec->storage->flags, memory_order_relaxed) & PTIO_STORAGE_META)
+    if (atomic_load_explicit(&spec->storage->flags, memory_order_relaxed) & PTIO_STORAGE_META) {
         spec->flags |= PTIO_TENSOR_META;
+        spec->storage = NULL;
+    }
     return PTIO_OK;
 }
 
@@ -405,7 +407,7 @@ static ptio_status handle_from_type(ptio_loader *loader, ptio_node_reduced *node
     inner->head = (ptio_value){PTIO_NODE_TYPE_REDUCED, PTIO_KIND_OBJECT, 0, 'R', node->head.count};
     inner->callable = ptio_argument(node, 0);
     inner->arguments = inner_arguments;
-    ptio_status status = ptio_interpret_node(loader, &inner->head, err);
+    ptio_status status = ptio_interpret_made(loader, &inner->head, err);
     if (status != PTIO_OK)
         return status;
     if (inner->head.seen != PTIO_KIND_TENSOR)

@@ -179,7 +179,7 @@ static ptio_status handle_nested(ptio_loader *loader, ptio_node_reduced *node, c
     if (status != PTIO_OK)
         return ptio_error_in_record(err, status, loader->part->record);
     size_t used = (size_t)count;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < (sizes->ndim == 2 ? 4u : 1u); i++) { /* a nested tensor of nothing has sizes of no use */
         if (given[i])
             parts[used++] = (ptio_tensor_part_row){names[i], given[i], ptio_argument(node, i)};
     }

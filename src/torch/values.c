@@ -381,8 +381,11 @@ const ptio_value *ptio_value_factory(const ptio_value *value)
 
 bool ptio_value_is_module(const ptio_value *value)
 {
-    return value && value->type == PTIO_NODE_TYPE_REDUCED && value->seen == PTIO_KIND_OBJECT &&
-           ((const ptio_object *)ptio_meaning(value))->is_module;
+    if (!value || value->type != PTIO_NODE_TYPE_REDUCED || value->seen != PTIO_KIND_OBJECT)
+        return false;
+    return ptio_value_kind(ptio_value_attribute(value, "_parameters")) == PTIO_KIND_DICT &&
+           ptio_value_kind(ptio_value_attribute(value, "_buffers")) == PTIO_KIND_DICT &&
+           ptio_value_kind(ptio_value_attribute(value, "_modules")) == PTIO_KIND_DICT;
 }
 
 /* ---- tensors, storages, arrays ---- */

@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+#include "pickle/opcode.h"
+
 typedef struct verdict {
     const ptio_checkpoint *ckpt;
     const ptio_pickle_part *part;
@@ -42,21 +44,18 @@ static void judge_opcodes(verdict *v)
 {
     bool told[256] = {false};
     const ptio_graph *graph = &v->part->graph;
-    size_t at = 0;
-    while (at < graph->size) {
-        uint8_t opcode = graph->bytes[at];
-        if (!is_known_opcode(opcode) && !told[opcode]) {
-            char message[160];
-            const char *name = ptio_opcode_name(opcode);
-            (void)snprintf(message, sizeof message, "Unsupported operand %u (opcode %s, first met here)", opcode,
-                           name ? name : "?");
-            refuse(v, "weights-only.opcode", at, message);
-            told[opcode] = true;
-        }
-        size_t size = ptio_opcode_size(graph->bytes + at, graph->size - at);
-        if (!size)
+    ptio_instruction instruction;
+    uint64_t need;
+    for (size_t at = 0; at < graph->size; at = instruction.end) {
+        /* The pickle ran, so its opcodes can be read. */
+        if (ptio_opcode_read(graph->bytes, graph->size, at, v->ckpt->limits.line_bytes, &instruction, &need, NULL) != PTIO_OK || need)
             return;
-        at += size;
+        if (is_known_opcode(instruction.byte) || told[instruction.byte])
+            continue;
+        told[instruction.byte] = true;
+        char message[160];
+        (void)snprintf(message, sizeof message, "Unsupported operand %u (opcode %s, first met here)", instruction.byte, instruction.info->name);
+        refuse(v, "weights-only.opcode", at, message);
     }
 }
 
