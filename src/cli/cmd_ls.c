@@ -26,8 +26,7 @@ static bool is_nested(const ptio_tensor *tensor)
 
 static void json_path(const ptio_tensor_list *list, size_t index, uint32_t count)
 {
-    json_key(true, "path");
-    out_char('[');
+    out_literal("{\"path\":[");
     for (uint32_t i = 0; i < count; i++) {
         ptio_path_key key = ptio_tensor_list_path(list, index, i);
         if (i)
@@ -61,34 +60,34 @@ static ptio_status json_line(const ptio_tensor_list *list, size_t index, bool ha
     const ptio_tensor *t = e->tensor;
     size_t ndim = ptio_tensor_ndim(t);
     const int64_t *stride = ptio_tensor_stride(t);
-    out_char('{');
     json_path(list, index, e->path_count);
-    json_key(false, "name");
+    out_literal(",\"name\":");
     json_string(e->name);
-    json_key(false, "dtype");
-    json_word(ptio_dtype_name(ptio_tensor_dtype(t)));
-    json_key(false, "shape");
+    out_literal(",\"dtype\":\"");
+    out_string(ptio_dtype_name(ptio_tensor_dtype(t)));
+    out_char('"');
+    out_literal(",\"shape\":");
     if (is_nested(t))
         out_string("null");
     else
         json_ints(ptio_tensor_shape(t), ndim);
-    json_key(false, "stride");
+    out_literal(",\"stride\":");
     if (is_composed(t) || (!stride && ndim))
         out_string("null");
     else
         json_ints(stride, ndim);
-    json_key(false, "offset");
+    out_literal(",\"offset\":");
     if (is_composed(t))
         out_string("null");
     else
         out_i64(ptio_tensor_storage_offset(t));
-    json_key(false, "device");
-    json_word(ptio_tensor_is_meta(t) ? "meta" : "cpu");
-    json_key(false, "requires_grad");
+    out_string(ptio_tensor_is_meta(t) ? ",\"device\":\"meta\"" : ",\"device\":\"cpu\"");
+    out_literal(",\"requires_grad\":");
     json_bool(e->requires_grad);
-    json_key(false, "layout");
-    json_word(ptio_layout_name(ptio_tensor_layout(t)));
-    json_key(false, "storage");
+    out_literal(",\"layout\":\"");
+    out_string(ptio_layout_name(ptio_tensor_layout(t)));
+    out_char('"');
+    out_literal(",\"storage\":");
     if (e->storage < 0)
         out_string("null");
     else
@@ -155,10 +154,7 @@ static int count_bytes(void *ctx, const char *text, size_t size)
 static size_t escaped_size(ptio_text text)
 {
     size_t size = 0;
-    bool plain = true;
-    for (size_t i = 0; i < text.size; i++)
-        plain = plain && text.bytes[i] >= 0x20 && text.bytes[i] < 0x7F && text.bytes[i] != '\\';
-    if (plain)
+    if (out_is_plain(text))
         return text.size;
     (void)ptio_print_escaped(text, count_bytes, &size, NULL);
     return size;

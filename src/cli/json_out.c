@@ -47,6 +47,11 @@ static void escape_code(uint32_t code)
 void json_string(ptio_text text)
 {
     out_char('"');
+    if (out_is_plain(text)) {
+        out_bytes(text.bytes, text.size);
+        out_char('"');
+        return;
+    }
     for (size_t i = 0; i < text.size;) {
         size_t run = i;
         while (run < text.size && text.bytes[run] >= 0x20 && text.bytes[run] < 0x7F && text.bytes[run] != '"' &&

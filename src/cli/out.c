@@ -38,6 +38,11 @@ static void flush(void)
 
 void out_bytes(const char *bytes, size_t size)
 {
+    if (size < ROOM - out.used) {
+        memcpy(out.bytes + out.used, bytes, size);
+        out.used += size;
+        return;
+    }
     while (size) {
         size_t n = ROOM - out.used < size ? ROOM - out.used : size;
         memcpy(out.bytes + out.used, bytes, n);
@@ -81,21 +86,43 @@ void out_i64(int64_t value)
 
 void out_spaces(size_t count)
 {
-    while (count-- > 0)
-        out_char(' ');
+    static const char spaces[] = "                                ";
+    for (; count > sizeof spaces - 1; count -= sizeof spaces - 1)
+        out_bytes(spaces, sizeof spaces - 1);
+    out_bytes(spaces, count);
 }
 
-static bool is_plain(ptio_text text)
+/* Eight bytes at once. In `word - low` and the like a byte's highest bit is set where it is below; carries reach only bytes above one
+ * that is itself set, so the answer for all eight is right. */
+static bool is_plain_word(uint64_t word)
 {
-    for (size_t i = 0; i < text.size; i++)
-        if (text.bytes[i] < 0x20 || text.bytes[i] >= 0x7F || text.bytes[i] == '\\')
-            return false;
-    return true;
+    const uint64_t each = 0x0101010101010101u, high = each * 0x80;
+    uint64_t control = word - each * 0x20, deleted = word + each, quote = word ^ each * '"', slash = word ^ each * '\\';
+    return !((word | control | deleted | (quote - each) | (slash - each)) & high);
+}
+
+static bool is_plain_byte(char c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+bool out_is_plain(ptio_text text)
+{
+    size_t i = 0;
+    for (; i + 8 <= text.size; i += 8) {
+        uint64_t word;
+        memcpy(&word, text.bytes + i, 8);
+        if (!is_plain_word(word))
+            break;
+    }
+    while (i < text.size && is_plain_byte(text.bytes[i]))
+        i++;
+    return i == text.size;
 }
 
 void out_escaped(ptio_text text)
 {
-    if (is_plain(text))
+    if (out_is_plain(text))
         out_bytes(text.bytes, text.size);
     else
         (void)ptio_print_escaped(text, out_write, NULL, NULL);

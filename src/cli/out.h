@@ -13,6 +13,12 @@ void out_u64(uint64_t value);
 void out_i64(int64_t value);
 void out_spaces(size_t count);
 
+/** A string literal, whose size the compiler knows. */
+#define out_literal(literal) out_bytes((literal), sizeof(literal) - 1)
+
+/** Whether a text is printable ASCII without quotes and backslashes: it stands for itself everywhere. */
+bool out_is_plain(ptio_text text);
+
 /** Text of a file, safe for a terminal. */
 void out_escaped(ptio_text text);
 
