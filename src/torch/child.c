@@ -167,7 +167,7 @@ const char *ptio_path_beside(ptio_arena *arena, const char *path, bool path_is_f
 
 bool ptio_is_plain_name(ptio_text name)
 {
-    if (!name.size || name.size > 255 || ptio_text_is(name, ".") || ptio_text_is(name, ".."))
+    if (!name.size || name.size >= PTIO_PLAIN_NAME_SIZE || ptio_text_is(name, ".") || ptio_text_is(name, ".."))
         return false;
     for (size_t i = 0; i < name.size; i++) {
         if (name.bytes[i] == '/' || name.bytes[i] == '\\' || name.bytes[i] == ':' || name.bytes[i] == '\0')

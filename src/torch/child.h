@@ -23,6 +23,9 @@ ptio_status ptio_window_open(ptio_source *source, uint64_t offset, uint64_t size
  *  there is no memory. */
 const char *ptio_path_beside(ptio_arena *arena, const char *path, bool path_is_folder, ptio_text name);
 
+/** Room for a plain name and the NUL behind it. */
+#define PTIO_PLAIN_NAME_SIZE 256
+
 /** Whether a name from a file is that of a file in the same folder: no separator, no drive, not empty, not "." or "..". */
 bool ptio_is_plain_name(ptio_text name);
 
