@@ -21,7 +21,7 @@ typedef struct ptio_dcp_file {
     const char *path;
     uint64_t size;
     bool is_safetensors;
-    ptio_safetensors tensors;            /* of a safetensors file       */
+    ptio_safetensors tensors;             /* of a safetensors file       */
     const ptio_node_dict *tensor_numbers; /* name: place in `tensors`    */
 } ptio_dcp_file;
 
@@ -99,7 +99,8 @@ typedef struct ptio_dcp_nest {
 } ptio_dcp_nest;
 
 /** Put a value at a path: a tuple of names and, in lists, numbers. NULL: under the name alone. */
-ptio_status ptio_dcp_nest_put(ptio_dcp_nest *nest, const ptio_value *path, const ptio_value *name, const ptio_value *value, ptio_error *err);
+ptio_status ptio_dcp_nest_put(ptio_dcp_nest *nest, const ptio_value *path, const ptio_value *name, const ptio_value *value,
+                              ptio_error *err);
 /** Index the keys of all dicts that were made. */
 ptio_status ptio_dcp_nest_finish(ptio_dcp_nest *nest, ptio_error *err);
 void ptio_dcp_nest_free(ptio_dcp_nest *nest);

@@ -24,12 +24,13 @@ static bool overlap(const ptio_dcp_tensor *tensor, const ptio_dcp_chunk *a, cons
 static ptio_status check_disjoint(const ptio_dcp_tensor *tensor, ptio_error *err)
 {
     if (tensor->chunk_count > MOST_CHUNKS)
-        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.chunks", PTIO_NO_OFFSET, "the tensor is in %zu chunks, more than %d", tensor->chunk_count,
-                         MOST_CHUNKS);
+        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.chunks", PTIO_NO_OFFSET, "the tensor is in %zu chunks, more than %d",
+                         tensor->chunk_count, MOST_CHUNKS);
     for (size_t i = 0; i < tensor->chunk_count; i++) {
         for (size_t j = 0; j < i; j++) {
             if (overlap(tensor, &tensor->chunks[i], &tensor->chunks[j]))
-                return ptio_fail(err, PTIO_ERR_AMBIGUOUS, "dcp.overlap", PTIO_NO_OFFSET, "chunks %zu and %zu of the tensor overlap", j, i);
+                return ptio_fail(err, PTIO_ERR_AMBIGUOUS, "dcp.overlap", PTIO_NO_OFFSET,
+                                 "chunks %zu and %zu of the tensor overlap", j, i);
         }
     }
     return PTIO_OK;
@@ -122,12 +123,14 @@ static ptio_status read_raw(scatter *s, ptio_source *source, ptio_error *err)
 
 static ptio_status check_tensor(const scatter *s, const ptio_tensor *found, ptio_error *err)
 {
-    bool same = found && found->layout == PTIO_STRIDED && found->storage && found->dtype == s->tensor->dtype && found->ndim == s->tensor->ndim;
+    bool same = found && found->layout == PTIO_STRIDED && found->storage && found->dtype == s->tensor->dtype &&
+                found->ndim == s->tensor->ndim;
     for (size_t i = 0; same && i < s->tensor->ndim; i++)
         same = found->dims[i] == s->chunk->sizes[i];
     if (same)
         return PTIO_OK;
-    return ptio_fail(err, PTIO_ERR_FORMAT, "dcp.chunk", s->chunk->place.offset, "the item is no tensor of the dtype and sizes that .metadata tells");
+    return ptio_fail(err, PTIO_ERR_FORMAT, "dcp.chunk", s->chunk->place.offset,
+                     "the item is no tensor of the dtype and sizes that .metadata tells");
 }
 
 /* A torch.save file of one tensor. */

@@ -26,7 +26,8 @@ static uint64_t hash_of(const ptio_dcp_index *index, ptio_text name, const int64
 
 static bool same_key(const ptio_dcp_row *row, ptio_text name, const int64_t *at, size_t ndim)
 {
-    return !row->at == !at && row->ndim == ndim && ptio_text_equal(row->name, name) && (!at || memcmp(row->at, at, ndim * sizeof *at) == 0);
+    return !row->at == !at && row->ndim == ndim && ptio_text_equal(row->name, name) &&
+           (!at || memcmp(row->at, at, ndim * sizeof *at) == 0);
 }
 
 static uint32_t *slot_of(const ptio_dcp_index *index, ptio_text name, const int64_t *at, size_t ndim)
@@ -43,7 +44,8 @@ static ptio_status add_row(ptio_dcp_index *index, const ptio_value *key, const p
     const ptio_value *name = ptio_value_attribute(key, "fqn"), *offset = ptio_value_attribute(key, "offset");
     ptio_dcp_row row = {.info = info};
     if (!name || name->seen != PTIO_KIND_STR)
-        return ptio_fail_node(loader, key, PTIO_ERR_FORMAT, "dcp.storage-data", err, "a key of storage_data is no MetadataIndex with a name");
+        return ptio_fail_node(loader, key, PTIO_ERR_FORMAT, "dcp.storage-data", err,
+                              "a key of storage_data is no MetadataIndex with a name");
     row.name = ptio_value_str(name);
     if (offset && offset->seen != PTIO_KIND_NONE && !ptio_dcp_sizes(loader, offset, &row.at, &row.ndim))
         return ptio_fail_node(loader, key, PTIO_ERR_FORMAT, "dcp.storage-data", err, "the offset of a MetadataIndex is no size");
@@ -51,8 +53,8 @@ static ptio_status add_row(ptio_dcp_index *index, const ptio_value *key, const p
         return ptio_heap_fail(&loader->ckpt->heap, err, "an index");
     uint32_t *slot = slot_of(index, row.name, row.at, row.ndim);
     if (*slot)
-        return ptio_fail_node(loader, key, PTIO_ERR_AMBIGUOUS, "dcp.storage-data", err, "storage_data tells twice where a chunk of %s is",
-                              ptio_quote(row.name).text);
+        return ptio_fail_node(loader, key, PTIO_ERR_AMBIGUOUS, "dcp.storage-data", err,
+                              "storage_data tells twice where a chunk of %s is", ptio_quote(row.name).text);
     index->rows[index->count++] = row;
     *slot = (uint32_t)index->count;
     return PTIO_OK;

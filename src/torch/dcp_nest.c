@@ -53,7 +53,8 @@ static ptio_dcp_node *find(const ptio_dcp_nest *nest, const ptio_dcp_node *key)
 static bool add(ptio_dcp_nest *nest, const ptio_dcp_node *node)
 {
     if (nest->count == nest->capacity) {
-        ptio_dcp_node *moved = ptio_heap_grow(&nest->loader->ckpt->heap, nest->nodes, &nest->capacity, nest->count + 1, sizeof *nest->nodes);
+        ptio_dcp_node *moved =
+            ptio_heap_grow(&nest->loader->ckpt->heap, nest->nodes, &nest->capacity, nest->count + 1, sizeof *nest->nodes);
         if (!moved)
             return false;
         nest->nodes = moved;
@@ -68,12 +69,13 @@ static bool add(ptio_dcp_nest *nest, const ptio_dcp_node *node)
 /* ---- containers ---- */
 
 /* Places that no path names are None. */
-static ptio_status put_in_list(ptio_dcp_nest *nest, ptio_node_list *list, int64_t number, const ptio_value *value, ptio_error *err)
+static ptio_status put_in_list(ptio_dcp_nest *nest, ptio_node_list *list, int64_t number, const ptio_value *value,
+                               ptio_error *err)
 {
     static const ptio_value *const empty[1] = {&ptio_none};
     if ((uint64_t)number > list->head.count + nest->most_empty || number >= INT32_MAX)
-        return ptio_fail(err, PTIO_ERR_LIMIT, "dcp.list", PTIO_NO_OFFSET, "a path of planner_data leads to place %lld of a list of %u",
-                         (long long)number, list->head.count);
+        return ptio_fail(err, PTIO_ERR_LIMIT, "dcp.list", PTIO_NO_OFFSET,
+                         "a path of planner_data leads to place %lld of a list of %u", (long long)number, list->head.count);
     while ((uint64_t)number >= list->head.count) {
         if (!ptio_block_append(&nest->loader->ckpt->arena, &list->block, list->head.count, empty, 1))
             return no_memory(nest, err);
@@ -123,10 +125,12 @@ static bool read_key(const ptio_value *key, const ptio_value *container, ptio_dc
 
 static ptio_status bad_path(const ptio_value *name, ptio_error *err, ptio_status status, const char *what)
 {
-    return ptio_fail(err, status, "dcp.nesting", PTIO_NO_OFFSET, "the path of %s in planner_data %s", ptio_quote(ptio_value_str(name)).text, what);
+    return ptio_fail(err, status, "dcp.nesting", PTIO_NO_OFFSET, "the path of %s in planner_data %s",
+                     ptio_quote(ptio_value_str(name)).text, what);
 }
 
-ptio_status ptio_dcp_nest_put(ptio_dcp_nest *nest, const ptio_value *path, const ptio_value *name, const ptio_value *value, ptio_error *err)
+ptio_status ptio_dcp_nest_put(ptio_dcp_nest *nest, const ptio_value *path, const ptio_value *name, const ptio_value *value,
+                              ptio_error *err)
 {
     size_t count = 1;
     const ptio_value *const *keys = path ? ptio_value_items(path, &count) : &name;

@@ -2,8 +2,8 @@
  * The list of all tensors in a value, in order, each with its path. Made by its own loop, not by ptio_walk(): a state dict of
  * twenty thousand tensors must cost no more than a look at each.
  *
- * A path is a chain of keys from the leaf up, so that all children of one dict share its path; the joined name of a tensor in the
- * outermost dict is the key itself, not a copy.
+ * A path is a chain of keys from the leaf up, so that all children of one dict share its path. The text of a key is the end of the joined
+ * name, and the name of a tensor in the outermost dict is the key itself, not a copy.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,10 +13,12 @@
 #include "torch/seen.h"
 
 typedef struct path_key {
-    const struct path_key *parent; /* NULL: the root          */
-    ptio_path_key key;
-    ptio_text name; /* of all keys, joined     */
-    uint32_t count; /* keys from the root      */
+    const struct path_key *parent; /* NULL: the root                                  */
+    ptio_text name;                /* of all keys, joined; ends with that of this one */
+    int64_t index;
+    uint32_t size;                 /* of this key's text                              */
+    uint32_t count : 31;           /* keys from the root                              */
+    uint32_t is_index : 1;
 } path_key;
 
 struct ptio_tensor_list {
@@ -75,7 +77,7 @@ static const path_key *text_key(lister *l, const path_key *parent, ptio_text tex
     path_key *key = ptio_arena_alloc(&l->list->arena, sizeof *key);
     if (!key)
         return NULL;
-    *key = (path_key){.parent = parent, .key = {.text = text}, .count = parent ? parent->count + 1 : 1};
+    *key = (path_key){.parent = parent, .size = (uint32_t)text.size, .count = parent ? parent->count + 1u : 1};
     return join(l, key, text) ? key : NULL;
 }
 
@@ -85,8 +87,10 @@ static const path_key *index_key(lister *l, const path_key *parent, int64_t inde
     int size = snprintf(digits, sizeof digits, "%" PRId64, index);
     ptio_text text = ptio_arena_text(&l->list->arena, (ptio_text){digits, (size_t)size});
     path_key *key = text.bytes ? (path_key *)(uintptr_t)text_key(l, parent, text) : NULL;
-    if (key)
-        key->key = (ptio_path_key){.is_index = true, .index = index, .text = text};
+    if (key) {
+        key->is_index = true;
+        key->index = index;
+    }
     return key;
 }
 
@@ -405,7 +409,7 @@ ptio_status ptio_list_tensors(const ptio_checkpoint *ckpt, const ptio_value *fro
     size_t storages = ckpt->pool->count ? ckpt->pool->count : 1;
     l.storage_numbers = ptio_heap_resize(&list->heap, NULL, 0, 2 * storages * sizeof(uint32_t));
     ptio_status status;
-    if (l.storage_numbers) {
+    if (l.storage_numbers && ptio_seen_reserve(&l.tensors, ckpt->pool->count)) {
         memset(l.storage_numbers, 0, 2 * storages * sizeof(uint32_t));
         l.storage_uses = l.storage_numbers + storages;
         status = run(&l, from ? from : ckpt->root, err);
@@ -438,7 +442,10 @@ ptio_path_key ptio_tensor_list_path(const ptio_tensor_list *list, size_t entry, 
     const path_key *key = list && entry < list->count ? list->paths[entry] : NULL;
     while (key && key->count > index + 1)
         key = key->parent;
-    return key && key->count == index + 1 ? key->key : (ptio_path_key){0};
+    if (!key || key->count != index + 1)
+        return (ptio_path_key){0};
+    return (ptio_path_key){.is_index = key->is_index, .index = key->index, .text = {key->name.bytes + (key->name.size - key->size), key->size}};
+};
 }
 
 ptio_tensor_totals ptio_tensor_list_totals(const ptio_tensor_list *list)

@@ -91,7 +91,8 @@ static ptio_status add_file(dcp *d, ptio_text name, const ptio_dcp_file **ret)
         return no_memory(d);
     file->name = ptio_arena_text(&ckpt->arena, name);
     file->path = ptio_path_beside(&ckpt->arena, d->folder, true, name);
-    if (!file->name.bytes || !file->path || json_object_set_new_nocheck(d->numbers, file->name.bytes, json_integer((json_int_t)d->file_count)) != 0)
+    if (!file->name.bytes || !file->path ||
+        json_object_set_new_nocheck(d->numbers, file->name.bytes, json_integer((json_int_t)d->file_count)) != 0)
         return no_memory(d);
     d->files[d->file_count++] = file;
     *ret = file;
@@ -107,8 +108,9 @@ static ptio_status add_file(dcp *d, ptio_text name, const ptio_dcp_file **ret)
 static ptio_status file_of(dcp *d, ptio_text name, const ptio_dcp_file **ret)
 {
     if (!ptio_is_plain_name(name))
-        return ptio_fail(d->err, PTIO_ERR_FORMAT, "dcp.path", PTIO_NO_OFFSET, "%s is in %s, which is no name of a file in the folder",
-                         ptio_quote(d->name).text, ptio_quote(name).text);
+        return ptio_fail(d->err, PTIO_ERR_FORMAT, "dcp.path", PTIO_NO_OFFSET,
+                         "%s is in %s, which is no name of a file in the folder", ptio_quote(d->name).text,
+                         ptio_quote(name).text);
     char key[PTIO_PLAIN_NAME_SIZE];
     memcpy(key, name.bytes, name.size);
     key[name.size] = '\0';
@@ -132,7 +134,8 @@ static bool read_size(const ptio_value *value, uint64_t *ret)
 
 static ptio_status place_of(dcp *d, const ptio_value *info, ptio_dcp_place *ret)
 {
-    const ptio_value *path = ptio_value_attribute(info, "relative_path"), *transforms = ptio_value_attribute(info, "transform_descriptors");
+    const ptio_value *path = ptio_value_attribute(info, "relative_path"),
+                     *transforms = ptio_value_attribute(info, "transform_descriptors");
     if (!path || path->seen != PTIO_KIND_STR || !read_size(ptio_value_attribute(info, "offset"), &ret->offset) ||
         !read_size(ptio_value_attribute(info, "length"), &ret->length))
         return bad(d, "storage_data does not tell a file, an offset and a length");
@@ -144,9 +147,12 @@ static ptio_status place_of(dcp *d, const ptio_value *info, ptio_dcp_place *ret)
         return status;
     uint64_t size = ret->file->size;
     if (ret->offset > size || ret->length > size - ret->offset)
-        return ptio_error_in_record(d->err, ptio_fail(d->err, PTIO_ERR_FORMAT, "cut-off", size, "%s needs %llu bytes from byte %llu on, the file ends at byte %llu",
-                                                      ptio_quote(d->name).text, (unsigned long long)ret->length, (unsigned long long)ret->offset,
-                                                      (unsigned long long)size), ret->file->name);
+        return ptio_error_in_record(d->err,
+                                    ptio_fail(d->err, PTIO_ERR_FORMAT, "cut-off", size,
+                                              "%s needs %llu bytes from byte %llu on, the file ends at byte %llu",
+                                              ptio_quote(d->name).text, (unsigned long long)ret->length,
+                                              (unsigned long long)ret->offset, (unsigned long long)size),
+                                    ret->file->name);
     return PTIO_OK;
 }
 
@@ -192,7 +198,8 @@ static ptio_dtype dtype_of(const ptio_value *properties)
     const ptio_value *state = ptio_node_state(properties, 0), *dtype = ptio_value_attribute(properties, "dtype");
     if (state && state->type == PTIO_NODE_TYPE_TUPLE && state->count)
         dtype = ptio_tuple_item(state, 0);
-    return dtype && dtype->seen == PTIO_KIND_DTYPE ? (ptio_dtype)((const ptio_global *)ptio_meaning(dtype))->dtype : PTIO_NO_DTYPE;
+    return dtype && dtype->seen == PTIO_KIND_DTYPE ? (ptio_dtype)((const ptio_global *)ptio_meaning(dtype))->dtype
+                                                   : PTIO_NO_DTYPE;
 }
 
 static ptio_status read_box(dcp *d, const ptio_dcp_tensor *tensor, const ptio_value *value, ptio_dcp_chunk *chunk)
@@ -207,7 +214,8 @@ static ptio_status read_box(dcp *d, const ptio_dcp_tensor *tensor, const ptio_va
         return bad(d, "a chunk has another number of dimensions than the tensor");
     for (size_t i = 0; i < tensor->ndim; i++) {
         if (chunk->at[i] > tensor->shape[i] || chunk->sizes[i] > tensor->shape[i] - chunk->at[i])
-            return ptio_fail(d->err, PTIO_ERR_FORMAT, "dcp.bounds", PTIO_NO_OFFSET, "%s: a chunk is not inside the tensor", ptio_quote(d->name).text);
+            return ptio_fail(d->err, PTIO_ERR_FORMAT, "dcp.bounds", PTIO_NO_OFFSET, "%s: a chunk is not inside the tensor",
+                             ptio_quote(d->name).text);
     }
     return bytes_of(tensor->dtype, chunk->sizes, sizes, &chunk->nbytes) ? PTIO_OK : bad(d, "a chunk has too many bytes");
 }
@@ -219,8 +227,8 @@ static ptio_status read_chunk(dcp *d, const ptio_dcp_tensor *tensor, const ptio_
         return status;
     const ptio_value *info = ptio_dcp_index_find(&d->index, d->name, chunk->at, tensor->ndim);
     if (!info)
-        return ptio_fail(d->err, PTIO_ERR_FORMAT, "dcp.missing", PTIO_NO_OFFSET, "storage_data does not tell where a chunk of %s is",
-                         ptio_quote(d->name).text);
+        return ptio_fail(d->err, PTIO_ERR_FORMAT, "dcp.missing", PTIO_NO_OFFSET,
+                         "storage_data does not tell where a chunk of %s is", ptio_quote(d->name).text);
     status = place_of(d, info, &chunk->place);
     if (status == PTIO_OK && chunk->place.file->is_safetensors)
         return place_in_safetensors(d, tensor, chunk);
@@ -247,8 +255,8 @@ static ptio_status read_chunks(dcp *d, ptio_dcp_tensor *tensor, const ptio_value
     }
     if (status == PTIO_OK && together != tensor->nbytes)
         return ptio_fail(d->err, together > tensor->nbytes ? PTIO_ERR_AMBIGUOUS : PTIO_ERR_FORMAT, "dcp.coverage", PTIO_NO_OFFSET,
-                         "%s has %llu bytes, its chunks have %llu together", ptio_quote(d->name).text, (unsigned long long)tensor->nbytes,
-                         (unsigned long long)together);
+                         "%s has %llu bytes, its chunks have %llu together", ptio_quote(d->name).text,
+                         (unsigned long long)tensor->nbytes, (unsigned long long)together);
     return status;
 }
 
@@ -262,7 +270,8 @@ static ptio_status make_tensor(dcp *d, const ptio_value *metadata, const ptio_va
     tensor->ckpt = loader->ckpt;
     tensor->name = d->name;
     tensor->dtype = dtype_of(ptio_value_attribute(metadata, "properties"));
-    if (tensor->dtype == PTIO_NO_DTYPE || !ptio_dcp_sizes(loader, ptio_value_attribute(metadata, "size"), &tensor->shape, &tensor->ndim))
+    if (tensor->dtype == PTIO_NO_DTYPE ||
+        !ptio_dcp_sizes(loader, ptio_value_attribute(metadata, "size"), &tensor->shape, &tensor->ndim))
         return bad(d, "its metadata does not tell dtype and size");
     if (!tensor->shape)
         return no_memory(d);
@@ -345,8 +354,9 @@ static ptio_status load_item(dcp *d, const ptio_dcp_place *place, const ptio_val
     ptio_checkpoint *ckpt = d->loader->ckpt, *child;
     ptio_source *source, *memory;
     if (place->length > ckpt->limits.pickle_bytes)
-        return ptio_fail(d->err, PTIO_ERR_LIMIT, "limit.pickle-bytes", place->offset, "an object has %llu bytes, pickle_bytes allows %llu",
-                         (unsigned long long)place->length, (unsigned long long)ckpt->limits.pickle_bytes);
+        return ptio_fail(d->err, PTIO_ERR_LIMIT, "limit.pickle-bytes", place->offset,
+                         "an object has %llu bytes, pickle_bytes allows %llu", (unsigned long long)place->length,
+                         (unsigned long long)ckpt->limits.pickle_bytes);
     uint8_t *bytes = ptio_checkpoint_buffer(ckpt, place->length ? (size_t)place->length : 1);
     if (!bytes)
         return no_memory(d);
@@ -373,7 +383,8 @@ static ptio_status make_object(dcp *d, const ptio_value **ret)
     ptio_dcp_place place;
     const ptio_value *info = ptio_dcp_index_find(&d->index, d->name, NULL, 0);
     if (!info)
-        return ptio_fail(d->err, PTIO_ERR_FORMAT, "dcp.missing", PTIO_NO_OFFSET, "storage_data does not tell where %s is", ptio_quote(d->name).text);
+        return ptio_fail(d->err, PTIO_ERR_FORMAT, "dcp.missing", PTIO_NO_OFFSET, "storage_data does not tell where %s is",
+                         ptio_quote(d->name).text);
     ptio_status status = place_of(d, info, &place);
     if (status == PTIO_OK)
         status = ptio_error_in_record(d->err, load_item(d, &place, ret), place.file->name);
@@ -409,7 +420,8 @@ static ptio_status make_entries(dcp *d, const ptio_value *metadata)
     const ptio_node_dict *storage_data = ptio_value_entries(ptio_value_attribute(metadata, "storage_data"));
     d->names = ptio_value_entries(ptio_value_attribute(metadata, "state_dict_metadata"));
     if (!d->names || !storage_data)
-        return ptio_fail_node(d->loader, metadata, PTIO_ERR_FORMAT, "dcp.metadata", d->err, "it holds no Metadata with state_dict_metadata and storage_data");
+        return ptio_fail_node(d->loader, metadata, PTIO_ERR_FORMAT, "dcp.metadata", d->err,
+                              "it holds no Metadata with state_dict_metadata and storage_data");
     ptio_status status = ptio_dcp_index_make(&d->index, storage_data, d->err);
     if (status == PTIO_OK)
         status = ptio_make_dict(d->loader, &d->nest.root, d->err);
@@ -456,7 +468,8 @@ static ptio_status open_metadata(ptio_loader *loader, const char **folder, ptio_
     ptio_status status = ptio_source_open(file, 0, loader->options->memory, &ckpt->limits, &ckpt->source, &why);
     ckpt->owns_source = status == PTIO_OK;
     if (status == PTIO_ERR_IO && !is_file)
-        return ptio_fail(err, PTIO_ERR_FORMAT, "dcp.no-metadata", PTIO_NO_OFFSET, "it is a folder, but no distributed checkpoint: its .metadata: %s", why.message);
+        return ptio_fail(err, PTIO_ERR_FORMAT, "dcp.no-metadata", PTIO_NO_OFFSET,
+                         "it is a folder, but no distributed checkpoint: its .metadata: %s", why.message);
     if (status != PTIO_OK && err && err->status == PTIO_OK)
         *err = why;
     return status;

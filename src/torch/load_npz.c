@@ -16,8 +16,9 @@ static ptio_status check_size(const ptio_checkpoint *ckpt, const ptio_entry *ent
         return ptio_fail(err, PTIO_ERR_FORMAT, "zip.ratio", PTIO_NO_OFFSET, "%llu bytes cannot be deflated to %llu",
                          (unsigned long long)entry->size, (unsigned long long)entry->stored_size);
     if (ckpt->limits.storage_bytes && entry->size > ckpt->limits.storage_bytes)
-        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.storage", PTIO_NO_OFFSET, "the array has %llu bytes, storage_bytes allows %llu",
-                         (unsigned long long)entry->size, (unsigned long long)ckpt->limits.storage_bytes);
+        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.storage", PTIO_NO_OFFSET,
+                         "the array has %llu bytes, storage_bytes allows %llu", (unsigned long long)entry->size,
+                         (unsigned long long)ckpt->limits.storage_bytes);
     return entry->size > SIZE_MAX / 2 ? ptio_fail_memory(err, "an array") : PTIO_OK;
 }
 
@@ -62,8 +63,8 @@ static ptio_status load_array(ptio_maker *maker, size_t record, ptio_text name, 
     ptio_text data = {bytes.bytes + npy.data_offset, bytes.size - (size_t)npy.data_offset};
     status = ptio_npy_value(maker, &npy, data, name, npy.data_offset, ret, &used, err);
     if (status == PTIO_OK && used < data.size)
-        ptio_report_add(loader->report, PTIO_WARNING, "npy.trailing-bytes", name, npy.data_offset + used, "%llu bytes follow the array",
-                        (unsigned long long)(data.size - used));
+        ptio_report_add(loader->report, PTIO_WARNING, "npy.trailing-bytes", name, npy.data_offset + used,
+                        "%llu bytes follow the array", (unsigned long long)(data.size - used));
     return status;
 }
 

@@ -32,7 +32,8 @@ static ptio_status read_if_pickle(ptio_loader *loader, size_t record, ptio_text 
     status = ptio_loader_read_record(loader, record, &bytes, err);
     if (status != PTIO_OK)
         return status;
-    if (ptio_pickle_scan((const uint8_t *)bytes.bytes, bytes.size, &ckpt->limits, &end, &need, NULL) == PTIO_OK && !need && end == bytes.size)
+    if (ptio_pickle_scan((const uint8_t *)bytes.bytes, bytes.size, &ckpt->limits, &end, &need, NULL) == PTIO_OK && !need &&
+        end == bytes.size)
         *ret = bytes;
     return PTIO_OK;
 }
@@ -105,7 +106,8 @@ ptio_status ptio_load_package(ptio_loader *loader, ptio_error *err)
     if (status != PTIO_OK)
         return status;
     if (!resources->head.count)
-        return ptio_fail(err, PTIO_ERR_UNSUPPORTED, "package.no-pickle", PTIO_NO_OFFSET, "the package holds sources, but no pickle");
+        return ptio_fail(err, PTIO_ERR_UNSUPPORTED, "package.no-pickle", PTIO_NO_OFFSET,
+                         "the package holds sources, but no pickle");
     ckpt->root = resources->head.count == 1 ? resources->block->items[1] : &resources->head;
     return PTIO_OK;
 }

@@ -30,7 +30,8 @@ typedef struct pt2 {
 
 static ptio_status bad(const pt2 *p, const char *what)
 {
-    ptio_status status = ptio_fail(p->err, PTIO_ERR_FORMAT, "pt2.weight", PTIO_NO_OFFSET, "weight %s: %s", ptio_quote(p->weight).text, what);
+    ptio_status status =
+        ptio_fail(p->err, PTIO_ERR_FORMAT, "pt2.weight", PTIO_NO_OFFSET, "weight %s: %s", ptio_quote(p->weight).text, what);
     return ptio_error_in_context(p->err, status, p->weight);
 }
 
@@ -39,13 +40,27 @@ static ptio_status bad(const pt2 *p, const char *what)
 /* Source: torch/_export/serde/schema.py, ScalarType */
 static ptio_dtype dtype_of(const json_t *value)
 {
-    static const uint8_t dtypes[] = {
-        [1] = PTIO_UINT8,       [2] = PTIO_INT8,           [3] = PTIO_INT16,           [4] = PTIO_INT32,
-        [5] = PTIO_INT64,       [6] = PTIO_FLOAT16,        [7] = PTIO_FLOAT32,         [8] = PTIO_FLOAT64,
-        [9] = PTIO_COMPLEX32,   [10] = PTIO_COMPLEX64,     [11] = PTIO_COMPLEX128,     [12] = PTIO_BOOL,
-        [13] = PTIO_BFLOAT16,   [28] = PTIO_UINT16,        [29] = PTIO_FLOAT8_E4M3FN,  [30] = PTIO_FLOAT8_E5M2,
-        [31] = PTIO_FLOAT8_E4M3FNUZ, [32] = PTIO_FLOAT8_E5M2FNUZ, [33] = PTIO_FLOAT8_E8M0FNU, [34] = PTIO_UINT32,
-        [35] = PTIO_UINT64};
+    static const uint8_t dtypes[] = {[1] = PTIO_UINT8,
+                                     [2] = PTIO_INT8,
+                                     [3] = PTIO_INT16,
+                                     [4] = PTIO_INT32,
+                                     [5] = PTIO_INT64,
+                                     [6] = PTIO_FLOAT16,
+                                     [7] = PTIO_FLOAT32,
+                                     [8] = PTIO_FLOAT64,
+                                     [9] = PTIO_COMPLEX32,
+                                     [10] = PTIO_COMPLEX64,
+                                     [11] = PTIO_COMPLEX128,
+                                     [12] = PTIO_BOOL,
+                                     [13] = PTIO_BFLOAT16,
+                                     [28] = PTIO_UINT16,
+                                     [29] = PTIO_FLOAT8_E4M3FN,
+                                     [30] = PTIO_FLOAT8_E5M2,
+                                     [31] = PTIO_FLOAT8_E4M3FNUZ,
+                                     [32] = PTIO_FLOAT8_E5M2FNUZ,
+                                     [33] = PTIO_FLOAT8_E8M0FNU,
+                                     [34] = PTIO_UINT32,
+                                     [35] = PTIO_UINT64};
     int64_t number;
     return ptio_json_size(value, &number) && number < (int64_t)sizeof dtypes ? (ptio_dtype)dtypes[number] : PTIO_NO_DTYPE;
 }
@@ -83,8 +98,9 @@ static ptio_status storage_of(pt2 *p, size_t record, ptio_text path, ptio_dtype 
     if (storage) {
         bool swapped = atomic_load_explicit(&storage->flags, memory_order_relaxed) & PTIO_STORAGE_SWAP;
         *ret = storage;
-        return swapped && storage->swap != ptio_dtype_rows[dtype].swap ? bad(p, "it shares bytes of the other byte order with another dtype")
-                                                                      : PTIO_OK;
+        return swapped && storage->swap != ptio_dtype_rows[dtype].swap
+                   ? bad(p, "it shares bytes of the other byte order with another dtype")
+                   : PTIO_OK;
     }
     ptio_text key = ptio_arena_text(&loader->ckpt->arena, path);
     if (!key.bytes)
@@ -108,11 +124,13 @@ static ptio_status make_view(pt2 *p, const json_t *config, size_t record, ptio_t
     ptio_tensor_spec spec = {.dtype = dtype_of(json_object_get(meta, "dtype")), .shape = shape, .stride = stride};
     if (spec.dtype == PTIO_NO_DTYPE)
         return bad(p, "its dtype is none that is known");
-    if (!read_ints(json_object_get(meta, "sizes"), shape, &spec.ndim) || !read_ints(json_object_get(meta, "strides"), stride, &strides) ||
-        strides != spec.ndim || !ptio_json_size(json_object_get(json_object_get(meta, "storage_offset"), "as_int"), &spec.storage_offset))
+    if (!read_ints(json_object_get(meta, "sizes"), shape, &spec.ndim) ||
+        !read_ints(json_object_get(meta, "strides"), stride, &strides) || strides != spec.ndim ||
+        !ptio_json_size(json_object_get(json_object_get(meta, "storage_offset"), "as_int"), &spec.storage_offset))
         return bad(p, "its sizes, strides and storage offset are no ints, or too many");
     if (!ptio_json_size(json_object_get(meta, "layout"), &layout) || layout != LAYOUT_STRIDED)
-        return ptio_fail(p->err, PTIO_ERR_UNSUPPORTED, "pt2.layout", PTIO_NO_OFFSET, "weight %s is not strided", ptio_quote(p->weight).text);
+        return ptio_fail(p->err, PTIO_ERR_UNSUPPORTED, "pt2.layout", PTIO_NO_OFFSET, "weight %s is not strided",
+                         ptio_quote(p->weight).text);
     if (json_is_true(json_object_get(config, "is_param")))
         spec.flags |= PTIO_TENSOR_PARAMETER;
     if (json_is_true(json_object_get(meta, "requires_grad")))
@@ -170,7 +188,8 @@ static ptio_status add_weights(pt2 *p, json_t *weights, ptio_node_dict *dict)
 {
     const char *name;
     json_t *config;
-    json_object_foreach (weights, name, config) {
+    json_object_foreach(weights, name, config)
+    {
         const ptio_value *key, *value;
         p->weight = ptio_text_of(name);
         ptio_status status = ptio_make_str(p->loader, p->weight, &key, p->err);

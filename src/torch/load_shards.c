@@ -62,7 +62,8 @@ static ptio_status fail_first(index_state *s)
 
 /* ---- shards ---- */
 
-static ptio_status load_safetensors(ptio_loader *parent, ptio_source *source, ptio_text name, ptio_checkpoint **ret, ptio_error *err)
+static ptio_status load_safetensors(ptio_loader *parent, ptio_source *source, ptio_text name, ptio_checkpoint **ret,
+                                    ptio_error *err)
 {
     ptio_status status = ptio_child_new(parent, source, ret, err);
     if (status != PTIO_OK)
@@ -79,12 +80,14 @@ static ptio_status open_shard(index_state *s, ptio_text file, ptio_checkpoint **
     ptio_loader *loader = s->loader;
     ptio_checkpoint *ckpt = loader->ckpt;
     if (!ptio_is_plain_name(file))
-        return ptio_fail(err, PTIO_ERR_FORMAT, "shards.path", PTIO_NO_OFFSET, "%s is no name of a file beside the index", ptio_quote(file).text);
+        return ptio_fail(err, PTIO_ERR_FORMAT, "shards.path", PTIO_NO_OFFSET, "%s is no name of a file beside the index",
+                         ptio_quote(file).text);
     const char *path = ptio_path_beside(&ckpt->arena, loader->path, false, file);
     if (!path)
         return ptio_heap_fail(&ckpt->heap, err, "a path");
     ptio_source *source;
-    ptio_status status = ptio_source_open(path, loader->options->mmap ? PTIO_SOURCE_MAP : 0, loader->options->memory, &ckpt->limits, &source, err);
+    ptio_status status =
+        ptio_source_open(path, loader->options->mmap ? PTIO_SOURCE_MAP : 0, loader->options->memory, &ckpt->limits, &source, err);
     if (status != PTIO_OK)
         return ptio_error_in_record(err, status, file);
     return ptio_text_ends(file, ".safetensors") ? load_safetensors(loader, source, file, ret, err)
@@ -97,8 +100,9 @@ static ptio_status load_shard(index_state *s, shard *one)
     ptio_checkpoint *child;
     ptio_status status = open_shard(s, one->file, &child, &problem);
     if (status == PTIO_OK && child->root->seen != PTIO_KIND_DICT)
-        status = ptio_error_in_record(&problem, ptio_fail(&problem, PTIO_ERR_FORMAT, "shards.form", PTIO_NO_OFFSET, "the shard is no dict of tensors"),
-                                      one->file);
+        status = ptio_error_in_record(
+            &problem, ptio_fail(&problem, PTIO_ERR_FORMAT, "shards.form", PTIO_NO_OFFSET, "the shard is no dict of tensors"),
+            one->file);
     if (status == PTIO_OK) {
         one->ckpt = child;
     } else if (is_problem(status)) {
@@ -134,15 +138,16 @@ static ptio_status add_tensor(index_state *s, ptio_text name, const json_t *file
     const ptio_value *key, *value;
     shard *one;
     if (!json_is_string(file))
-        return ptio_fail(s->err, PTIO_ERR_FORMAT, "shards.form", PTIO_NO_OFFSET, "the weight map gives no file name for %s", ptio_quote(name).text);
+        return ptio_fail(s->err, PTIO_ERR_FORMAT, "shards.form", PTIO_NO_OFFSET, "the weight map gives no file name for %s",
+                         ptio_quote(name).text);
     ptio_status status = shard_of(s, file, &one);
     if (status != PTIO_OK || !one->ckpt)
         return status;
     value = ptio_value_get_n(one->ckpt->root, name.bytes, name.size);
     if (!value) {
         ptio_error problem = {0};
-        (void)ptio_fail(&problem, PTIO_ERR_FORMAT, "shards.missing-tensor", PTIO_NO_OFFSET, "the index has %s in this file, which lacks it",
-                        ptio_quote(name).text);
+        (void)ptio_fail(&problem, PTIO_ERR_FORMAT, "shards.missing-tensor", PTIO_NO_OFFSET,
+                        "the index has %s in this file, which lacks it", ptio_quote(name).text);
         (void)ptio_error_in_context(&problem, PTIO_ERR_FORMAT, name);
         (void)ptio_error_in_record(&problem, PTIO_ERR_FORMAT, one->file);
         note_problem(s, &problem);
@@ -164,8 +169,8 @@ static void report_oddities(index_state *s, const json_t *index)
     for (size_t i = 0; i < s->count; i++) {
         size_t held = s->shards[i].ckpt ? ptio_value_count(s->shards[i].ckpt->root) : 0;
         if (held > s->shards[i].used)
-            ptio_report_add(report, PTIO_NOTE, "shards.not-in-index", s->shards[i].file, PTIO_NO_OFFSET, "%zu of its %zu entries are not in the index",
-                            held - s->shards[i].used, held);
+            ptio_report_add(report, PTIO_NOTE, "shards.not-in-index", s->shards[i].file, PTIO_NO_OFFSET,
+                            "%zu of its %zu entries are not in the index", held - s->shards[i].used, held);
     }
     if (ptio_json_size(json_object_get(json_object_get(index, "metadata"), "total_size"), &total) && (uint64_t)total != s->bytes)
         ptio_report_add(report, PTIO_NOTE, "shards.total-size", ptio_source_name(s->loader->ckpt->source), PTIO_NO_OFFSET,
@@ -185,7 +190,8 @@ static ptio_status load_map(index_state *s, const json_t *index, json_t *map)
     ptio_status status = ptio_make_ordered_dict(&s->maker, &dict, &loader->ckpt->root, s->err);
     if (status != PTIO_OK)
         return status;
-    json_object_foreach (map, name, file) {
+    json_object_foreach(map, name, file)
+    {
         if ((status = add_tensor(s, ptio_text_of(name), file, dict)) != PTIO_OK)
             return status;
     }
@@ -200,8 +206,9 @@ static ptio_status read_index(ptio_loader *loader, json_t **ret, ptio_error *err
     ptio_checkpoint *ckpt = loader->ckpt;
     uint64_t size = ptio_source_size(ckpt->source);
     if (size > ckpt->limits.heap_bytes / 64 || size > SIZE_MAX)
-        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.json", PTIO_NO_OFFSET, "the index has %llu bytes, a 64th of heap_bytes is %llu",
-                         (unsigned long long)size, (unsigned long long)(ckpt->limits.heap_bytes / 64));
+        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.json", PTIO_NO_OFFSET,
+                         "the index has %llu bytes, a 64th of heap_bytes is %llu", (unsigned long long)size,
+                         (unsigned long long)(ckpt->limits.heap_bytes / 64));
     uint8_t *bytes = ptio_checkpoint_buffer(ckpt, size ? (size_t)size : 1);
     if (!bytes)
         return ptio_heap_fail(&ckpt->heap, err, "an index of shards");

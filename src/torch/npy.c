@@ -43,8 +43,8 @@ ptio_status ptio_npy_value(ptio_maker *maker, const ptio_npy *npy, ptio_text dat
         return load_objects(loader, npy, data, record, offset, ret, used, err);
     if (npy->nbytes > data.size)
         return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", offset + data.size,
-                         "it is cut off at byte %llu: the elements need %llu bytes from byte %llu on", (unsigned long long)(offset + data.size),
-                         (unsigned long long)npy->nbytes, (unsigned long long)offset);
+                         "it is cut off at byte %llu: the elements need %llu bytes from byte %llu on",
+                         (unsigned long long)(offset + data.size), (unsigned long long)npy->nbytes, (unsigned long long)offset);
     ptio_ndarray *array = PTIO_NEW(&loader->ckpt->arena, ptio_ndarray, 1);
     if (!array)
         return ptio_heap_fail(&loader->ckpt->heap, err, "an array");

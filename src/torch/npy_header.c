@@ -281,7 +281,8 @@ static ptio_status open_field(parser *p, frame *f)
     if (!take(p, '('))
         return bad(p, "a field of a structured dtype is no tuple");
     titled = take(p, '(');
-    if ((titled && (!take_string(p, &title) || !take(p, ','))) || !take_string(p, &name) || (titled && !take(p, ')')) || !take(p, ','))
+    if ((titled && (!take_string(p, &title) || !take(p, ','))) || !take_string(p, &name) || (titled && !take(p, ')')) ||
+        !take(p, ','))
         return bad(p, "a field of a structured dtype has no name");
     field *item = PTIO_NEW(&p->loader->ckpt->arena, field, 1);
     if (!item)
@@ -326,8 +327,8 @@ static ptio_status take_code(parser *p, const ptio_npdtype **ret)
     ptio_error why = {0};
     ptio_status status = ptio_npdtype_from_code(p->loader, code, ret, &why);
     if (status == PTIO_ERR_FORMAT)
-        return ptio_fail(p->err, PTIO_ERR_FORMAT, "npy.header", ptio_cursor_offset(&p->cursor), "the header of the array: %s is no dtype",
-                         ptio_quote(code).text);
+        return ptio_fail(p->err, PTIO_ERR_FORMAT, "npy.header", ptio_cursor_offset(&p->cursor),
+                         "the header of the array: %s is no dtype", ptio_quote(code).text);
     return status == PTIO_OK ? status : no_memory(p);
 }
 
@@ -382,11 +383,12 @@ ptio_status ptio_npy_header_size(ptio_text start, uint64_t *ret, ptio_error *err
         return ptio_fail(err, PTIO_ERR_FORMAT, "npy.magic", 0, "it does not begin as a .npy file does");
     unsigned major = ptio_cursor_u8(&c), minor = ptio_cursor_u8(&c);
     if (c.ok && (major < 1 || major > 3 || minor))
-        return ptio_fail(err, PTIO_ERR_UNSUPPORTED, "npy.version", 6, "version %u.%u of the .npy format is none of 1.0, 2.0 and 3.0", major,
-                         minor);
+        return ptio_fail(err, PTIO_ERR_UNSUPPORTED, "npy.version", 6,
+                         "version %u.%u of the .npy format is none of 1.0, 2.0 and 3.0", major, minor);
     uint64_t size = major == 1 ? ptio_cursor_u16(&c) : ptio_cursor_u32(&c);
     if (!c.ok)
-        return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", start.size, "the file is cut off at byte %zu, in the header of the array", start.size);
+        return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", start.size,
+                         "the file is cut off at byte %zu, in the header of the array", start.size);
     if (size > MOST_HEADER)
         return ptio_fail(err, PTIO_ERR_LIMIT, "limit.npy-header", 8, "the header of the array has %llu bytes, more than 1 MiB",
                          (unsigned long long)size);

@@ -13,7 +13,8 @@
 
 static ptio_status bad(ptio_error *err, const char *name, const char *what)
 {
-    ptio_status status = ptio_fail(err, PTIO_ERR_FORMAT, "safetensors.header", 8, "tensor %s: %s", ptio_quote(ptio_text_of(name)).text, what);
+    ptio_status status =
+        ptio_fail(err, PTIO_ERR_FORMAT, "safetensors.header", 8, "tensor %s: %s", ptio_quote(ptio_text_of(name)).text, what);
     return ptio_error_in_context(err, status, ptio_text_of(name));
 }
 
@@ -22,11 +23,25 @@ static ptio_dtype dtype_of(ptio_text name)
     static const struct {
         const char *name;
         ptio_dtype dtype;
-    } dtypes[] = {{"F64", PTIO_FLOAT64},          {"F32", PTIO_FLOAT32},        {"F16", PTIO_FLOAT16},         {"BF16", PTIO_BFLOAT16},
-                  {"I64", PTIO_INT64},            {"I32", PTIO_INT32},          {"I16", PTIO_INT16},           {"I8", PTIO_INT8},
-                  {"U64", PTIO_UINT64},           {"U32", PTIO_UINT32},         {"U16", PTIO_UINT16},          {"U8", PTIO_UINT8},
-                  {"BOOL", PTIO_BOOL},            {"C64", PTIO_COMPLEX64},      {"F8_E4M3", PTIO_FLOAT8_E4M3FN}, {"F8_E5M2", PTIO_FLOAT8_E5M2},
-                  {"F8_E8M0", PTIO_FLOAT8_E8M0FNU}, {"F8_E4M3FNUZ", PTIO_FLOAT8_E4M3FNUZ}, {"F8_E5M2FNUZ", PTIO_FLOAT8_E5M2FNUZ}};
+    } dtypes[] = {{"F64", PTIO_FLOAT64},
+                  {"F32", PTIO_FLOAT32},
+                  {"F16", PTIO_FLOAT16},
+                  {"BF16", PTIO_BFLOAT16},
+                  {"I64", PTIO_INT64},
+                  {"I32", PTIO_INT32},
+                  {"I16", PTIO_INT16},
+                  {"I8", PTIO_INT8},
+                  {"U64", PTIO_UINT64},
+                  {"U32", PTIO_UINT32},
+                  {"U16", PTIO_UINT16},
+                  {"U8", PTIO_UINT8},
+                  {"BOOL", PTIO_BOOL},
+                  {"C64", PTIO_COMPLEX64},
+                  {"F8_E4M3", PTIO_FLOAT8_E4M3FN},
+                  {"F8_E5M2", PTIO_FLOAT8_E5M2},
+                  {"F8_E8M0", PTIO_FLOAT8_E8M0FNU},
+                  {"F8_E4M3FNUZ", PTIO_FLOAT8_E4M3FNUZ},
+                  {"F8_E5M2FNUZ", PTIO_FLOAT8_E5M2FNUZ}};
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
         if (ptio_text_is(name, dtypes[i].name))
             return dtypes[i].dtype;
@@ -129,25 +144,28 @@ static ptio_status check_whole(const ptio_safetensors *all, uint64_t data, uint6
     for (size_t i = 0; i < all->count && status == PTIO_OK; i++) {
         if (rows[i]->offset != data)
             status = ptio_fail(err, rows[i]->offset < data ? PTIO_ERR_AMBIGUOUS : PTIO_ERR_FORMAT, "safetensors.layout", data,
-                               "tensor %s begins at byte %llu, where the one before it ends at byte %llu", ptio_quote(rows[i]->name).text,
-                               (unsigned long long)rows[i]->offset, (unsigned long long)data);
+                               "tensor %s begins at byte %llu, where the one before it ends at byte %llu",
+                               ptio_quote(rows[i]->name).text, (unsigned long long)rows[i]->offset, (unsigned long long)data);
         data = rows[i]->offset + rows[i]->nbytes;
     }
     if (status == PTIO_OK && data != end)
-        status = ptio_fail(err, PTIO_ERR_FORMAT, "safetensors.layout", data, "the last tensor ends at byte %llu, the file at byte %llu",
-                           (unsigned long long)data, (unsigned long long)end);
+        status = ptio_fail(err, PTIO_ERR_FORMAT, "safetensors.layout", data,
+                           "the last tensor ends at byte %llu, the file at byte %llu", (unsigned long long)data,
+                           (unsigned long long)end);
     ptio_heap_free(heap, rows, all->count * sizeof *rows);
     return status;
 }
 
-static ptio_status read_rows(json_t *header, uint64_t data, uint64_t end, ptio_arena *arena, ptio_safetensors *ret, ptio_error *err)
+static ptio_status read_rows(json_t *header, uint64_t data, uint64_t end, ptio_arena *arena, ptio_safetensors *ret,
+                             ptio_error *err)
 {
     const char *name;
     json_t *value;
     ptio_safetensors all = {.rows = PTIO_NEW(arena, ptio_safetensor, json_object_size(header))};
     if (!all.rows)
         return ptio_heap_fail(arena->heap, err, "the header of a safetensors file");
-    json_object_foreach (header, name, value) {
+    json_object_foreach(header, name, value)
+    {
         if (strcmp(name, "__metadata__") == 0)
             continue;
         ptio_status status = read_row(name, value, data, end - data, arena, &all.rows[all.count++], err);
@@ -166,14 +184,16 @@ ptio_status ptio_safetensors_read(ptio_source *source, const ptio_limits *limits
     uint64_t all = ptio_source_size(source), size;
     uint8_t first[8];
     if (all < 8)
-        return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", all, "the file has %llu bytes, too few for a safetensors header", (unsigned long long)all);
+        return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", all, "the file has %llu bytes, too few for a safetensors header",
+                         (unsigned long long)all);
     ptio_status status = ptio_source_read(source, 0, first, sizeof first, err);
     if (status != PTIO_OK)
         return status;
     size = ptio_load_u64(first);
     if (size > MOST_HEADER || size > all - 8)
-        return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", 0, "the header should have %llu bytes, the file has %llu behind its first 8",
-                         (unsigned long long)size, (unsigned long long)(all - 8));
+        return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", 0,
+                         "the header should have %llu bytes, the file has %llu behind its first 8", (unsigned long long)size,
+                         (unsigned long long)(all - 8));
     char *bytes = ptio_heap_resize(arena->heap, NULL, 0, (size_t)size + 1);
     if (!bytes)
         return ptio_heap_fail(arena->heap, err, "the header of a safetensors file");

@@ -195,7 +195,8 @@ static ptio_status read_file(ptio_script_classes *c, ptio_text module, ptio_erro
     return status == PTIO_OK ? read_source(c, module, source, err) : status;
 }
 
-ptio_status ptio_script_class_find(ptio_script_classes *c, const ptio_global *global, const ptio_script_class **ret, ptio_error *err)
+ptio_status ptio_script_class_find(ptio_script_classes *c, const ptio_global *global, const ptio_script_class **ret,
+                                   ptio_error *err)
 {
     *ret = NULL;
     if (!ptio_text_starts(global->module, "__torch__"))

@@ -13,9 +13,9 @@
 #include "torch/make.h"
 
 typedef struct ptio_script_class {
-    ptio_text full_name;                       /* "__torch__.scripted.Small"; of a file "__torch__.scripted"    */
-    bool is_module;                            /* derived from Module                                          */
-    bool is_file;                              /* no class: the file of classes, which was read                */
+    ptio_text full_name;                        /* "__torch__.scripted.Small"; of a file "__torch__.scripted"    */
+    bool is_module;                             /* derived from Module                                          */
+    bool is_file;                               /* no class: the file of classes, which was read                */
     const ptio_node_dict *parameters, *buffers; /* names; NULL: the source does not say                         */
 } ptio_script_class;
 
@@ -30,7 +30,8 @@ typedef struct ptio_script_classes {
 } ptio_script_classes;
 
 /** What the source tells of the class that a global is. *ret is NULL where it is none of the archive's. */
-ptio_status ptio_script_class_find(ptio_script_classes *classes, const ptio_global *global, const ptio_script_class **ret, ptio_error *err);
+ptio_status ptio_script_class_find(ptio_script_classes *classes, const ptio_global *global, const ptio_script_class **ret,
+                                   ptio_error *err);
 
 void ptio_script_classes_free(ptio_script_classes *classes);
 

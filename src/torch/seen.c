@@ -19,9 +19,9 @@ static ptio_seen_slot *slot_of(const ptio_seen *seen, const void *value)
     return &seen->slots[at];
 }
 
-static bool grow(ptio_seen *seen)
+static bool grow_to(ptio_seen *seen, size_t capacity)
 {
-    ptio_seen grown = {.heap = seen->heap, .count = seen->count, .capacity = seen->capacity ? seen->capacity * 2 : 64};
+    ptio_seen grown = {.heap = seen->heap, .count = seen->count, .capacity = capacity};
     grown.slots = ptio_heap_resize(seen->heap, NULL, 0, grown.capacity * sizeof *grown.slots);
     if (!grown.slots)
         return false;
@@ -35,9 +35,17 @@ static bool grow(ptio_seen *seen)
     return true;
 }
 
+bool ptio_seen_reserve(ptio_seen *seen, size_t count)
+{
+    size_t capacity = 64;
+    while (capacity / 2 <= count && capacity <= SIZE_MAX / 64)
+        capacity *= 2;
+    return capacity <= seen->capacity || grow_to(seen, capacity);
+}
+
 bool ptio_seen_add(ptio_seen *seen, const void *value, uint64_t number, uint64_t *ret, bool *is_new)
 {
-    if (seen->count * 2 >= seen->capacity && !grow(seen))
+    if (seen->count * 2 >= seen->capacity && !grow_to(seen, seen->capacity ? seen->capacity * 2 : 64))
         return false;
     ptio_seen_slot *slot = slot_of(seen, value);
     *is_new = !slot->value;

@@ -21,6 +21,9 @@ typedef struct ptio_seen {
 /** The number of `value`; it becomes `number`, and *is_new true, where it is new. False where there is no memory. */
 bool ptio_seen_add(ptio_seen *seen, const void *value, uint64_t number, uint64_t *ret, bool *is_new);
 
+/** Make room for `count` values at once. False where there is no memory. */
+bool ptio_seen_reserve(ptio_seen *seen, size_t count);
+
 /** Take a value out again. */
 void ptio_seen_remove(ptio_seen *seen, const void *value);
 
