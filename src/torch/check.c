@@ -2,6 +2,7 @@
  * Checking: read everything there is and say whether it is whole. A load finds what is wrong with the pickle and the directory; what a
  * load does not look at is looked at here: every local header, every byte under a CRC, every element of a sparse tensor.
  */
+#include "torch/dcp.h"
 #include "torch/weights_only.h"
 
 static const char *const verdict_names[] = {"whole", "damaged", "disputed", "over limit", "unreadable"};
@@ -66,6 +67,25 @@ static ptio_status check_records(checker *c, ptio_error *err)
     return status;
 }
 
+/* Storages whose bytes are no records: chunks of distributed checkpoints, tensors of safetensors files. */
+static ptio_status check_storages(checker *c, ptio_error *err)
+{
+    ptio_status status = PTIO_OK;
+    for (const ptio_storage *storage = c->ckpt->pool->newest; storage && status == PTIO_OK; storage = storage->older) {
+        const void *data;
+        ptio_error one = {0};
+        if (storage->origin != &ptio_storage_of_chunks && storage->origin != &ptio_storage_of_range)
+            continue;
+        status = ptio_storage_data(storage, &data, &one);
+        if (status == PTIO_OK)
+            c->result.bytes_read += storage->nbytes;
+        else
+            status = failed(c, status, &one, err);
+        ptio_storage_drop(storage);
+    }
+    return status;
+}
+
 static ptio_status check_tensors(checker *c, ptio_error *err)
 {
     ptio_tensor_list *list;
@@ -110,6 +130,8 @@ static ptio_status run_check(checker *c, const ptio_checkpoint *ckpt, ptio_error
             c->result.bytes_read += pickle->graph.size;
     }
     c->ckpt = ckpt;
+    if (status == PTIO_OK)
+        status = check_storages(c, err);
     if (status == PTIO_OK)
         status = check_tensors(c, err);
     c->result.weights_only_loads = ptio_weights_only_loads(ckpt, c->report, NULL);
