@@ -37,9 +37,11 @@ void ptio_archive_close(ptio_archive *archive)
     if (!archive)
         return;
     ptio_heap *heap = archive->heap;
-    ptio_heap_free(heap, archive->entries, archive->capacity * sizeof *archive->entries);
+    if (archive->capacity)
+        ptio_heap_free(heap, archive->entries, archive->capacity * sizeof *archive->entries);
+    ptio_heap_free(heap, archive->block, archive->block_size);
     ptio_heap_free(heap, archive->slots, archive->slot_count * sizeof *archive->slots);
-    ptio_heap_free(heap, archive->order, archive->capacity * sizeof *archive->order);
+    ptio_heap_free(heap, archive->order, archive->count * sizeof *archive->order);
     ptio_arena_free(&archive->arena);
     ptio_mutex_destroy(&archive->lock);
     ptio_heap_free(heap, archive, sizeof *archive);

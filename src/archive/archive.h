@@ -48,9 +48,14 @@ struct ptio_archive {
     uint64_t end;   /* right behind its last byte                   */
     ptio_report *report;
     struct ptio_entry *entries;
-    size_t count, capacity;
-    uint32_t *slots;   /* hash table of names: index + 1, 0 empty      */
-    size_t slot_count; /* a power of two, or 0                         */
+    size_t count, capacity; /* capacity 0: the entries are in `block`      */
+    uint32_t *slots;        /* hash table of names: index + 1, 0 empty     */
+    size_t slot_count;      /* a power of two, or 0                        */
+    ptio_text prefix;       /* of a zip: ROOT/data/, or empty              */
+    uint32_t *numbers;      /* index + 1 of the record prefix + N          */
+    size_t number_count;
+    void *block; /* of a zip: entries, numbers and directory in one, so that a big one gets huge pages */
+    size_t block_size;
     uint64_t hash_key;
     uint32_t *order;         /* indexes by header offset; NULL where the entries stand in that order */
     ptio_text root;          /* the one top folder of a zip, without slash; empty for other kinds, and for zips that have none */
@@ -61,7 +66,7 @@ struct ptio_archive {
     ptio_mutex lock; /* of the entries' data offsets, found on first use                         */
 };
 
-/** One record. 64 bytes, since there may be a hundred thousand. */
+/** One record. 56 bytes, since there may be a hundred thousand. */
 typedef struct ptio_entry {
     const char *name;
     uint32_t name_size;
@@ -72,6 +77,7 @@ typedef struct ptio_entry {
     uint16_t method;      /* 0 stored, 8 deflated                                                     */
     uint16_t flags;       /* general purpose bits of a zip                                            */
     bool is_folder;
+    bool is_numbered; /* found by number, not by name */
 } ptio_entry;
 
 /** Open the zip archive that begins at `offset`. Findings go to `report`. */

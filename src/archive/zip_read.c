@@ -137,7 +137,7 @@ static ptio_status check_entry(const ptio_archive *archive, const central *c, pt
 }
 
 /* Parse the header at the cursor. */
-static ptio_status parse_entry(ptio_archive *archive, ptio_cursor *directory, ptio_entry *entry, bool *odd_name, ptio_error *err)
+static ptio_status parse_entry(ptio_archive *archive, ptio_cursor *directory, ptio_entry *entry, ptio_error *err)
 {
     central c = {.at = archive->directory_offset + ptio_cursor_offset(directory)};
     const uint8_t *p = ptio_cursor_take(directory, HEADER);
@@ -165,18 +165,22 @@ static ptio_status parse_entry(ptio_archive *archive, ptio_cursor *directory, pt
         .method = ptio_load_u16(p + 10),
         .flags = (uint16_t)c.flags,
     };
-    ptio_status status = ptio_zip_check_name(c.name, c.flags, c.at, odd_name, err);
-    if (status != PTIO_OK)
-        return status;
-    entry->is_folder = c.name.bytes[c.name.size - 1] == '/' || c.name.bytes[c.name.size - 1] == '\\';
+    char last = c.name.size ? c.name.bytes[c.name.size - 1] : 'x';
+    entry->is_folder = last == '/' || last == '\\';
     if (PTIO_UNLIKELY(c.extra_size || c.size == UINT32_MAX || c.stored_size == UINT32_MAX || c.offset == UINT32_MAX)) {
-        status = read_extra(&c, entry, err);
+        ptio_status status = read_extra(&c, entry, err);
         if (status != PTIO_OK)
             return status;
     }
-    status = check_entry(archive, &c, entry, err);
+    ptio_status status = check_entry(archive, &c, entry, err);
     entry->header_offset += archive->start;
     return status;
+}
+
+static ptio_text top_folder(ptio_text name)
+{
+    const char *slash = memchr(name.bytes, '/', name.size);
+    return slash ? (ptio_text){name.bytes, (size_t)(slash - name.bytes)} : PTIO_TEXT("");
 }
 
 static ptio_status same_name(const ptio_archive *archive, size_t index, size_t other, uint64_t at, ptio_error *err)
@@ -190,36 +194,107 @@ static ptio_status same_name(const ptio_archive *archive, size_t index, size_t o
                      slashes ? "a backslash is a slash" : "upper and lower case are the same");
 }
 
-static ptio_status parse_directory(ptio_archive *archive, const uint8_t *bytes, const ptio_zip_end *end, ptio_error *err)
+/* Where the directory's header of a record is, in the source. */
+static uint64_t header_of(const ptio_archive *archive, size_t index)
 {
-    ptio_status status = ptio_table_reserve(archive, (size_t)end->count, err);
-    if (status != PTIO_OK)
-        return status;
-    ptio_cursor directory = ptio_cursor_over(bytes, (size_t)end->directory_size);
+    const char *directory = (const char *)archive->block + (archive->block_size - (size_t)archive->directory_size);
+    return archive->directory_offset + (uint64_t)(archive->entries[index].name - directory) - HEADER;
+}
+
+/* The prefix of the storages' names, as the first record has it. Other names are looked at one by one. */
+static ptio_status find_prefix(ptio_archive *archive, ptio_error *err)
+{
+    ptio_text root = top_folder(ptio_archive_name(archive, 0));
+    for (size_t i = 0; i < root.size; i++)
+        if ((unsigned char)root.bytes[i] >= 0x80)
+            return PTIO_OK;
+    if (!root.size || root.size > PTIO_NAME_MOST / 2)
+        return PTIO_OK;
+    char *prefix = ptio_arena_alloc(&archive->arena, root.size + 6);
+    if (!prefix)
+        return ptio_heap_fail(archive->heap, err, "a name");
+    memcpy(prefix, root.bytes, root.size);
+    memcpy(prefix + root.size, "/data/", 6);
+    archive->prefix = (ptio_text){prefix, root.size + 6};
+    return PTIO_OK;
+}
+
+/* Check the name of a record that is not a storage's, which are right by how they are recognised. */
+static ptio_status check_name(const ptio_archive *archive, size_t index, size_t *odd_names, ptio_error *err)
+{
+    bool odd = false;
+    const ptio_entry *entry = &archive->entries[index];
+    ptio_status status =
+        ptio_zip_check_name(ptio_archive_name(archive, index), entry->flags, header_of(archive, index), &odd, err);
+    *odd_names += odd;
+    return status;
+}
+
+static ptio_status parse_headers(ptio_archive *archive, const uint8_t *bytes, size_t count, size_t *named, ptio_error *err)
+{
+    ptio_cursor directory = ptio_cursor_over(bytes, (size_t)archive->directory_size);
     size_t odd_names = 0;
-    for (size_t i = 0; i < end->count; i++) {
-        uint64_t at = archive->directory_offset + ptio_cursor_offset(&directory);
-        bool odd = false;
-        status = parse_entry(archive, &directory, &archive->entries[i], &odd, err);
+    for (size_t i = 0; i < count; i++) {
+        ptio_status status = parse_entry(archive, &directory, &archive->entries[i], err);
         if (status != PTIO_OK)
             return status;
-        odd_names += odd;
         archive->count = i + 1;
-        size_t other = ptio_table_insert(archive, i);
-        if (other != SIZE_MAX)
-            return same_name(archive, i, other, at, err);
+        if (PTIO_LIKELY(ptio_table_insert_number(archive, i)))
+            continue;
+        status = check_name(archive, i, &odd_names, err);
+        if (status == PTIO_OK && i == 0)
+            status = find_prefix(archive, err);
+        if (status != PTIO_OK)
+            return status;
+        ++*named;
     }
     if (ptio_cursor_left(&directory))
         return ptio_fail(err, PTIO_ERR_AMBIGUOUS, "zip.count", archive->directory_offset + ptio_cursor_offset(&directory),
-                         "the end record tells of %llu records, but the directory has %zu bytes more",
-                         (unsigned long long)end->count, ptio_cursor_left(&directory));
+                         "the end record tells of %zu records, but the directory has %zu bytes more", count,
+                         ptio_cursor_left(&directory));
     if (odd_names)
         ptio_report_add(archive->report, PTIO_NOTE, "zip.name-encoding", PTIO_TEXT(""), archive->directory_offset,
                         "%zu names are neither ASCII nor UTF-8", odd_names);
     return PTIO_OK;
 }
 
-/* The directory's bytes. They stay, since names point into them; and they are a copy, since a file may change meanwhile. */
+static ptio_status parse_directory(ptio_archive *archive, const uint8_t *bytes, size_t count, ptio_error *err)
+{
+    size_t named = 0;
+    ptio_status status = parse_headers(archive, bytes, count, &named, err);
+    if (status == PTIO_OK)
+        status = ptio_table_make(archive, named, err);
+    for (size_t i = 0; status == PTIO_OK && named && i < count; i++) {
+        if (archive->entries[i].is_numbered)
+            continue;
+        named--;
+        size_t other = ptio_table_insert(archive, i);
+        if (other != SIZE_MAX)
+            status = same_name(archive, i, other, header_of(archive, i), err);
+    }
+    return status;
+}
+
+/*
+ * One block for the entries, the numbers, and the directory's bytes, which stay since names point into them. They are a copy even
+ * where the source is in memory or mapped: somebody else may change that meanwhile.
+ */
+static ptio_status make_block(ptio_archive *archive, size_t count, uint8_t **directory, ptio_error *err)
+{
+    size_t entries = count * sizeof(ptio_entry), numbers = (count + 8) * sizeof(uint32_t);
+    size_t size = entries + numbers + (size_t)archive->directory_size;
+    archive->block = ptio_heap_resize(archive->heap, NULL, 0, size);
+    if (!archive->block)
+        return ptio_heap_fail(archive->heap, err, "the archive's directory");
+    archive->block_size = size;
+    archive->entries = archive->block;
+    archive->numbers = (uint32_t *)(void *)((char *)archive->block + entries);
+    archive->number_count = count + 8;
+    memset(archive->numbers, 0, numbers);
+    *directory = (uint8_t *)archive->block + entries + numbers;
+    return PTIO_OK;
+}
+
 static ptio_status read_directory(ptio_archive *archive, const ptio_zip_end *end, const ptio_limits *limits, ptio_error *err)
 {
     archive->directory_offset = end->directory_offset;
@@ -230,13 +305,15 @@ static ptio_status read_directory(ptio_archive *archive, const ptio_zip_end *end
         return ptio_fail(err, PTIO_ERR_LIMIT, "limit.directory", end->directory_offset,
                          "the archive's directory has %llu bytes, more than the %llu of directory_bytes",
                          (unsigned long long)end->directory_size, (unsigned long long)directory_limit(limits));
-    if (end->directory_size > SIZE_MAX / 2)
-        return ptio_fail_memory(err, "the archive's directory");
-    uint8_t *bytes = ptio_arena_alloc(&archive->arena, (size_t)end->directory_size);
-    if (!bytes)
-        return ptio_heap_fail(archive->heap, err, "the archive's directory");
-    ptio_status status = ptio_source_read(archive->source, end->directory_offset, bytes, (size_t)end->directory_size, err);
-    return status == PTIO_OK ? parse_directory(archive, bytes, end, err) : status;
+    if (end->directory_size > SIZE_MAX / 4 || end->count > UINT32_MAX / 4)
+        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.directory", end->directory_offset,
+                         "the archive's directory of %llu records is more than this library takes",
+                         (unsigned long long)end->count);
+    uint8_t *bytes = NULL;
+    ptio_status status = make_block(archive, (size_t)end->count, &bytes, err);
+    if (status == PTIO_OK)
+        status = ptio_source_read(archive->source, end->directory_offset, bytes, (size_t)end->directory_size, err);
+    return status == PTIO_OK ? parse_directory(archive, bytes, (size_t)end->count, err) : status;
 }
 
 /* ---- the order of the records in the file ---- */
@@ -268,7 +345,7 @@ static ptio_status find_order(ptio_archive *archive, ptio_error *err)
 {
     if (is_ascending(archive))
         return PTIO_OK;
-    size_t bytes = archive->capacity * sizeof(uint32_t);
+    size_t bytes = archive->count * sizeof(uint32_t);
     archive->order = ptio_heap_resize(archive->heap, NULL, 0, bytes);
     uint32_t *spare = archive->order ? ptio_heap_resize(archive->heap, NULL, 0, bytes) : NULL;
     if (!spare)
@@ -337,12 +414,6 @@ static ptio_status check_last(const ptio_archive *archive, ptio_error *err)
 }
 
 /* ---- what the records are, together ---- */
-
-static ptio_text top_folder(ptio_text name)
-{
-    const char *slash = memchr(name.bytes, '/', name.size);
-    return slash ? (ptio_text){name.bytes, (size_t)(slash - name.bytes)} : PTIO_TEXT("");
-}
 
 static inline bool is_below(const ptio_entry *entry, ptio_text root)
 {
