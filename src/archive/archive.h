@@ -77,7 +77,7 @@ typedef struct ptio_entry {
     uint16_t method;      /* 0 stored, 8 deflated                                                     */
     uint16_t flags;       /* general purpose bits of a zip                                            */
     bool is_folder;
-    bool is_numbered; /* found by number, not by name */
+    bool is_numbered; /* its name is ROOT/data/NUMBER, and it is found by the number */
 } ptio_entry;
 
 /** Open the zip archive that begins at `offset`. Findings go to `report`. */

@@ -55,7 +55,7 @@ static bool name_nothing(const ptio_sample *s, ptio_probe *ret)
         set_foreign(ret, "not.blank", s->whole == 1 ? "it holds one blank or newline" : "it holds %llu blanks and newlines",
                     s->whole);
     else if (s->whole == 1)
-        set_foreign(ret, "not.one-byte", "it holds one byte, 0x%02llx: a file that was cut off", s->head[0]);
+        set_foreign(ret, "not.one-byte", "it is cut off at byte 1: 0x%02llx is all there is", s->head[0]);
     else if (s->only_zeros)
         set_foreign(ret, "not.zeros",
                     s->whole <= s->size ? "it holds %llu bytes, all zero: a file that was made and never written"

@@ -81,7 +81,7 @@ static bool name_markup(ptio_text text, ptio_probe *ret)
         return false;
     bool html = holds(text, "<html") || holds(text, "<!doctype html");
     if (html && holds(text, "google drive"))
-        return set(ret, "not.google-drive", "it is the page on which Google Drive asks to confirm a download, not the file");
+        return set(ret, "not.google-drive", "it is the HTML page on which Google Drive asks to confirm a download, not the file");
     if (html)
         return set(ret, "not.html", "it is an HTML page, not the file: the download failed");
     if (holds(text, "<error>"))

@@ -3,7 +3,7 @@
  *
  *     local header, name, extra, data, descriptor     for each record        zip_local.c
  *     ...
- *     directory: one header for each record           directory_offset       zip_read.c
+ *     directory: one header for each record           directory_offset       zip_directory.c
  *     zip64 end record and locator, where there are                          zip_end.c
  *     end record, comment                             the last in the file
  */
@@ -39,6 +39,16 @@ typedef struct ptio_zip_end {
 
 /** Find the end records of the archive from archive->start to archive->end, and compare all they say. */
 ptio_status ptio_zip_find_end(ptio_archive *archive, ptio_zip_end *ret, ptio_error *err);
+
+/** Read the directory and make the table of the records. */
+ptio_status ptio_zip_read_directory(ptio_archive *archive, const ptio_zip_end *end, const ptio_limits *limits, ptio_error *err);
+
+/** What stands before the first slash of a name; empty where there is none. */
+static inline ptio_text ptio_top_folder(ptio_text name)
+{
+    const char *slash = memchr(name.bytes, '/', name.size);
+    return (ptio_text){name.bytes, slash ? (size_t)(slash - name.bytes) : 0};
+}
 
 /** Tell where an archive without end record is cut off. Never PTIO_OK. */
 ptio_status ptio_zip_fail_cut(ptio_archive *archive, ptio_error *err);

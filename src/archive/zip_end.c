@@ -131,8 +131,7 @@ static ptio_status read_end64(const ptio_archive *archive, const tail *t, const 
         return several_disks(locator_offset, err);
     if (room < END64_SIZE || relative > room - END64_SIZE)
         return ptio_fail(err, PTIO_ERR_AMBIGUOUS, "zip.zip64-locator", locator_offset,
-                         "the zip64 locator points to byte %llu, where there is no zip64 end record",
-                         (unsigned long long)relative);
+                         "the zip64 locator points to byte %llu, where no zip64 end record can be", (unsigned long long)relative);
     uint8_t record[END64_SIZE];
     *begin = archive->start + relative;
     ptio_status status = fetch(archive, t, *begin, record, sizeof record, err);
@@ -141,7 +140,9 @@ static ptio_status read_end64(const ptio_archive *archive, const tail *t, const 
     /* The size field does not count itself and the signature. */
     if (ptio_load_u32(record) != PTIO_ZIP_END64 || ptio_load_u64(record + 4) != locator_offset - *begin - 12)
         return ptio_fail(err, PTIO_ERR_AMBIGUOUS, "zip.zip64-locator", locator_offset,
-                         "the zip64 locator points to byte %llu, where there is no zip64 end record that ends at the locator",
+                         "the zip64 locator points to byte %llu, where its end record does not begin: another archive, or other "
+                         "bytes, lie before "
+                         "this one",
                          (unsigned long long)relative);
     *ret = parse_end64(record);
     return PTIO_OK;
