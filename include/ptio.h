@@ -307,7 +307,8 @@ PTIO_API void ptio_checkpoint_describe(const ptio_checkpoint *ckpt, ptio_checkpo
  * 5  Values: what was saved
  *
  * A value is one Python object. Two pointers are equal exactly when the file says that it is one object: in `[a, a]` both
- * items are the same pointer. (None, booleans, empty tuples and small ints have no identity, in Python neither.)
+ * items are the same pointer. (None, booleans, empty tuples and small ints have no identity, in Python neither. A bare storage,
+ * or a tensor of a tar file, is named by a key each time it occurs: compare what ptio_value_storage() or ptio_value_tensor() gives.)
  * Values may contain themselves.
  * ------------------------------------------------------------------------------------------------------------------ */
 

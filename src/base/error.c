@@ -46,14 +46,14 @@ ptio_status ptio_fail_memory(ptio_error *err, const char *what)
 
 ptio_status ptio_error_in_record(ptio_error *err, ptio_status status, ptio_text record)
 {
-    if (err && !err->record[0])
+    if (err && err->status != PTIO_OK && !err->record[0])
         ptio_escape_into(err->record, sizeof err->record, record);
     return status;
 }
 
 ptio_status ptio_error_in_context(ptio_error *err, ptio_status status, ptio_text context)
 {
-    if (err && !err->context[0])
+    if (err && err->status != PTIO_OK && !err->context[0])
         ptio_escape_into(err->context, sizeof err->context, context);
     return status;
 }

@@ -18,7 +18,7 @@ ptio_status ptio_fail(ptio_error *err, ptio_status status, const char *reason, u
 /** The usual one. */
 ptio_status ptio_fail_memory(ptio_error *err, const char *what);
 
-/** Name the record an error is in, escaped, unless it has one already. Gives back err->status, or `status` where err is NULL. */
+/** Name the record an error is in, escaped, unless it has one already. Gives back `status`; nothing happens where there is no error. */
 ptio_status ptio_error_in_record(ptio_error *err, ptio_status status, ptio_text record);
 
 /** Name the opcode, key or field an error is about, escaped, unless it has one already. */

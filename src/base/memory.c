@@ -82,8 +82,10 @@ struct ptio_arena_block {
     size_t size; /* with the header */
 };
 
+/* Small files stay small: 4, 16, 64, 256 KiB. What needs more gets huge pages. */
 #define FIRST_BLOCK ((size_t)4 << 10)
-#define LARGEST_BLOCK ((size_t)8 << 20)
+#define SMALL_BLOCKS ((size_t)256 << 10)
+#define LARGE_BLOCK ((size_t)4 << 20)
 
 void ptio_arena_init(ptio_arena *arena, ptio_heap *heap)
 {
@@ -118,10 +120,14 @@ void *ptio_arena_alloc_block(ptio_arena *arena, size_t size)
     size_t rounded = (size + 7) & ~(size_t)7;
     if (rounded < size || rounded > SIZE_MAX - BLOCK_HEADER)
         return NULL;
-    size_t next_size = arena->block_size ? arena->block_size * 2 : FIRST_BLOCK;
-    if (next_size > LARGEST_BLOCK)
-        next_size = LARGEST_BLOCK;
-    if (rounded + BLOCK_HEADER > next_size / 4) {
+    size_t next_size = arena->block_size ? arena->block_size * 4 : FIRST_BLOCK;
+    if (next_size > SMALL_BLOCKS)
+        next_size = LARGE_BLOCK;
+    /* A block is paid for as a whole: near the budget they get smaller, so that what is left of it can be used. */
+    uint64_t room = arena->heap->limit > arena->heap->used ? arena->heap->limit - arena->heap->used : 0;
+    while (next_size > FIRST_BLOCK && next_size > room / 8)
+        next_size /= 2;
+    if (rounded + BLOCK_HEADER > next_size / 4 && rounded + BLOCK_HEADER > FIRST_BLOCK) {
         /* A large piece gets a block of its own, behind the one in use, which stays in use. */
         ptio_arena_block *block = add_block(arena, rounded + BLOCK_HEADER);
         return block ? (char *)block + BLOCK_HEADER : NULL;

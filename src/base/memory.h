@@ -2,7 +2,7 @@
  * Memory: the caller's hooks, with a budget, and arenas over them.
  *
  * An arena is a list of blocks that are only ever freed together. A loaded checkpoint is one arena: values, strings, shapes and
- * names. Blocks double from 4 KiB, so small files stay small and big ones get huge pages.
+ * names. Blocks grow from 4 KiB, so small files stay small and big ones get huge pages.
  */
 #ifndef PTIO_BASE_MEMORY_H
 #define PTIO_BASE_MEMORY_H

@@ -1,7 +1,7 @@
 /*
  * The system behind os.h: a random key, and memory.
  *
- * Blocks of a huge page and more come straight from mmap(), aligned to it and with MADV_HUGEPAGE: fresh pages of 4 KiB cost
+ * Large blocks come straight from mmap(), aligned to a huge page and with MADV_HUGEPAGE: fresh pages of 4 KiB cost
  * about 2 us each to touch on virtual machines, which is most of the time of a load that only lists tensors.
  */
 #define _GNU_SOURCE
@@ -31,9 +31,12 @@ uint64_t ptio_os_random(void)
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
+/* From here on a block is worth a huge page of its own: clearing one takes as long as some 150 faults of small pages. */
+#define WORTH_A_HUGE_PAGE ((size_t)640 << 10)
+
 static bool is_huge(size_t size)
 {
-    return size >= HUGE_PAGE;
+    return size >= WORTH_A_HUGE_PAGE;
 }
 
 static size_t huge_size(size_t size)

@@ -117,7 +117,12 @@ static void push_ending(tree *t, ending what)
 static bool told_before(tree *t, const ptio_value *value, uint64_t *id)
 {
     bool fresh;
-    seen_entry *entry = seen_find(&t->ids, value, &fresh);
+    const void *identity = value;
+    if (ptio_value_kind(value) == PTIO_KIND_STORAGE)
+        identity = ptio_value_storage(value);
+    else if (ptio_value_kind(value) == PTIO_KIND_TENSOR)
+        identity = ptio_value_tensor(value);
+    seen_entry *entry = seen_find(&t->ids, identity, &fresh);
     if (!entry) {
         fail_memory(t);
         *id = 0;

@@ -65,8 +65,9 @@ struct ptio_loader {
     bool swap;                /* storages are in the other byte order                                 */
     bool map_python2;         /* names of globals: protocol below 3                                   */
     bool keep_python2;        /* written by Python 2: classes keep its names                          */
-    size_t next_object;               /* of the pickle's objects, the first that was not interpreted yet      */
-    unsigned nesting;                 /* of running ahead                                                     */
+    bool python2;             /* the whole stream was written by Python 2                                   */
+    size_t next_object;       /* of the pickle's objects, the first that was not interpreted yet      */
+    unsigned nesting;         /* of running ahead                                                     */
 };
 
 /** The options of a caller that may know fewer fields than this library; the others are zero. NULL: all defaults. */

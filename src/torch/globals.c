@@ -129,7 +129,8 @@ static bool is_dtype(ptio_global *global)
 /* At protocols 4 and 5 torch.contiguous_format is pickled under a module that it was found in by accident, and the whole name. */
 static bool is_memory_format(ptio_global *global)
 {
-    static const char *const names[] = {"torch.contiguous_format", "torch.channels_last", "torch.channels_last_3d", "torch.preserve_format"};
+    static const char *const names[] = {"torch.contiguous_format", "torch.channels_last", "torch.channels_last_3d",
+                                        "torch.preserve_format"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (ptio_text_is(global->name, names[i])) {
             global->handler = PTIO_HANDLER_MEMORY_FORMAT;

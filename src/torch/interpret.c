@@ -140,7 +140,7 @@ ptio_status ptio_interpret(ptio_loader *loader, ptio_pickle_part *part, ptio_err
     loader->part = part;
     loader->next_object = 0;
     loader->map_python2 = part->graph.dialect.protocol < 3;
-    loader->keep_python2 = part->graph.dialect.python2;
+    loader->keep_python2 = part->graph.dialect.python2 || loader->python2;
     ptio_status status = PTIO_OK;
     while (status == PTIO_OK && loader->next_object < part->graph.object_count)
         status = ptio_interpret_made(loader, part->graph.objects[loader->next_object++], err);

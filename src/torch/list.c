@@ -16,8 +16,8 @@ typedef struct path_key {
     const struct path_key *parent; /* NULL: the root                                  */
     ptio_text name;                /* of all keys, joined; ends with that of this one */
     int64_t index;
-    uint32_t size;                 /* of this key's text                              */
-    uint32_t count : 31;           /* keys from the root                              */
+    uint32_t size;       /* of this key's text                              */
+    uint32_t count : 31; /* keys from the root                              */
     uint32_t is_index : 1;
 } path_key;
 
@@ -38,7 +38,7 @@ typedef struct level {
     const path_key *path;
     size_t index;
     step step;
-    bool of_tensor;                  /* attributes of a tensor: those whose names begin with _ are torch's own */
+    bool of_tensor; /* attributes of a tensor: those whose names begin with _ are torch's own */
 } level;
 
 typedef struct lister {
@@ -444,8 +444,8 @@ ptio_path_key ptio_tensor_list_path(const ptio_tensor_list *list, size_t entry, 
         key = key->parent;
     if (!key || key->count != index + 1)
         return (ptio_path_key){0};
-    return (ptio_path_key){.is_index = key->is_index, .index = key->index, .text = {key->name.bytes + (key->name.size - key->size), key->size}};
-};
+    return (ptio_path_key){
+        .is_index = key->is_index, .index = key->index, .text = {key->name.bytes + (key->name.size - key->size), key->size}};
 }
 
 ptio_tensor_totals ptio_tensor_list_totals(const ptio_tensor_list *list)

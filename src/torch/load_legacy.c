@@ -211,7 +211,11 @@ static ptio_status read_header(stream *s, ptio_error *err)
         status = next_pickle(s, "protocol", &part, err);
     if (status == PTIO_OK && (!ptio_node_int64(part->graph.root, &version) || version != 1001))
         status = ptio_fail(err, PTIO_ERR_UNSUPPORTED, "legacy.version", start, "the protocol version of the stream is not 1001");
-    return status == PTIO_OK ? next_pickle(s, "sys_info", &part, err) : status;
+    if (status == PTIO_OK)
+        status = next_pickle(s, "sys_info", &part, err);
+    if (status == PTIO_OK && part->graph.dialect.python2)
+        s->loader->python2 = true; /* the object may hold no string that would tell */
+    return status;
 }
 
 /* ---- the storages ---- */

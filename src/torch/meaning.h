@@ -21,7 +21,7 @@
 /** An object of any class. */
 typedef struct ptio_object {
     ptio_text class_name;
-    const ptio_value *items; /* LIST or TUPLE node, or NULL                                          */
+    const ptio_value *items;      /* LIST or TUPLE node, or NULL                                          */
     const ptio_value *attributes; /* a dict in place of the state, of modules of TorchScript; NULL: the state */
 } ptio_object;
 

@@ -385,7 +385,8 @@ static ptio_status to_little_endian(ptio_loader *loader, ptio_ndarray *array, pt
         return PTIO_OK; /* long doubles: no two machines agree on them anyway */
     array->data.bytes = swapped;
     ptio_text text = ptio_arena_text(&loader->ckpt->arena, (ptio_text){code, (size_t)size});
-    return text.bytes ? ptio_npdtype_from_code(loader, text, &array->dtype, err) : ptio_heap_fail(&loader->ckpt->heap, err, "an array");
+    return text.bytes ? ptio_npdtype_from_code(loader, text, &array->dtype, err)
+                      : ptio_heap_fail(&loader->ckpt->heap, err, "an array");
 }
 
 static ptio_status handle_array(ptio_loader *loader, ptio_node_reduced *node, ptio_error *err)

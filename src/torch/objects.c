@@ -174,8 +174,12 @@ static ptio_status handle_lookup(ptio_loader *loader, ptio_node_reduced *node, c
             owner_name = ptio_value_class(first); /* a bound method is called after the class of its object */
         if (!owner_name.bytes || !name || name->type != PTIO_NODE_TYPE_STR)
             return ptio_handle_object(loader, node, NULL, err);
+        if (ptio_text_ends(owner_name, ".torch")) /* the module itself, named as an attribute of another */
+            owner_name = PTIO_TEXT("torch");
         if (!ptio_global_resolve(&loader->ckpt->arena, owner_name, ptio_node_text_of(name), false, found))
             return ptio_heap_fail(&loader->ckpt->heap, err, "a global");
+        if (found->handler == PTIO_HANDLER_MEMORY_FORMAT)
+            return ptio_means(node, PTIO_KIND_MEMORY_FORMAT, found);
     }
     found->result = found->full_name;
     return ptio_means(node, PTIO_KIND_GLOBAL, found);

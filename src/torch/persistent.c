@@ -64,14 +64,16 @@ static ptio_status read_text_id(ptio_loader *loader, const ptio_node_persistent 
     ptio_global *type = PTIO_NEW(&loader->ckpt->arena, ptio_global, 1);
     if (!type)
         return ptio_heap_fail(&loader->ckpt->heap, err, "a storage");
-    if (!skip(&text, "('storage', <class '") || !take_until(&text, "'>, '", &class_name) || !take_until(&text, "', '", &ret->key) ||
-        !take_until(&text, "', ", &ret->location) || !(take_until(&text, ", None)", &number) || take_until(&text, ")", &number)) || text.size)
+    if (!skip(&text, "('storage', <class '") || !take_until(&text, "'>, '", &class_name) ||
+        !take_until(&text, "', '", &ret->key) || !take_until(&text, "', ", &ret->location) ||
+        !(take_until(&text, ", None)", &number) || take_until(&text, ")", &number)) || text.size)
         return bad_id(loader, node, err, "a persistent id is text, but not that of ('storage', class, key, location, numel)");
     size_t dot = class_name.size;
     while (dot && class_name.bytes[dot - 1] != '.')
         dot--;
-    if (!dot || !ptio_global_resolve(&loader->ckpt->arena, (ptio_text){class_name.bytes, dot - 1},
-                                     (ptio_text){class_name.bytes + dot, class_name.size - dot}, false, type) ||
+    if (!dot ||
+        !ptio_global_resolve(&loader->ckpt->arena, (ptio_text){class_name.bytes, dot - 1},
+                             (ptio_text){class_name.bytes + dot, class_name.size - dot}, false, type) ||
         type->handler != PTIO_HANDLER_STORAGE_CLASS)
         return bad_id(loader, node, err, "the class in a persistent id is no storage class");
     ret->type = type;
@@ -91,8 +93,9 @@ static ptio_status check_size(ptio_loader *loader, const ptio_node_persistent *n
 {
     if (ptio_mul_u64(id->numel, ptio_dtype_rows[id->type->dtype].itemsize, &id->nbytes) && id->nbytes <= INT64_MAX)
         return PTIO_OK;
-    return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "storage.overflow", err, "storage %s of %llu elements has more bytes than fit 63 bits",
-                          ptio_quote(id->key).text, (unsigned long long)id->numel);
+    return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "storage.overflow", err,
+                          "storage %s of %llu elements has more bytes than fit 63 bits", ptio_quote(id->key).text,
+                          (unsigned long long)id->numel);
 }
 
 ptio_status ptio_storage_id_read(ptio_loader *loader, ptio_node_persistent *node, ptio_storage_id *ret, ptio_error *err)

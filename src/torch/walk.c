@@ -71,6 +71,13 @@ static bool can_be_shared(const walker *w, const ptio_value *value)
     }
 }
 
+/* What makes a value the one it is. A persistent id may be written many times for one storage (or tensor, in tar files). */
+static const void *identity_of(const walker *w, const ptio_value *value)
+{
+    const void *meaning = !w->raw && value->type == PTIO_NODE_TYPE_PERSISTENT ? ptio_meaning(value) : NULL;
+    return meaning ? meaning : value;
+}
+
 static bool has_contents(const walker *w, const ptio_value *value)
 {
     if (w->raw)
@@ -207,8 +214,9 @@ static ptio_status arrive(walker *w, const ptio_value *value, ptio_visit *visit,
     visit->number = w->next_number;
     visit->leaving = false;
     if (shared) {
-        if (!ptio_seen_add(&w->seen, value, w->next_number, &visit->number, &is_new) ||
-            (is_new && w->scopes && !remember_scoped(w, value)))
+        const void *identity = identity_of(w, value);
+        if (!ptio_seen_add(&w->seen, identity, w->next_number, &visit->number, &is_new) ||
+            (is_new && w->scopes && !remember_scoped(w, identity)))
             return ptio_heap_fail(&w->heap, err, "a walk");
         w->next_number += is_new;
     }

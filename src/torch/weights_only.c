@@ -48,13 +48,15 @@ static void judge_opcodes(verdict *v)
     uint64_t need;
     for (size_t at = 0; at < graph->size; at = instruction.end) {
         /* The pickle ran, so its opcodes can be read. */
-        if (ptio_opcode_read(graph->bytes, graph->size, at, v->ckpt->limits.line_bytes, &instruction, &need, NULL) != PTIO_OK || need)
+        if (ptio_opcode_read(graph->bytes, graph->size, at, v->ckpt->limits.line_bytes, &instruction, &need, NULL) != PTIO_OK ||
+            need)
             return;
         if (is_known_opcode(instruction.byte) || told[instruction.byte])
             continue;
         told[instruction.byte] = true;
         char message[160];
-        (void)snprintf(message, sizeof message, "Unsupported operand %u (opcode %s, first met here)", instruction.byte, instruction.info->name);
+        (void)snprintf(message, sizeof message, "Unsupported operand %u (opcode %s, first met here)", instruction.byte,
+                       instruction.info->name);
         refuse(v, "weights-only.opcode", at, message);
     }
 }
@@ -180,6 +182,10 @@ static void judge_reduced(verdict *v, const ptio_value *value)
                        callable_name(callable, &name));
         refuse(v, "weights-only.build", value->count, message);
     }
+    if (global->handler == PTIO_HANDLER_NESTED &&
+        ptio_tensor_ndim(ptio_value_tensor(ptio_value_item(ptio_node_arguments(value), 1))) != 2)
+        refuse(v, "weights-only.nested", value->count,
+               "PyTorch cannot read a nested tensor without components, weights_only or not");
     bool dict = global->handler == PTIO_HANDLER_ORDERED_DICT || global->handler == PTIO_HANDLER_COUNTER;
     if (ptio_node_entry_count(value) && !dict)
         refuse(v, "weights-only.setitem", value->count,
@@ -194,6 +200,10 @@ static void judge_persistent(verdict *v, const ptio_value *value)
     if (value->seen == PTIO_KIND_GLOBAL)
         refuse(v, "weights-only.persistent-id", value->count,
                "Only persistent_load of storage is allowed, but got a class of modules");
+    else if (v->ckpt->container == PTIO_CONTAINER_LEGACY && value->seen == PTIO_KIND_STORAGE &&
+             ptio_storage_is_untyped(ptio_meaning(value)))
+        refuse(v, "weights-only.untyped", value->count,
+               "PyTorch cannot read an UntypedStorage in a legacy stream, weights_only or not");
     else if (id->type != PTIO_NODE_TYPE_TUPLE && id->type != PTIO_NODE_TYPE_INT)
         refuse(v, "weights-only.persistent-id", value->count, "persistent_load id must be tuple or int");
 }
