@@ -49,7 +49,7 @@ enum {
     PTIO_NODE_LONG = 4,     /* INT written by LONG, LONG1 or LONG4: a `long` of Python 2                           */
     PTIO_NODE_MEMOIZED = 8, /* a PUT named it: Python 2 does so only for objects that are used twice               */
     PTIO_NODE_TEXT_ID = 16, /* PERSISTENT written by PERSID: its id is a line of text                              */
-    PTIO_NODE_INDEXED = 32  /* DICT whose keys have a hash table in front of its entries                           */
+    PTIO_NODE_HASHABLE = 32 /* TUPLE that holds no list, dict, set or bytearray, at any depth; set once that was asked */
 };
 
 /** Every node begins so. */
@@ -91,9 +91,27 @@ typedef struct ptio_node_tuple {
     const ptio_value *items[];
 } ptio_node_tuple;
 
+/** One place of the hash table of a dict. */
+typedef struct ptio_key_slot {
+    uint32_t place; /* position in the merged order + 1; 0: the slot is empty */
+    uint32_t hash;  /* half of the key's hash                                 */
+} ptio_key_slot;
+
+/** A hash table over the keys of a dict, made when the load ends. */
+typedef struct ptio_key_index {
+    uint64_t hash_key; /* of ptio_hash()                                                            */
+    size_t slot_count; /* a power of two                                                            */
+    uint32_t distinct; /* entries once equal keys are merged: the last value stays at the first place */
+    uint32_t *order;   /* entry whose key counts, for each of those; NULL where nothing merged      */
+    uint32_t *values;  /* entry whose value counts                                                  */
+    ptio_key_slot slots[];
+} ptio_key_index;
+
 /** The items of a list or set, the entries of a dict (key, value, key, value …). */
 typedef struct ptio_block {
-    size_t capacity; /* in pointers */
+    size_t capacity;       /* in pointers                                                                     */
+    ptio_key_index *index; /* of a dict; NULL for small ones without equal keys: they are searched. It is here
+                              and not in the node so that a flood of empty dicts stays within 32 bytes each */
     const ptio_value *items[];
 } ptio_block;
 
@@ -102,20 +120,9 @@ typedef struct ptio_node_list {
     ptio_block *block; /* NULL while empty */
 } ptio_node_list;
 
-/** A hash table over the keys of a dict, made when the load ends. */
-typedef struct ptio_key_index {
-    uint64_t hash_key; /* of ptio_hash()                                                            */
-    size_t slot_count; /* a power of two                                                            */
-    uint32_t distinct; /* entries once equal keys are merged: the last value stays at the first place */
-    uint32_t *order;   /* entry of each of those: keys are entry[order[i]].key, values …values[i]; NULL where nothing merged */
-    uint32_t *values;  /* entry whose value counts                                                  */
-    uint32_t slots[];  /* position in the merged order + 1; 0 empty                                 */
-} ptio_key_index;
-
 typedef struct ptio_node_dict {
     ptio_value head;
-    ptio_block *block;     /* 2 * head.count pointers */
-    ptio_key_index *index; /* NULL for small dicts without equal keys: they are searched */
+    ptio_block *block; /* 2 * head.count pointers; NULL while empty */
 } ptio_node_dict;
 
 typedef struct ptio_node_global {
