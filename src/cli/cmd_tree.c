@@ -57,6 +57,17 @@ static void put_escaped(line *l, ptio_text text)
     (void)ptio_print_escaped(text, put, l, NULL);
 }
 
+/* The class of a value; builtins go without their module. */
+static void put_class(line *l, const ptio_value *value)
+{
+    static const char builtins[] = "builtins.";
+    ptio_text name = ptio_value_class(value);
+    size_t size = sizeof builtins - 1;
+    if (name.size > size && memcmp(name.bytes, builtins, size) == 0)
+        name = (ptio_text){name.bytes + size, name.size - size};
+    put_escaped(l, name);
+}
+
 static void put_short(line *l, const ptio_value *value)
 {
     ptio_print_options print = {.struct_size = sizeof print, .max_depth = 1, .max_items = 4};
@@ -67,7 +78,7 @@ static void put_tensor(line *l, const ptio_value *value)
 {
     const ptio_tensor *tensor = ptio_value_tensor(value);
     ptio_layout layout = ptio_tensor_layout(tensor);
-    put_escaped(l, ptio_value_class(value));
+    put_class(l, value);
     put_string(l, " ");
     put_string(l, ptio_dtype_name(ptio_tensor_dtype(tensor)));
     if (layout == PTIO_NESTED || layout == PTIO_JAGGED) {
@@ -108,12 +119,12 @@ static void put_value(line *l, const ptio_value *value)
         put_count(l, ptio_value_count(value), " item", " items");
         return;
     case PTIO_KIND_DICT:
-        put_escaped(l, ptio_value_class(value));
+        put_class(l, value);
         put_count(l, ptio_value_count(value), " entry", " entries");
         return;
     case PTIO_KIND_OBJECT:
         put_string(l, ptio_value_is_module(value) ? "module " : "object ");
-        put_escaped(l, ptio_value_class(value));
+        put_class(l, value);
         return;
     case PTIO_KIND_TENSOR: put_tensor(l, value); return;
     case PTIO_KIND_NDARRAY:
@@ -128,7 +139,7 @@ static void put_value(line *l, const ptio_value *value)
         put_string(l, "]");
         return;
     case PTIO_KIND_STORAGE:
-        put_escaped(l, ptio_value_class(value));
+        put_class(l, value);
         put_string(l, " ");
         put_number(l, ptio_storage_nbytes(ptio_value_storage(value)));
         put_string(l, " bytes");
