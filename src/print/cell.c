@@ -95,13 +95,19 @@ static bool counts(const ptio_column *c, double value)
     return c->e8m0 ? value != 0x1p-127 : isfinite(value) && value != 0;
 }
 
+/* From 2^52 on every double is whole. */
+static bool is_whole(double value)
+{
+    return isfinite(value) && (fabs(value) >= 0x1p52 || value == (double)(int64_t)value);
+}
+
 static void look(ptio_column *c, double value)
 {
     if (!counts(c, value))
         return;
     double size = fabs(value);
     c->nan = c->nan || isnan(value);
-    c->integral = c->integral && value == ceil(value);
+    c->integral = c->integral && is_whole(value);
     c->low = c->any && c->low < size ? c->low : size;
     c->high = c->any && c->high > size ? c->high : size;
     c->any = true;
