@@ -199,7 +199,9 @@ static unsigned char byte_at(const decoding *d, size_t at)
 
 static bool fail_at(decoding *d, size_t start, size_t end, const char *why)
 {
-    const char *name = d->codec->encoding == ENCODING_UTF8 ? "utf-8" : d->codec->name;
+    const char *name = d->codec->encoding == ENCODING_UTF8    ? "utf-8"
+                       : d->codec->encoding == ENCODING_ASCII ? "ascii"
+                                                              : d->codec->name;
     if (end - start == 1)
         (void)ptio_fail(d->err, PTIO_ERR_FORMAT, "codec.invalid", PTIO_NO_OFFSET,
                         "'%s' codec can't decode byte 0x%02x in position %zu: %s", name, byte_at(d, start), start, why);

@@ -101,10 +101,22 @@ static ptio_status no_stop(ptio_machine *m)
         goto failed;     \
     } while (0)
 
-#define NEED_BYTES(n)                                         \
-    do {                                                      \
-        if (PTIO_UNLIKELY((size_t)(end - pos) < (size_t)(n))) \
-            FAIL(ptio_machine_truncated(m));                  \
+/* Step over n bytes of the argument. */
+#define TAKE_BYTES(n)                                \
+    do {                                             \
+        size_t n_ = (n);                             \
+        if (PTIO_UNLIKELY((size_t)(end - pos) < n_)) \
+            FAIL(ptio_machine_truncated(m));         \
+        pos += n_;                                   \
+    } while (0)
+
+/* A length of four bytes that must not be negative. */
+#define TAKE_SIGNED_SIZE()                   \
+    do {                                     \
+        TAKE_BYTES(4);                       \
+        size = ptio_load_u32(pos - 4);       \
+        if (PTIO_UNLIKELY(size > INT32_MAX)) \
+            FAIL(negative_length(m));        \
     } while (0)
 
 #define NEED_VALUES(n)                            \
@@ -226,8 +238,28 @@ static ptio_status no_stop(ptio_machine *m)
         top[-1] = &tuple_->head;                                  \
     } while (0)
 
+#define PUSH_EMPTY(kind, node_type)  \
+    do {                             \
+        node_type *node_;            \
+        NEW(node_, sizeof *node_);   \
+        node_->head = HEAD(kind, 0); \
+        node_->block = NULL;         \
+        PUSH(&node_->head);          \
+    } while (0)
+
+/* The two topmost values become an object. */
+#define REDUCE_TOP()                                            \
+    do {                                                        \
+        NEED_VALUES(2);                                         \
+        ptio_node_reduced *node_;                               \
+        CALL(ptio_machine_reduce(m, top[-2], top[-1], &node_)); \
+        top--;                                                  \
+        top[-1] = &node_->head;                                 \
+    } while (0)
+
+/* An opcode: its code follows, and ends in NEXT() or in a failure. */
 #if PTIO_HAVE_COMPUTED_GOTO
-#define CASE(name) do_##name
+#define OPCODE(name) do_##name:
 #define NEXT()                         \
     do {                               \
         if (PTIO_UNLIKELY(pos == end)) \
@@ -236,20 +268,25 @@ static ptio_status no_stop(ptio_machine *m)
         goto *labels[*pos++];          \
     } while (0)
 #else
-#define CASE(name) case PTIO_OP_##name
+#define OPCODE(name) case PTIO_OP_##name:
 #define NEXT() goto next_opcode
 #endif
 
-/* Opcodes that are one call. */
-#define CASE_CALL(name, handler)   \
-    CASE(name) : CALL(handler(m)); \
-    NEXT()
+/* An opcode that is one call. */
+#define OUTSIDE(name, handler) \
+    OPCODE(name)               \
+    {                          \
+        CALL(handler(m));      \
+        NEXT();                \
+    }
 
+/* clang-format off: it takes the labels for calls */
 static ptio_status loop(ptio_machine *m)
 {
     const uint8_t *pos, *end, *op = m->pos;
     ptio_value **top, **floor, **stack_end;
     char *next, *free_end;
+    size_t size;
     ptio_status status;
     LOAD();
 #if PTIO_HAVE_COMPUTED_GOTO
@@ -264,256 +301,307 @@ static ptio_status loop(ptio_machine *m)
 next_opcode:
     if (pos == end)
         goto at_end;
-    op = pos;
-    if (!ptio_opcodes[*pos].name)
+    op = pos++;
+    if (!ptio_opcodes[*op].name)
         goto unknown;
-    switch ((ptio_opcode)*pos++) {
+    switch ((ptio_opcode)*op) {
 #endif
 
-    CASE(MARK) : if (PTIO_UNLIKELY(m->mark_count == m->mark_capacity)) CALL(ptio_machine_grow_marks(m));
-    m->marks[m->mark_count++] = (size_t)(floor - m->stack);
-    floor = top;
-    NEXT();
+    /* Constants and numbers */
 
-    CASE(NONE) : PUSH_CONSTANT(&ptio_none);
-    NEXT();
-    CASE(NEWTRUE) : PUSH_CONSTANT(&ptio_true);
-    NEXT();
-    CASE(NEWFALSE) : PUSH_CONSTANT(&ptio_false);
-    NEXT();
-    CASE(EMPTY_TUPLE) : PUSH_CONSTANT(&ptio_empty_tuple);
-    NEXT();
-
-    CASE(BININT1) : NEED_BYTES(1);
-    PUSH_CONSTANT(&ptio_small_ints[*pos++]);
-    NEXT();
-    CASE(BININT2) : NEED_BYTES(2);
-    pos += 2;
-    PUSH_INT(ptio_load_u16(pos - 2));
-    NEXT();
-    CASE(BININT) : NEED_BYTES(4);
-    pos += 4;
-    PUSH_INT((int32_t)ptio_load_u32(pos - 4));
-    NEXT();
-
-    CASE(LONG1) : NEED_BYTES(1);
+    OPCODE(NONE)
     {
-        size_t size = *pos++;
-        NEED_BYTES(size);
-        pos += size;
-        CALL(ptio_machine_push_long(m, pos - size, size, PTIO_NODE_LONG));
+        PUSH_CONSTANT(&ptio_none);
+        NEXT();
     }
-    NEXT();
-    CASE(LONG4) : NEED_BYTES(4);
+    OPCODE(NEWTRUE)
     {
-        size_t size = ptio_load_u32(pos);
-        pos += 4;
-        if (size > INT32_MAX)
-            FAIL(negative_length(m));
-        NEED_BYTES(size);
-        pos += size;
-        CALL(ptio_machine_push_long(m, pos - size, size, PTIO_NODE_LONG));
+        PUSH_CONSTANT(&ptio_true);
+        NEXT();
     }
-    NEXT();
-
-    CASE(BINFLOAT) : NEED_BYTES(8);
+    OPCODE(NEWFALSE)
     {
+        PUSH_CONSTANT(&ptio_false);
+        NEXT();
+    }
+    OPCODE(EMPTY_TUPLE)
+    {
+        PUSH_CONSTANT(&ptio_empty_tuple);
+        NEXT();
+    }
+
+    OPCODE(BININT1)
+    {
+        TAKE_BYTES(1);
+        PUSH_CONSTANT(&ptio_small_ints[pos[-1]]);
+        NEXT();
+    }
+    OPCODE(BININT2)
+    {
+        TAKE_BYTES(2);
+        PUSH_INT(ptio_load_u16(pos - 2));
+        NEXT();
+    }
+    OPCODE(BININT)
+    {
+        TAKE_BYTES(4);
+        PUSH_INT((int32_t)ptio_load_u32(pos - 4));
+        NEXT();
+    }
+    OPCODE(BINFLOAT)
+    {
+        TAKE_BYTES(8);
+        uint64_t bits = ptio_load_u64_big(pos - 8);
         ptio_node_float *node;
-        uint64_t bits = ptio_load_u64_big(pos);
-        pos += 8;
         NEW(node, sizeof *node);
         node->head = HEAD(FLOAT, 0);
-        memcpy(&node->value, &bits, 8);
+        memcpy(&node->value, &bits, sizeof bits);
         PUSH(&node->head);
+        NEXT();
     }
-    NEXT();
-
-    CASE(BINUNICODE) : NEED_BYTES(4);
-    pos += 4;
-    PUSH_TEXT(STR, ptio_load_u32(pos - 4));
-    NEXT();
-    CASE(SHORT_BINUNICODE) : NEED_BYTES(1);
-    pos += 1;
-    PUSH_TEXT(STR, pos[-1]);
-    NEXT();
-    CASE(BINUNICODE8) : NEED_BYTES(8);
-    pos += 8;
-    PUSH_TEXT(STR, ptio_load_u64(pos - 8));
-    NEXT();
-    CASE(BINBYTES) : NEED_BYTES(4);
-    pos += 4;
-    PUSH_TEXT(BYTES, ptio_load_u32(pos - 4));
-    NEXT();
-    CASE(SHORT_BINBYTES) : NEED_BYTES(1);
-    pos += 1;
-    PUSH_TEXT(BYTES, pos[-1]);
-    NEXT();
-    CASE(BINBYTES8) : NEED_BYTES(8);
-    pos += 8;
-    PUSH_TEXT(BYTES, ptio_load_u64(pos - 8));
-    NEXT();
-    CASE(BYTEARRAY8) : NEED_BYTES(8);
-    pos += 8;
-    PUSH_TEXT(BYTEARRAY, ptio_load_u64(pos - 8));
-    NEXT();
-
-    CASE(SHORT_BINSTRING) : NEED_BYTES(1);
+    OPCODE(LONG1)
     {
-        size_t size = *pos++;
-        NEED_BYTES(size);
-        pos += size;
+        TAKE_BYTES(1);
+        size = pos[-1];
+        TAKE_BYTES(size);
+        CALL(ptio_machine_push_long(m, pos - size, size, PTIO_NODE_LONG));
+        NEXT();
+    }
+    OPCODE(LONG4)
+    {
+        TAKE_SIGNED_SIZE();
+        TAKE_BYTES(size);
+        CALL(ptio_machine_push_long(m, pos - size, size, PTIO_NODE_LONG));
+        NEXT();
+    }
+
+    /* Texts */
+
+    OPCODE(BINUNICODE)
+    {
+        TAKE_BYTES(4);
+        PUSH_TEXT(STR, ptio_load_u32(pos - 4));
+        NEXT();
+    }
+    OPCODE(SHORT_BINUNICODE)
+    {
+        TAKE_BYTES(1);
+        PUSH_TEXT(STR, pos[-1]);
+        NEXT();
+    }
+    OPCODE(BINUNICODE8)
+    {
+        TAKE_BYTES(8);
+        PUSH_TEXT(STR, ptio_load_u64(pos - 8));
+        NEXT();
+    }
+    OPCODE(BINBYTES)
+    {
+        TAKE_BYTES(4);
+        PUSH_TEXT(BYTES, ptio_load_u32(pos - 4));
+        NEXT();
+    }
+    OPCODE(SHORT_BINBYTES)
+    {
+        TAKE_BYTES(1);
+        PUSH_TEXT(BYTES, pos[-1]);
+        NEXT();
+    }
+    OPCODE(BINBYTES8)
+    {
+        TAKE_BYTES(8);
+        PUSH_TEXT(BYTES, ptio_load_u64(pos - 8));
+        NEXT();
+    }
+    OPCODE(BYTEARRAY8)
+    {
+        TAKE_BYTES(8);
+        PUSH_TEXT(BYTEARRAY, ptio_load_u64(pos - 8));
+        NEXT();
+    }
+    OPCODE(SHORT_BINSTRING)
+    {
+        TAKE_BYTES(1);
+        size = pos[-1];
+        TAKE_BYTES(size);
         CALL(ptio_machine_push_py2str(m, (const char *)pos - size, size));
+        NEXT();
     }
-    NEXT();
-    CASE(BINSTRING) : NEED_BYTES(4);
+    OPCODE(BINSTRING)
     {
-        size_t size = ptio_load_u32(pos);
-        pos += 4;
-        if (size > INT32_MAX)
-            FAIL(negative_length(m));
-        NEED_BYTES(size);
-        pos += size;
+        TAKE_SIGNED_SIZE();
+        TAKE_BYTES(size);
         CALL(ptio_machine_push_py2str(m, (const char *)pos - size, size));
+        NEXT();
     }
-    NEXT();
 
-    CASE(BINGET) : NEED_BYTES(1);
-    pos += 1;
-    GET(pos[-1]);
-    NEXT();
-    CASE(LONG_BINGET) : NEED_BYTES(4);
-    pos += 4;
-    GET(ptio_load_u32(pos - 4));
-    NEXT();
-    CASE(BINPUT) : NEED_BYTES(1);
-    pos += 1;
-    PUT(pos[-1]);
-    NEXT();
-    CASE(LONG_BINPUT) : NEED_BYTES(4);
-    pos += 4;
-    PUT(ptio_load_u32(pos - 4));
-    NEXT();
-    CASE(MEMOIZE) : PUT(m->memo.count);
-    NEXT();
+    /* The memo */
 
-    CASE(TUPLE1) : TUPLE_OF(1);
-    NEXT();
-    CASE(TUPLE2) : TUPLE_OF(2);
-    NEXT();
-    CASE(TUPLE3) : TUPLE_OF(3);
-    NEXT();
-    CASE(TUPLE) : NEED_MARK();
+    OPCODE(BINGET)
     {
-        size_t count = (size_t)(top - floor);
-        ptio_value *const *items = floor;
+        TAKE_BYTES(1);
+        GET(pos[-1]);
+        NEXT();
+    }
+    OPCODE(LONG_BINGET)
+    {
+        TAKE_BYTES(4);
+        GET(ptio_load_u32(pos - 4));
+        NEXT();
+    }
+    OPCODE(BINPUT)
+    {
+        TAKE_BYTES(1);
+        PUT(pos[-1]);
+        NEXT();
+    }
+    OPCODE(LONG_BINPUT)
+    {
+        TAKE_BYTES(4);
+        PUT(ptio_load_u32(pos - 4));
+        NEXT();
+    }
+    OPCODE(MEMOIZE)
+    {
+        PUT(m->memo.count);
+        NEXT();
+    }
+
+    /* The stack */
+
+    OPCODE(MARK)
+    {
+        if (PTIO_UNLIKELY(m->mark_count == m->mark_capacity))
+            CALL(ptio_machine_grow_marks(m));
+        m->marks[m->mark_count++] = (size_t)(floor - m->stack);
+        floor = top;
+        NEXT();
+    }
+    OPCODE(POP_MARK)
+    {
+        NEED_MARK();
         TAKE_MARK();
-        if (PTIO_LIKELY(count > 0)) {
-            ptio_node_tuple *tuple;
-            NEW(tuple, sizeof *tuple + count * sizeof(ptio_value *));
-            tuple->head = HEAD(TUPLE, count);
-            for (size_t i = 0; i < count; i++)
-                tuple->items[i] = items[i];
-            *top++ = &tuple->head; /* there is room: at least one item was here */
-        } else {
+        NEXT();
+    }
+    OPCODE(DUP)
+    {
+        NEED_VALUES(1);
+        PUSH(top[-1]);
+        NEXT();
+    }
+    OUTSIDE(POP, ptio_do_pop)
+
+    /* Containers */
+
+    OPCODE(TUPLE1)
+    {
+        TUPLE_OF(1);
+        NEXT();
+    }
+    OPCODE(TUPLE2)
+    {
+        TUPLE_OF(2);
+        NEXT();
+    }
+    OPCODE(TUPLE3)
+    {
+        TUPLE_OF(3);
+        NEXT();
+    }
+    OPCODE(TUPLE)
+    {
+        NEED_MARK();
+        ptio_value *const *items = floor;
+        size = (size_t)(top - floor);
+        TAKE_MARK();
+        if (PTIO_UNLIKELY(!size)) {
             PUSH_CONSTANT(&ptio_empty_tuple);
+            NEXT();
         }
+        ptio_node_tuple *tuple;
+        NEW(tuple, sizeof *tuple + size * sizeof(ptio_value *));
+        tuple->head = HEAD(TUPLE, size);
+        for (size_t i = 0; i < size; i++)
+            tuple->items[i] = items[i];
+        *top++ = &tuple->head; /* where an item was */
+        NEXT();
     }
-    NEXT();
+    OPCODE(EMPTY_LIST)
+    {
+        PUSH_EMPTY(LIST, ptio_node_list);
+        NEXT();
+    }
+    OPCODE(EMPTY_SET)
+    {
+        PUSH_EMPTY(SET, ptio_node_list);
+        NEXT();
+    }
+    OPCODE(EMPTY_DICT)
+    {
+        PUSH_EMPTY(DICT, ptio_node_dict);
+        NEXT();
+    }
+    OUTSIDE(APPEND, ptio_do_append)
+    OUTSIDE(APPENDS, ptio_do_appends)
+    OUTSIDE(ADDITEMS, ptio_do_additems)
+    OUTSIDE(SETITEM, ptio_do_setitem)
+    OUTSIDE(SETITEMS, ptio_do_setitems)
+    OUTSIDE(LIST, ptio_do_list)
+    OUTSIDE(DICT, ptio_do_dict)
+    OUTSIDE(FROZENSET, ptio_do_frozenset)
 
-    CASE(EMPTY_LIST) :
-    {
-        ptio_node_list *list;
-        NEW(list, sizeof *list);
-        list->head = HEAD(LIST, 0);
-        list->block = NULL;
-        PUSH(&list->head);
-    }
-    NEXT();
-    CASE(EMPTY_SET) :
-    {
-        ptio_node_list *set;
-        NEW(set, sizeof *set);
-        set->head = HEAD(SET, 0);
-        set->block = NULL;
-        PUSH(&set->head);
-    }
-    NEXT();
-    CASE(EMPTY_DICT) :
-    {
-        ptio_node_dict *dict;
-        NEW(dict, sizeof *dict);
-        dict->head = HEAD(DICT, 0);
-        dict->block = NULL;
-        PUSH(&dict->head);
-    }
-    NEXT();
+    /* Globals and objects */
 
-    CASE(REDUCE) : NEED_VALUES(2);
+    OPCODE(BINPERSID)
     {
-        ptio_node_reduced *node;
-        top -= 2;
-        CALL(ptio_machine_reduce(m, top[0], top[1], &node));
-        *top++ = &node->head;
-    }
-    NEXT();
-    CASE(NEWOBJ) : NEED_VALUES(2);
-    {
-        ptio_node_reduced *node;
-        top -= 2;
-        CALL(ptio_machine_reduce(m, top[0], top[1], &node));
-        *top++ = &node->head;
-    }
-    NEXT();
-    CASE(BINPERSID) : NEED_VALUES(1);
-    {
+        NEED_VALUES(1);
         ptio_value *node;
         CALL(ptio_machine_persistent(m, top[-1], 0, &node));
         top[-1] = node;
+        NEXT();
     }
-    NEXT();
+    OPCODE(REDUCE)
+    {
+        REDUCE_TOP();
+        NEXT();
+    }
+    OPCODE(NEWOBJ)
+    {
+        REDUCE_TOP();
+        NEXT();
+    }
+    OUTSIDE(NEWOBJ_EX, ptio_do_newobj_ex)
+    OUTSIDE(BUILD, ptio_do_build)
+    OUTSIDE(OBJ, ptio_do_obj)
+    OUTSIDE(INST, ptio_do_inst)
+    OUTSIDE(GLOBAL, ptio_do_global)
+    OUTSIDE(STACK_GLOBAL, ptio_do_stack_global)
+    OUTSIDE(PERSID, ptio_do_persid)
+    OPCODE(EXT1) FAIL(extension(m, 1));
+    OPCODE(EXT2) FAIL(extension(m, 2));
+    OPCODE(EXT4) FAIL(extension(m, 4));
+    OPCODE(NEXT_BUFFER) FAIL(buffer(m));
+    OPCODE(READONLY_BUFFER) FAIL(buffer(m));
 
-    CASE(DUP) : NEED_VALUES(1);
-    PUSH(top[-1]);
-    NEXT();
-    CASE_CALL(POP, ptio_do_pop);
-    CASE(POP_MARK) : NEED_MARK();
-    TAKE_MARK();
-    NEXT();
+    /* Lines of text */
 
-    CASE_CALL(APPEND, ptio_do_append);
-    CASE_CALL(APPENDS, ptio_do_appends);
-    CASE_CALL(ADDITEMS, ptio_do_additems);
-    CASE_CALL(SETITEM, ptio_do_setitem);
-    CASE_CALL(SETITEMS, ptio_do_setitems);
-    CASE_CALL(LIST, ptio_do_list);
-    CASE_CALL(DICT, ptio_do_dict);
-    CASE_CALL(FROZENSET, ptio_do_frozenset);
-    CASE_CALL(BUILD, ptio_do_build);
-    CASE_CALL(NEWOBJ_EX, ptio_do_newobj_ex);
-    CASE_CALL(OBJ, ptio_do_obj);
-    CASE_CALL(STACK_GLOBAL, ptio_do_stack_global);
-    CASE_CALL(GLOBAL, ptio_do_global);
-    CASE_CALL(INST, ptio_do_inst);
-    CASE_CALL(PERSID, ptio_do_persid);
-    CASE_CALL(INT, ptio_do_int);
-    CASE_CALL(LONG, ptio_do_long);
-    CASE_CALL(FLOAT, ptio_do_float);
-    CASE_CALL(UNICODE, ptio_do_unicode);
-    CASE_CALL(STRING, ptio_do_string);
-    CASE_CALL(PUT, ptio_do_put);
-    CASE_CALL(GET, ptio_do_get);
-    CASE_CALL(PROTO, ptio_do_proto);
-    CASE_CALL(FRAME, ptio_do_frame);
+    OUTSIDE(INT, ptio_do_int)
+    OUTSIDE(LONG, ptio_do_long)
+    OUTSIDE(FLOAT, ptio_do_float)
+    OUTSIDE(STRING, ptio_do_string)
+    OUTSIDE(UNICODE, ptio_do_unicode)
+    OUTSIDE(PUT, ptio_do_put)
+    OUTSIDE(GET, ptio_do_get)
 
-    CASE(EXT1) : FAIL(extension(m, 1));
-    CASE(EXT2) : FAIL(extension(m, 2));
-    CASE(EXT4) : FAIL(extension(m, 4));
-    CASE(NEXT_BUFFER) : FAIL(buffer(m));
-    CASE(READONLY_BUFFER) : FAIL(buffer(m));
+    /* The stream */
 
-    CASE(STOP) : CALL(ptio_do_stop(m));
-    SAVE();
-    return PTIO_OK;
+    OUTSIDE(PROTO, ptio_do_proto)
+    OUTSIDE(FRAME, ptio_do_frame)
+    OPCODE(STOP)
+    {
+        CALL(ptio_do_stop(m));
+        return PTIO_OK;
+    }
 #if !PTIO_HAVE_COMPUTED_GOTO
 }
 #endif
@@ -530,6 +618,7 @@ NEXT();
 
 failed : return ptio_error_in_context(m->err, status, ptio_text_of(ptio_opcode_name(*op)));
 }
+/* clang-format on */
 
 /* The lists of the graph grew on the heap; they end in its arena. */
 static bool settle_lists(ptio_graph *graph, ptio_heap *heap)
