@@ -18,6 +18,8 @@ static ptio_walk_next show(void *ctx, const ptio_visit *visit)
         fputs(": ", out);
     } else if (visit->role == PTIO_ROLE_PART) {
         fprintf(out, "(%s) ", visit->name);
+    } else if (visit->role == PTIO_ROLE_ATTRIBUTES) {
+        fputs("(attributes) ", out);
     }
     fputs(ptio_kind_name(ptio_value_kind(visit->value)), out);
     if (ptio_value_count(visit->value) > 0)
