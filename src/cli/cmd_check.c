@@ -156,36 +156,36 @@ static void write_text(const char *file, const ptio_check_result *result, const 
 static void json_finding(const ptio_finding *finding)
 {
     out_char('{');
-    json_key(true, "severity");
-    json_word(severity_name(finding->severity));
-    json_key(false, "reason");
-    json_word(finding->reason);
-    json_key(false, "record");
-    json_string(finding->record);
-    json_key(false, "offset");
+    out_json_key(true, "severity");
+    out_json_word(severity_name(finding->severity));
+    out_json_key(false, "reason");
+    out_json_word(finding->reason);
+    out_json_key(false, "record");
+    out_json_string(finding->record);
+    out_json_key(false, "offset");
     if (finding->offset == PTIO_NO_OFFSET)
         out_string("null");
     else
         out_u64(finding->offset);
-    json_key(false, "message");
-    json_string(finding->message);
+    out_json_key(false, "message");
+    out_json_string(finding->message);
     out_char('}');
 }
 
 static void write_json(const ptio_check_result *result, const ptio_report *report)
 {
     out_char('{');
-    json_key(true, "verdict");
-    json_word(ptio_verdict_name(result->verdict));
-    json_key(false, "weights_only_loads");
-    json_bool(result->weights_only_loads);
-    json_key(false, "bytes_read");
+    out_json_key(true, "verdict");
+    out_json_word(ptio_verdict_name(result->verdict));
+    out_json_key(false, "weights_only_loads");
+    out_json_bool(result->weights_only_loads);
+    out_json_key(false, "bytes_read");
     out_u64(result->bytes_read);
-    json_key(false, "records_verified");
+    out_json_key(false, "records_verified");
     out_u64(result->records_verified);
-    json_key(false, "records_without_crc");
+    out_json_key(false, "records_without_crc");
     out_u64(result->records_without_crc);
-    json_key(false, "findings");
+    out_json_key(false, "findings");
     out_char('[');
     for (size_t i = 0; i < ptio_report_count(report); i++) {
         if (i)
@@ -195,12 +195,12 @@ static void write_json(const ptio_check_result *result, const ptio_report *repor
     out_char(']');
     names n = {0};
     collect(report, &n);
-    json_key(false, "allow");
+    out_json_key(false, "allow");
     out_char('[');
     for (size_t i = 0; i < n.count; i++) {
         if (i)
             out_char(',');
-        json_string(n.list[i]);
+        out_json_string(n.list[i]);
     }
     out_string("]}\n");
     free(n.list);

@@ -24,15 +24,15 @@ static const char *order_name(ptio_byte_order order)
 
 static void json_number(const char *key, uint64_t value)
 {
-    json_key(false, key);
+    out_json_key(false, key);
     out_u64(value);
 }
 
 static void json_text(const char *key, ptio_text text)
 {
-    json_key(false, key);
+    out_json_key(false, key);
     if (text.size)
-        json_string(text);
+        out_json_string(text);
     else
         out_string("null");
 }
@@ -41,19 +41,19 @@ static void write_json(const facts *f)
 {
     const ptio_checkpoint_info *i = &f->info;
     out_char('{');
-    json_key(true, "container");
-    json_word(i->container_name);
-    json_key(false, "era");
-    json_word(i->era ? i->era : "");
+    out_json_key(true, "container");
+    out_json_word(i->container_name);
+    out_json_key(false, "era");
+    out_json_word(i->era ? i->era : "");
     json_text("root", i->root);
     json_text("format_version", i->format_version);
     json_text("archive_version", i->archive_version);
     json_text("serialization_id", i->serialization_id);
     json_number("alignment", i->alignment);
-    json_key(false, "byte_order");
-    json_word(order_name(i->byte_order));
-    json_key(false, "byte_order_recorded");
-    json_bool(i->byte_order_recorded);
+    out_json_key(false, "byte_order");
+    out_json_word(order_name(i->byte_order));
+    out_json_key(false, "byte_order_recorded");
+    out_json_bool(i->byte_order_recorded);
     json_number("protocol", i->protocol);
     json_number("source_bytes", i->source_bytes);
     json_number("pickle_bytes", i->pickle_bytes);
@@ -67,8 +67,8 @@ static void write_json(const facts *f)
     json_number("elements", f->totals.elements);
     json_number("tensor_bytes", f->totals.tensor_bytes);
     json_number("shared_storages", f->totals.shared);
-    json_key(false, "class");
-    json_string(ptio_value_class(f->root));
+    out_json_key(false, "class");
+    out_json_string(ptio_value_class(f->root));
     json_number("notes", ptio_report_count(f->report));
     out_string("}\n");
 }

@@ -34,7 +34,7 @@ static void json_path(const ptio_tensor_list *list, size_t index, uint32_t count
         if (key.is_index)
             out_i64(key.index);
         else
-            json_string(key.text);
+            out_json_string(key.text);
     }
     out_char(']');
 }
@@ -46,9 +46,9 @@ static ptio_status json_hash(const ptio_tensor *tensor, ptio_error *err)
     bool has_hash = !is_composed(tensor) && ptio_tensor_storage(tensor) && !hash_is_packed(ptio_tensor_dtype(tensor));
     if (has_hash)
         status = hash_tensor(tensor, hash, err);
-    json_key(false, "sha256");
+    out_json_key(false, "sha256");
     if (has_hash && status == PTIO_OK)
-        json_hex(hash, sizeof hash);
+        out_json_hex(hash, sizeof hash);
     else
         out_string("null");
     return status;
@@ -62,7 +62,7 @@ static ptio_status json_line(const ptio_tensor_list *list, size_t index, bool ha
     const int64_t *stride = ptio_tensor_stride(t);
     json_path(list, index, e->path_count);
     out_literal(",\"name\":");
-    json_string(e->name);
+    out_json_string(e->name);
     out_literal(",\"dtype\":\"");
     out_string(ptio_dtype_name(ptio_tensor_dtype(t)));
     out_char('"');
@@ -70,12 +70,12 @@ static ptio_status json_line(const ptio_tensor_list *list, size_t index, bool ha
     if (is_nested(t))
         out_string("null");
     else
-        json_ints(ptio_tensor_shape(t), ndim);
+        out_json_ints(ptio_tensor_shape(t), ndim);
     out_literal(",\"stride\":");
     if (is_composed(t) || (!stride && ndim))
         out_string("null");
     else
-        json_ints(stride, ndim);
+        out_json_ints(stride, ndim);
     out_literal(",\"offset\":");
     if (is_composed(t))
         out_string("null");
@@ -83,7 +83,7 @@ static ptio_status json_line(const ptio_tensor_list *list, size_t index, bool ha
         out_i64(ptio_tensor_storage_offset(t));
     out_string(ptio_tensor_is_meta(t) ? ",\"device\":\"meta\"" : ",\"device\":\"cpu\"");
     out_literal(",\"requires_grad\":");
-    json_bool(e->requires_grad);
+    out_json_bool(e->requires_grad);
     out_literal(",\"layout\":\"");
     out_string(ptio_layout_name(ptio_tensor_layout(t)));
     out_char('"');

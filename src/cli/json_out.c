@@ -44,7 +44,7 @@ static void escape_code(uint32_t code)
     escape_unit(0xDC00 + ((code - 0x10000) & 0x3FF));
 }
 
-void json_string(ptio_text text)
+void out_json_string(ptio_text text)
 {
     out_char('"');
     if (out_is_plain(text)) {
@@ -78,12 +78,12 @@ void json_string(ptio_text text)
     out_char('"');
 }
 
-void json_word(const char *word)
+void out_json_word(const char *word)
 {
-    json_string((ptio_text){word, strlen(word)});
+    out_json_string((ptio_text){word, strlen(word)});
 }
 
-void json_key(bool first, const char *key)
+void out_json_key(bool first, const char *key)
 {
     if (!first)
         out_char(',');
@@ -92,7 +92,7 @@ void json_key(bool first, const char *key)
     out_string("\":");
 }
 
-void json_ints(const int64_t *values, size_t count)
+void out_json_ints(const int64_t *values, size_t count)
 {
     out_char('[');
     for (size_t i = 0; i < count; i++) {
@@ -103,12 +103,12 @@ void json_ints(const int64_t *values, size_t count)
     out_char(']');
 }
 
-void json_bool(bool value)
+void out_json_bool(bool value)
 {
     out_string(value ? "true" : "false");
 }
 
-void json_hex(const void *bytes, size_t size)
+void out_json_hex(const void *bytes, size_t size)
 {
     out_char('"');
     out_hex(bytes, size);

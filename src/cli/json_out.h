@@ -7,21 +7,21 @@
 #include "cli/out.h"
 
 /** "text". Lone surrogates stand as \udXXX; bytes that are no UTF-8 as \ufffd. */
-void json_string(ptio_text text);
+void out_json_string(ptio_text text);
 
 /** A C string. */
-void json_word(const char *word);
+void out_json_word(const char *word);
 
 /** ,"key": with the comma left out in front of the first of an object. */
-void json_key(bool first, const char *key);
+void out_json_key(bool first, const char *key);
 
 /** [1, 2, 3] */
-void json_ints(const int64_t *values, size_t count);
+void out_json_ints(const int64_t *values, size_t count);
 
 /** "00ff": bytes in hexadecimal, quoted. */
-void json_hex(const void *bytes, size_t size);
+void out_json_hex(const void *bytes, size_t size);
 
 /** "true" or "false". */
-void json_bool(bool value);
+void out_json_bool(bool value);
 
 #endif

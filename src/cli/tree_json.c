@@ -198,9 +198,9 @@ static void begin_attributes(tree *t, const char *key, const ptio_value *owner)
     const ptio_value *attributes = ptio_value_attributes(owner);
     if (!attributes || !any_counts(owner, attributes))
         return;
-    json_key(false, key);
+    out_json_key(false, key);
     begin("dict", t->next_id++);
-    json_key(false, "v");
+    out_json_key(false, "v");
     out_char('[');
     (void)push(t, (frame){.value = owner, .attributes = attributes, .work = ATTRIBUTES, .ending = CLOSE_LIST});
 }
@@ -221,25 +221,25 @@ static bool is_component(const char *name)
 static void write_hash(tree *t, const ptio_tensor *tensor)
 {
     uint8_t hash[HASH_BYTES];
-    json_key(false, "sha256");
+    out_json_key(false, "sha256");
     if (!hash_is_packed(ptio_tensor_dtype(tensor)) && hash_tensor(tensor, hash, &t->err) == PTIO_OK)
-        json_hex(hash, sizeof hash);
+        out_json_hex(hash, sizeof hash);
     else
         out_string("null");
 }
 
 static void write_place(tree *t, const ptio_tensor *tensor)
 {
-    json_key(false, "stride");
-    json_ints(ptio_tensor_stride(tensor), ptio_tensor_ndim(tensor));
-    json_key(false, "offset");
+    out_json_key(false, "stride");
+    out_json_ints(ptio_tensor_stride(tensor), ptio_tensor_ndim(tensor));
+    out_json_key(false, "offset");
     out_i64(ptio_tensor_storage_offset(tensor));
     const ptio_storage *storage = ptio_tensor_storage(tensor);
     if (!storage)
         return;
-    json_key(false, "storage");
+    out_json_key(false, "storage");
     out_u64(storage_number(t, storage));
-    json_key(false, "storage_nbytes");
+    out_json_key(false, "storage_nbytes");
     out_u64(ptio_storage_nbytes(storage));
     if (ptio_tensor_is_conj(tensor))
         out_string(",\"conj\":true");
@@ -249,17 +249,17 @@ static void write_place(tree *t, const ptio_tensor *tensor)
 
 static void write_quantizer(const ptio_quantizer *q)
 {
-    json_key(false, "qscheme");
-    json_word(ptio_qscheme_name(q->scheme));
+    out_json_key(false, "qscheme");
+    out_json_word(ptio_qscheme_name(q->scheme));
     if (q->scheme == PTIO_PER_TENSOR_AFFINE) {
-        json_key(false, "scale");
+        out_json_key(false, "scale");
         out_char('"');
         tree_float_text(q->scale);
         out_char('"');
-        json_key(false, "zero_point");
+        out_json_key(false, "zero_point");
         out_i64(q->zero_point);
     } else {
-        json_key(false, "axis");
+        out_json_key(false, "axis");
         out_i64(q->axis);
     }
 }
@@ -277,21 +277,21 @@ static ptio_text tensor_class(const ptio_value *value, view how)
 static void write_tensor_head(const ptio_tensor *tensor, ptio_text class_name, bool requires_grad, uint64_t id)
 {
     begin("tensor", id);
-    json_key(false, "cls");
-    json_string(class_name);
-    json_key(false, "dtype");
-    json_word(ptio_dtype_name(ptio_tensor_dtype(tensor)));
-    json_key(false, "shape");
+    out_json_key(false, "cls");
+    out_json_string(class_name);
+    out_json_key(false, "dtype");
+    out_json_word(ptio_dtype_name(ptio_tensor_dtype(tensor)));
+    out_json_key(false, "shape");
     if (is_nested(tensor))
         out_string("null");
     else
-        json_ints(ptio_tensor_shape(tensor), ptio_tensor_ndim(tensor));
-    json_key(false, "device");
-    json_word(ptio_tensor_is_meta(tensor) ? "meta" : "cpu");
-    json_key(false, "requires_grad");
-    json_bool(requires_grad);
-    json_key(false, "layout");
-    json_word(ptio_layout_name(ptio_tensor_layout(tensor)));
+        out_json_ints(ptio_tensor_shape(tensor), ptio_tensor_ndim(tensor));
+    out_json_key(false, "device");
+    out_json_word(ptio_tensor_is_meta(tensor) ? "meta" : "cpu");
+    out_json_key(false, "requires_grad");
+    out_json_bool(requires_grad);
+    out_json_key(false, "layout");
+    out_json_word(ptio_layout_name(ptio_tensor_layout(tensor)));
 }
 
 /* What follows the parts of a tensor. `value` is NULL where it has no attributes of its own. */
@@ -313,14 +313,14 @@ static void write_tensor(tree *t, const ptio_value *value, const ptio_tensor *te
     ptio_quantizer q = ptio_tensor_quantizer(tensor);
     const ptio_value *owner = how == AS_VALUE ? value : NULL;
     if (is_nested(tensor)) {
-        json_key(false, "nested");
+        out_json_key(false, "nested");
         out_char('[');
         (void)push(t, (frame){.value = owner, .tensor = tensor, .work = COMPONENTS, .ending = CLOSE_TENSOR});
         return;
     }
     if (ptio_tensor_layout(tensor) == PTIO_SPARSE_COO) {
-        json_key(false, "coalesced");
-        json_bool(ptio_tensor_is_coalesced(tensor));
+        out_json_key(false, "coalesced");
+        out_json_bool(ptio_tensor_is_coalesced(tensor));
     }
     if (ptio_tensor_layout(tensor) == PTIO_STRIDED)
         write_place(t, tensor);
@@ -336,21 +336,21 @@ static void write_storage(tree *t, const ptio_value *value, uint64_t id)
     const ptio_storage *storage = ptio_value_storage(value);
     uint8_t hash[HASH_BYTES];
     begin("storage", id);
-    json_key(false, "cls");
-    json_string(ptio_value_class(value));
-    json_key(false, "nbytes");
+    out_json_key(false, "cls");
+    out_json_string(ptio_value_class(value));
+    out_json_key(false, "nbytes");
     out_u64(ptio_storage_nbytes(storage));
-    json_key(false, "dtype");
-    json_word(ptio_dtype_name(ptio_storage_dtype(storage)));
+    out_json_key(false, "dtype");
+    out_json_word(ptio_dtype_name(ptio_storage_dtype(storage)));
     ptio_text location = ptio_storage_location(storage);
     bool meta = location.size == 4 && starts(location, "meta");
-    json_key(false, "device");
-    json_word(meta ? "meta" : "cpu");
-    json_key(false, "storage");
+    out_json_key(false, "device");
+    out_json_word(meta ? "meta" : "cpu");
+    out_json_key(false, "storage");
     out_u64(storage_number(t, storage));
-    json_key(false, "sha256");
+    out_json_key(false, "sha256");
     if (!meta && hash_storage(storage, hash, &t->err) == PTIO_OK)
-        json_hex(hash, sizeof hash);
+        out_json_hex(hash, sizeof hash);
     else
         out_string("null");
     out_char('}');
@@ -361,20 +361,20 @@ static void write_ndarray(tree *t, const ptio_value *value, uint64_t id)
     ptio_ndarray_info info = {0};
     (void)ptio_value_ndarray(value, &info);
     begin("ndarray", id);
-    json_key(false, "dtype");
-    json_string(info.dtype);
-    json_key(false, "shape");
-    json_ints(info.shape, info.ndim);
+    out_json_key(false, "dtype");
+    out_json_string(info.dtype);
+    out_json_key(false, "shape");
+    out_json_ints(info.shape, info.ndim);
     if (info.is_object) {
-        json_key(false, "items");
+        out_json_key(false, "items");
         out_char('[');
         (void)push(t, (frame){.value = value, .work = ITEMS, .ending = CLOSE_LIST});
         return;
     }
     uint8_t hash[HASH_BYTES];
-    json_key(false, "sha256");
+    out_json_key(false, "sha256");
     if (hash_ndarray(value, info.nbytes, hash, &t->err) == PTIO_OK)
-        json_hex(hash, sizeof hash);
+        out_json_hex(hash, sizeof hash);
     else
         out_string("null");
     out_char('}');
@@ -385,13 +385,13 @@ static void write_generator(tree *t, const ptio_value *value, uint64_t id)
 {
     const ptio_value *seed = ptio_value_item(value, 0), *state = ptio_value_item(value, 2);
     begin("generator", id);
-    json_key(false, "device");
-    json_string(ptio_value_name(value));
-    json_key(false, "seed");
+    out_json_key(false, "device");
+    out_json_string(ptio_value_name(value));
+    out_json_key(false, "seed");
     out_char('"');
     (void)ptio_print(seed, NULL, out_write, NULL, NULL);
     out_char('"');
-    json_key(false, "state");
+    out_json_key(false, "state");
     const ptio_tensor *tensor = ptio_value_tensor(state);
     if (tensor) {
         push_ending(t, CLOSE_BRACE);
@@ -405,8 +405,8 @@ static void write_bytearray(const ptio_value *value, uint64_t id)
 {
     ptio_text bytes = ptio_value_bytes(value);
     begin("bytearray", id);
-    json_key(false, "hex");
-    json_hex(bytes.bytes, bytes.size);
+    out_json_key(false, "hex");
+    out_json_hex(bytes.bytes, bytes.size);
     out_char('}');
 }
 
@@ -415,16 +415,16 @@ static void write_dict(tree *t, const ptio_value *value, uint64_t id)
     ptio_text class_name = ptio_value_class(value);
     begin("dict", id);
     if (!(class_name.size == strlen("builtins.dict") && starts(class_name, "builtins.dict"))) {
-        json_key(false, "cls");
-        json_string(class_name);
+        out_json_key(false, "cls");
+        out_json_string(class_name);
     }
     const ptio_value *factory = ptio_value_factory(value);
     if (factory) {
-        json_key(false, "factory");
+        out_json_key(false, "factory");
         if (!tree_leaf(factory))
             out_string("{\"t\":\"none\"}");
     }
-    json_key(false, "v");
+    out_json_key(false, "v");
     out_char('[');
     (void)push(t, (frame){.value = value, .work = ENTRIES, .ending = CLOSE_DICT});
 }
@@ -435,25 +435,25 @@ static bool write_module(tree *t, const ptio_value *value)
     ptio_module *module = NULL;
     if (ptio_module_open(t->ckpt, value, &module, &t->err) != PTIO_OK)
         return false;
-    json_key(false, "modules");
+    out_json_key(false, "modules");
     out_char('[');
     for (size_t i = 0; i < ptio_module_count(module); i++) {
         const ptio_module_entry *m = ptio_module_entry_at(module, i);
         out_string(i ? ",[" : "[");
-        json_string(m->name);
+        out_json_string(m->name);
         out_char(',');
-        json_string(m->class_name);
+        out_json_string(m->class_name);
         out_char(',');
-        json_bool(m->training);
+        out_json_bool(m->training);
         out_char(']');
     }
     out_char(']');
     push_ending(t, CLOSE_BRACE);
-    json_key(false, "state_dict");
+    out_json_key(false, "state_dict");
     begin("dict", t->next_id++);
-    json_key(false, "cls");
-    json_word("collections.OrderedDict");
-    json_key(false, "v");
+    out_json_key(false, "cls");
+    out_json_word("collections.OrderedDict");
+    out_json_key(false, "v");
     out_char('[');
     if (!push(t, (frame){.value = value, .module = module, .work = STATE_DICT, .ending = CLOSE_LIST}))
         ptio_module_free(module);
@@ -463,8 +463,8 @@ static bool write_module(tree *t, const ptio_value *value)
 static void write_object(tree *t, const ptio_value *value, uint64_t id)
 {
     begin("object", id);
-    json_key(false, "cls");
-    json_string(ptio_value_class(value));
+    out_json_key(false, "cls");
+    out_json_string(ptio_value_class(value));
     if (ptio_value_is_module(value) && write_module(t, value))
         return;
     (void)push(t, (frame){.value = value, .work = OBJECT, .ending = CLOSE_BRACE});
@@ -473,7 +473,7 @@ static void write_object(tree *t, const ptio_value *value, uint64_t id)
 static void write_sequence(tree *t, const ptio_value *value, ptio_kind kind, uint64_t id)
 {
     begin(ptio_kind_name(kind), id);
-    json_key(false, "v");
+    out_json_key(false, "v");
     out_char('[');
     (void)push(t, (frame){.value = value, .work = ITEMS, .ending = CLOSE_LIST});
 }
@@ -589,7 +589,7 @@ static void go_on_slots(tree *t, frame *f)
     }
     comma(f);
     size_t index = f->next++;
-    json_string(ptio_value_str(ptio_value_key(slots, index)));
+    out_json_string(ptio_value_str(ptio_value_key(slots, index)));
     out_char(':');
     write_value(t, ptio_value_item(slots, index));
 }
@@ -600,9 +600,9 @@ static void write_state_name(const ptio_value *module, ptio_text name)
     bool python2 = ptio_value_is_py2str(ptio_value_key(ptio_value_attributes(module), 0));
     out_string(python2 ? "[{\"t\":\"py2str\",\"hex\":" : "[{\"t\":\"str\",\"v\":");
     if (python2)
-        json_hex(name.bytes, name.size);
+        out_json_hex(name.bytes, name.size);
     else
-        json_string(name);
+        out_json_string(name);
     out_string("},");
 }
 
@@ -646,7 +646,7 @@ static void go_on_parts(tree *t, frame *f)
     if (nested)
         comma(f);
     else
-        json_key(false, name);
+        out_json_key(false, name);
     write_tensor(t, NULL, part, AS_PART, nested && ptio_tensor_requires_grad(tensor), t->next_id++);
 }
 
@@ -655,7 +655,7 @@ enum { OBJECT_ITEMS, OBJECT_STATE, OBJECT_SLOTS, OBJECT_ENTRIES, OBJECT_ARGUMENT
 
 static void write_argument(tree *t, const char *key, const ptio_value *value)
 {
-    json_key(false, key);
+    out_json_key(false, key);
     t->arguments++;
     /* A frame of its own, so that leaving it leaves the arguments. */
     if (push(t, (frame){.work = ITEMS, .ending = CLOSE_NOTHING, .argument = true}))
@@ -667,7 +667,7 @@ static void write_state(tree *t, const ptio_value *value)
     if (ptio_value_attributes(value)) {
         begin_attributes(t, "state", value);
     } else if (!ptio_value_slots(value) && ptio_node_state_count(value)) {
-        json_key(false, "state");
+        out_json_key(false, "state");
         write_value(t, ptio_node_state(value, 0));
     }
 }
@@ -679,7 +679,7 @@ static void go_on_object(tree *t, frame *f)
     switch (f->next++) {
     case OBJECT_ITEMS:
         if (ptio_value_count(value)) {
-            json_key(false, "items");
+            out_json_key(false, "items");
             out_char('[');
             (void)push(t, (frame){.value = value, .work = ITEMS, .ending = CLOSE_ARRAY});
         }
@@ -687,14 +687,14 @@ static void go_on_object(tree *t, frame *f)
     case OBJECT_STATE: write_state(t, value); return;
     case OBJECT_SLOTS:
         if (ptio_value_slots(value)) {
-            json_key(false, "slots");
+            out_json_key(false, "slots");
             out_char('{');
             (void)push(t, (frame){.value = value, .work = SLOTS, .ending = CLOSE_BRACE});
         }
         return;
     case OBJECT_ENTRIES:
         if (ptio_node_entry_count(value)) {
-            json_key(false, "entries");
+            out_json_key(false, "entries");
             out_char('[');
             (void)push(t, (frame){.value = value, .work = NODE_ENTRIES, .ending = CLOSE_ARRAY});
         }

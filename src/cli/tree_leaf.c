@@ -44,14 +44,14 @@ static void write_float(double value, const ptio_value *source)
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     begin("float");
-    json_key(false, "v");
+    out_json_key(false, "v");
     out_char('"');
     if (source)
         (void)ptio_print(source, NULL, out_write, NULL, NULL);
     else
         tree_float_text(value);
     out_char('"');
-    json_key(false, "ieee");
+    out_json_key(false, "ieee");
     out_char('"');
     for (int shift = 60; shift >= 0; shift -= 4)
         out_char("0123456789abcdef"[bits >> shift & 15]);
@@ -78,10 +78,10 @@ static void write_long(ptio_text text)
 {
     uint8_t hash[HASH_BYTES];
     hash_bytes(text, hash);
-    json_key(false, "nbytes");
+    out_json_key(false, "nbytes");
     out_u64(text.size);
-    json_key(false, "sha256");
-    json_hex(hash, sizeof hash);
+    out_json_key(false, "sha256");
+    out_json_hex(hash, sizeof hash);
     out_char('}');
 }
 
@@ -92,8 +92,8 @@ static void write_bytes(const char *kind, ptio_text bytes)
         write_long(bytes);
         return;
     }
-    json_key(false, "hex");
-    json_hex(bytes.bytes, bytes.size);
+    out_json_key(false, "hex");
+    out_json_hex(bytes.bytes, bytes.size);
     out_char('}');
 }
 
@@ -110,11 +110,11 @@ static void write_str(const ptio_value *value)
         return;
     }
     if (has_surrogates(text)) {
-        json_key(false, "utf8_surrogatepass_hex");
-        json_hex(text.bytes, text.size);
+        out_json_key(false, "utf8_surrogatepass_hex");
+        out_json_hex(text.bytes, text.size);
     } else {
-        json_key(false, "v");
-        json_string(text);
+        out_json_key(false, "v");
+        out_json_string(text);
     }
     out_char('}');
 }
@@ -123,7 +123,7 @@ static void write_int(const ptio_value *value)
 {
     int64_t small;
     begin("int");
-    json_key(false, "v");
+    out_json_key(false, "v");
     out_char('"');
     if (ptio_value_int(value, &small))
         out_i64(small);
@@ -137,9 +137,9 @@ static void write_complex(const ptio_value *value)
     double real = 0, imag = 0;
     (void)ptio_value_complex(value, &real, &imag);
     begin("complex");
-    json_key(false, "re");
+    out_json_key(false, "re");
     write_float(real, NULL);
-    json_key(false, "im");
+    out_json_key(false, "im");
     write_float(imag, NULL);
     out_char('}');
 }
@@ -147,15 +147,15 @@ static void write_complex(const ptio_value *value)
 static void write_name(const char *kind, ptio_text name)
 {
     begin(kind);
-    json_key(false, "v");
-    json_string(name);
+    out_json_key(false, "v");
+    out_json_string(name);
     out_char('}');
 }
 
 static void write_size(const ptio_value *value)
 {
     begin("size");
-    json_key(false, "v");
+    out_json_key(false, "v");
     out_char('[');
     size_t count = ptio_value_count(value);
     for (size_t i = 0; i < count; i++) {
@@ -172,10 +172,10 @@ static void write_npscalar(const ptio_value *value)
 {
     ptio_text bytes = ptio_value_bytes(value);
     begin("npscalar");
-    json_key(false, "dtype");
-    json_string(ptio_value_name(value));
-    json_key(false, "hex");
-    json_hex(bytes.bytes, bytes.size);
+    out_json_key(false, "dtype");
+    out_json_string(ptio_value_name(value));
+    out_json_key(false, "hex");
+    out_json_hex(bytes.bytes, bytes.size);
     out_char('}');
 }
 
@@ -191,8 +191,8 @@ bool tree_leaf(const ptio_value *value)
         return true;
     case PTIO_KIND_BOOL:
         begin("bool");
-        json_key(false, "v");
-        json_bool(ptio_value_bool(value));
+        out_json_key(false, "v");
+        out_json_bool(ptio_value_bool(value));
         out_char('}');
         return true;
     case PTIO_KIND_INT: write_int(value); return true;

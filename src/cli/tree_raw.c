@@ -70,11 +70,11 @@ static void write_joint(raw *r, const ptio_visit *visit)
         close_section(open);
         static const char *const keys[] = {[ITEMS] = "items", [ENTRIES] = "entries", [STATES] = "state"};
         if (wanted == OTHER)
-            json_key(false, visit->role == PTIO_ROLE_CALLABLE   ? "callable"
-                            : visit->role == PTIO_ROLE_KEYWORDS ? "kwargs"
-                                                                : "args");
+            out_json_key(false, visit->role == PTIO_ROLE_CALLABLE   ? "callable"
+                                : visit->role == PTIO_ROLE_KEYWORDS ? "kwargs"
+                                                                    : "args");
         else
-            json_key(false, keys[wanted]);
+            out_json_key(false, keys[wanted]);
         if (wanted != OTHER)
             out_char('[');
     }
@@ -116,17 +116,17 @@ static void write_head(const ptio_visit *visit)
     case PTIO_NODE_PERSISTENT:
     case PTIO_NODE_REDUCED:
         out_string(ptio_node_view(value) == PTIO_NODE_REDUCED ? "{\"node\":\"reduced\"" : "{\"node\":\"persistent\"");
-        json_key(false, "op");
-        json_word(ptio_node_opcode(value));
-        json_key(false, "seen");
-        json_word(ptio_kind_name(ptio_value_kind(value)));
+        out_json_key(false, "op");
+        out_json_word(ptio_node_opcode(value));
+        out_json_key(false, "seen");
+        out_json_word(ptio_kind_name(ptio_value_kind(value)));
         break;
     case PTIO_NODE_GLOBAL:
         out_string("{\"node\":\"global\"");
-        json_key(false, "module");
-        json_string(ptio_node_module(value));
-        json_key(false, "name");
-        json_string(ptio_node_qualname(value));
+        out_json_key(false, "module");
+        out_json_string(ptio_node_module(value));
+        out_json_key(false, "name");
+        out_json_string(ptio_node_qualname(value));
         out_char('}');
         return;
     default:
@@ -136,7 +136,7 @@ static void write_head(const ptio_visit *visit)
         out_char('}');
         return;
     }
-    json_key(false, "id");
+    out_json_key(false, "id");
     out_u64(visit->number);
 }
 
