@@ -18,5 +18,7 @@ endfunction()
 # ptio_add_program(<target> <source> <library> <helpers>): one that may see the library's own headers
 function(ptio_add_program target source library helpers)
     add_executable(${target} ${source} ${helpers})
+    # Tests use POSIX as they like: folders, processes, clocks.
+    set_target_properties(${target} PROPERTIES C_EXTENSIONS ON)
     target_link_libraries(${target} PRIVATE ${library} ptio_settings ptio_flags ${PTIO_DEPENDENCIES})
 endfunction()
