@@ -672,13 +672,22 @@ static void write_state(tree *t, const ptio_value *value)
     }
 }
 
+/* An object made by NEWOBJ, with nothing in it, may be an empty list or tuple of its own class: told as such. A deque is one always. */
+static bool may_have_items(const ptio_value *value)
+{
+    const char *opcode = ptio_node_opcode(value);
+    ptio_text class_name = ptio_value_class(value);
+    bool deque = class_name.size == 17 && memcmp(class_name.bytes, "collections.deque", 17) == 0;
+    return ptio_value_count(value) || deque || (opcode && strcmp(opcode, "NEWOBJ") == 0 && !ptio_value_slots(value));
+}
+
 static void go_on_object(tree *t, frame *f)
 {
     const ptio_value *value = f->value;
     const ptio_value *arguments = ptio_node_arguments(value);
     switch (f->next++) {
     case OBJECT_ITEMS:
-        if (ptio_value_count(value)) {
+        if (may_have_items(value)) {
             out_json_key(false, "items");
             out_char('[');
             (void)push(t, (frame){.value = value, .work = ITEMS, .ending = CLOSE_ARRAY});

@@ -86,28 +86,42 @@ static ptio_status check_storages(checker *c, ptio_error *err)
     return status;
 }
 
+typedef struct tensor_checker {
+    checker *c;
+    ptio_error *err;
+    ptio_status status;
+} tensor_checker;
+
+/* The elements of one tensor that has rules for them: sparse, quantized per channel, nested. */
+static ptio_walk_next check_tensor(void *ctx, const ptio_visit *visit)
+{
+    tensor_checker *t = ctx;
+    const ptio_tensor *tensor = visit->value->seen == PTIO_KIND_TENSOR ? ptio_meaning(visit->value) : NULL;
+    if (!tensor || !tensor->extra || visit->again || visit->leaving)
+        return PTIO_WALK_ON;
+    ptio_heap heap;
+    ptio_heap_init(&heap, &t->c->ckpt->heap.hooks, t->c->ckpt->limits.heap_bytes);
+    ptio_error failure = {0};
+    ptio_status status = ptio_tensor_check_elements(tensor, &heap, &failure);
+    if (status != PTIO_OK) {
+        if (failure.offset == PTIO_NO_OFFSET && visit->value->type == PTIO_NODE_TYPE_REDUCED)
+            failure.offset = visit->value->count;
+        if (t->c->ckpt->parts)
+            (void)ptio_error_in_record(&failure, status, t->c->ckpt->parts->record);
+        t->status = failed(t->c, status, &failure, t->err);
+    }
+    return t->status == PTIO_OK ? PTIO_WALK_ON : PTIO_WALK_STOP;
+}
+
 static ptio_status check_tensors(checker *c, ptio_error *err)
 {
-    ptio_tensor_list *list;
+    tensor_checker t = {.c = c, .err = err};
+    ptio_walk_options options = {.struct_size = sizeof options, .memory = &c->ckpt->heap.hooks};
     ptio_error failure = {0};
-    ptio_status status = ptio_list_tensors(c->ckpt, NULL, &list, &failure);
-    if (status != PTIO_OK)
-        return failed(c, status, &failure, err);
-    ptio_heap heap;
-    ptio_heap_init(&heap, &c->ckpt->heap.hooks, c->ckpt->limits.heap_bytes);
-    for (size_t i = 0; i < ptio_tensor_list_count(list) && status == PTIO_OK; i++) {
-        const ptio_tensor_entry *entry = ptio_tensor_list_entry(list, i);
-        if (!entry->tensor->extra)
-            continue;
-        ptio_error one = {0};
-        status = ptio_tensor_check_elements(entry->tensor, &heap, &one);
-        if (status != PTIO_OK) {
-            (void)ptio_error_in_context(&one, status, entry->name);
-            status = failed(c, status, &one, err);
-        }
-    }
-    ptio_tensor_list_free(list);
-    return status;
+    ptio_status status = ptio_walk(c->ckpt->root, &options, check_tensor, &t, &failure);
+    if (t.status != PTIO_OK)
+        return t.status;
+    return status == PTIO_OK ? status : failed(c, status, &failure, err);
 }
 
 /* Which of the three a failing load is: unreadable where it is no checkpoint at all. */

@@ -68,6 +68,7 @@ struct ptio_loader {
     bool python2;             /* the whole stream was written by Python 2                                   */
     size_t next_object;       /* of the pickle's objects, the first that was not interpreted yet      */
     unsigned nesting;         /* of running ahead                                                     */
+    unsigned chained;         /* of types of types of tensors                                         */
 };
 
 /** The options of a caller that may know fewer fields than this library; the others are zero. NULL: all defaults. */
@@ -96,6 +97,9 @@ ptio_status ptio_loader_fetch_pickle(ptio_loader *loader, uint64_t offset, ptio_
  * Interpret all objects of a pickle: fill in `seen` and `meaning`. persistent_load and the context fields are set by the caller.
  */
 ptio_status ptio_interpret(ptio_loader *loader, ptio_pickle_part *part, ptio_error *err);
+
+/** Only its globals and persistent ids, before the rest: for streams whose storages come after the pickle that names them. */
+ptio_status ptio_interpret_ids(ptio_loader *loader, ptio_pickle_part *part, ptio_error *err);
 
 /** Look at what the checkpoint's source is, and load it by the function of its container. */
 ptio_status ptio_load_any(ptio_loader *loader, ptio_error *err);

@@ -62,6 +62,9 @@ const ptio_value *const *ptio_value_items(const ptio_value *value, size_t *count
 /** True of the bool True, or of a dict that holds key: True. */
 bool ptio_is_true(const ptio_value *value);
 
+/** The class of a reduced object: its callable, or an argument of copy_reg._reconstructor. */
+const ptio_value *ptio_reduced_class(const ptio_node_reduced *node);
+
 /** The name of the class that a callable is, as ptio_value_class() gives it. */
 ptio_text ptio_callable_class(const ptio_value *callable);
 

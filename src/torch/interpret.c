@@ -134,7 +134,8 @@ ptio_status ptio_interpret_node(ptio_loader *loader, const ptio_value *value, pt
     return status;
 }
 
-ptio_status ptio_interpret(ptio_loader *loader, ptio_pickle_part *part, ptio_error *err)
+/* Interpret the objects of a pickle: all of them, or only the globals and persistent ids. */
+static ptio_status interpret(ptio_loader *loader, ptio_pickle_part *part, bool only_ids, ptio_error *err)
 {
     ptio_loader outer = *loader;
     loader->part = part;
@@ -142,11 +143,24 @@ ptio_status ptio_interpret(ptio_loader *loader, ptio_pickle_part *part, ptio_err
     loader->map_python2 = part->graph.dialect.protocol < 3;
     loader->keep_python2 = part->graph.dialect.python2 || loader->python2;
     ptio_status status = PTIO_OK;
-    while (status == PTIO_OK && loader->next_object < part->graph.object_count)
-        status = ptio_interpret_made(loader, part->graph.objects[loader->next_object++], err);
+    while (status == PTIO_OK && loader->next_object < part->graph.object_count) {
+        const ptio_value *object = part->graph.objects[loader->next_object++];
+        if (!only_ids || object->type != PTIO_NODE_TYPE_REDUCED)
+            status = ptio_interpret_made(loader, object, err);
+    }
     loader->part = outer.part;
     loader->next_object = outer.next_object;
     loader->map_python2 = outer.map_python2;
     loader->keep_python2 = outer.keep_python2;
     return status;
+}
+
+ptio_status ptio_interpret_ids(ptio_loader *loader, ptio_pickle_part *part, ptio_error *err)
+{
+    return interpret(loader, part, true, err);
+}
+
+ptio_status ptio_interpret(ptio_loader *loader, ptio_pickle_part *part, ptio_error *err)
+{
+    return interpret(loader, part, false, err);
 }

@@ -328,9 +328,11 @@ static ptio_status run_stream(stream *s, const ptio_value **ret, ptio_error *err
     if (status == PTIO_OK)
         status = next_pickle(s, "data.pkl", &part, err);
     if (status == PTIO_OK)
-        status = ptio_interpret(loader, part, err);
+        status = ptio_interpret_ids(loader, part, err);
     if (status == PTIO_OK)
         status = index_storages(s, &table, err);
+    if (status == PTIO_OK)
+        status = ptio_interpret(loader, part, err); /* nested tensors read their sizes, so the storages must have their places */
     loader->persistent_load = outer_load;
     loader->persistent_context = outer_context;
     loader->swap = outer_swap;

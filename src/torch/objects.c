@@ -113,8 +113,9 @@ bool ptio_value_as_bytes(ptio_loader *loader, const ptio_value *value, ptio_text
 }
 
 /* copy_reg._reconstructor(cls, base, state): how Python 2 and protocols 0 and 1 make objects; the class is an argument. */
-static const ptio_value *class_of(const ptio_node_reduced *node, const ptio_global *global)
+const ptio_value *ptio_reduced_class(const ptio_node_reduced *node)
 {
+    const ptio_global *global = ptio_value_global(node->callable);
     if (global && global->handler == PTIO_HANDLER_RECONSTRUCTOR && ptio_argument_count(node))
         return ptio_argument(node, 0);
     return node->callable;
@@ -143,7 +144,7 @@ static const ptio_value *items_of(ptio_node_reduced *node, const ptio_global *gl
 
 static ptio_text class_name_of(const ptio_node_reduced *node, const ptio_global *global)
 {
-    ptio_text name = ptio_callable_class(class_of(node, global));
+    ptio_text name = ptio_callable_class(ptio_reduced_class(node));
     if (global && global->handler == PTIO_HANDLER_CLASS && ptio_text_is(global->name, "_compile") &&
         ptio_text_is(global->module, "re"))
         return global->result;
@@ -185,6 +186,13 @@ static ptio_status handle_lookup(ptio_loader *loader, ptio_node_reduced *node, c
     return ptio_means(node, PTIO_KIND_GLOBAL, found);
 }
 
+static bool is_dict_class(const ptio_value *value)
+{
+    const ptio_global *global = ptio_value_global(value);
+    return global && ptio_text_is(global->name, "dict") &&
+           (ptio_text_is(global->module, "builtins") || ptio_text_is(global->module, "__builtin__"));
+}
+
 ptio_status ptio_handle_object(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global, ptio_error *err)
 {
     if (global && (global->handler == PTIO_HANDLER_TYPE || global->handler == PTIO_HANDLER_GETATTR))
@@ -194,6 +202,10 @@ ptio_status ptio_handle_object(ptio_loader *loader, ptio_node_reduced *node, con
         return ptio_heap_fail(&loader->ckpt->heap, err, "an object");
     object->class_name = class_name_of(node, global);
     object->items = items_of(node, global);
+    /* copy_reg._reconstructor(cls, dict, {…}) */
+    if (global && global->handler == PTIO_HANDLER_RECONSTRUCTOR && is_dict_class(ptio_argument(node, 1)) &&
+        ptio_value_entries(ptio_argument(node, 2)))
+        return ptio_means(node, PTIO_KIND_DICT, ptio_value_entries(ptio_argument(node, 2)));
     /* What entries were set on, and nothing appended to, is a dict of its own class. */
     if (node->more && node->more->entries.head.count && !node->more->items.head.count && node->head.opcode != 'R')
         return ptio_means(node, PTIO_KIND_DICT, &node->more->entries);

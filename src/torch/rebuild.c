@@ -7,6 +7,8 @@
 
 #include "tensor/convert.h"
 
+#define MOST_CHAINED 8
+
 static ptio_status bad(ptio_loader *loader, const ptio_node_reduced *node, const ptio_global *global, ptio_error *err,
                        const char *what)
 {
@@ -65,19 +67,18 @@ static bool dtype_of(const ptio_value *value, ptio_dtype *ret)
     return true;
 }
 
-/* conj and neg bits: a dict of bools, or nothing. */
-static unsigned math_bits(const ptio_value *metadata)
+/* conj and neg bits: a dict of bools, or None. */
+static bool read_math_bits(const ptio_value *metadata, unsigned *flags)
 {
-    const ptio_node_dict *dict = metadata ? ptio_value_entries(metadata) : NULL;
-    unsigned flags = 0;
+    const ptio_node_dict *dict = ptio_value_entries(metadata);
     if (!dict)
-        return 0;
+        return metadata->type == PTIO_NODE_TYPE_NONE;
     size_t conj = ptio_dict_find_text(dict, PTIO_TEXT("conj")), neg = ptio_dict_find_text(dict, PTIO_TEXT("neg"));
     if (conj != SIZE_MAX && ptio_is_true(ptio_dict_value(dict, conj)))
-        flags |= PTIO_TENSOR_CONJ;
+        *flags |= PTIO_TENSOR_CONJ;
     if (neg != SIZE_MAX && ptio_is_true(ptio_dict_value(dict, neg)))
-        flags |= PTIO_TENSOR_NEG;
-    return flags;
+        *flags |= PTIO_TENSOR_NEG;
+    return true;
 }
 
 /* Elements of a dtype without a storage class of its own are little-endian in every file, and PyTorch never swaps them: on a big-endian
@@ -152,20 +153,31 @@ static ptio_status handle_strided(ptio_loader *loader, ptio_node_reduced *node, 
         return bad(loader, node, global, err, "requires_grad is no bool");
     if (requires_grad)
         spec.flags |= PTIO_TENSOR_REQUIRES_GRAD;
-    if (count > arity[version].metadata)
-        spec.flags |= math_bits(arguments[arity[version].metadata]);
-    if (version == 2)
+    if (count > arity[version].metadata && !read_math_bits(arguments[arity[version].metadata], &spec.flags))
+        return bad(loader, node, global, err, "the metadata is no dict");
+    if (version == 2 && spec.storage)
         settle_untyped(spec.storage, spec.dtype);
     return finish(loader, node, &spec, err);
+}
+
+/* Attributes: None, a dict, or (dict or None, dict of slots). */
+static bool is_state(const ptio_value *state)
+{
+    return state->type == PTIO_NODE_TYPE_NONE || state->seen == PTIO_KIND_DICT ||
+           (state->type == PTIO_NODE_TYPE_TUPLE && state->count == 2);
 }
 
 /* _rebuild_parameter(data, requires_grad, hooks), _rebuild_parameter_with_state(data, requires_grad, hooks, state) */
 static ptio_status handle_parameter(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global, ptio_error *err)
 {
-    bool requires_grad;
+    bool requires_grad, has_state = ptio_text_is(global->name, "_rebuild_parameter_with_state");
     const ptio_tensor *data = tensor_of(ptio_argument(node, 0));
+    if (ptio_argument_count(node) != (has_state ? 4u : 3u))
+        return bad(loader, node, global, err, "it was called with too few or too many arguments");
     if (!data || !read_bool(ptio_argument(node, 1), &requires_grad))
         return bad(loader, node, global, err, "the arguments are not a tensor and a bool");
+    if (has_state && !is_state(ptio_argument(node, 3)))
+        return bad(loader, node, global, err, "the state is neither a dict nor two of them");
     const ptio_tensor *parameter = ptio_tensor_with_flags(&loader->ckpt->arena, data,
                                                           PTIO_TENSOR_PARAMETER | (requires_grad ? PTIO_TENSOR_REQUIRES_GRAD : 0),
                                                           requires_grad ? 0 : PTIO_TENSOR_REQUIRES_GRAD);
@@ -321,7 +333,9 @@ static ptio_status handle_quantized(ptio_loader *loader, ptio_node_reduced *node
         return bad(loader, node, global, err, "the storage is of no quantized dtype");
     spec.extra = extra;
     bool requires_grad = false;
-    if (read_bool(arguments[5], &requires_grad) && requires_grad)
+    if (!read_bool(arguments[5], &requires_grad))
+        return bad(loader, node, global, err, "requires_grad is no bool");
+    if (requires_grad)
         spec.flags |= PTIO_TENSOR_REQUIRES_GRAD;
     return finish(loader, node, &spec, err);
 }
@@ -343,7 +357,9 @@ static ptio_status handle_storageless(ptio_loader *loader, ptio_node_reduced *no
         return bad(loader, node, global, err, "size and stride are no tuples of as many ints");
     if (!meta && !ptio_node_int64(ptio_argument(node, 4), &spec.storage_offset))
         return bad(loader, node, global, err, "the storage offset is no int of 64 bits");
-    if (read_bool(ptio_argument(node, meta ? 3 : 7), &requires_grad) && requires_grad)
+    if (!read_bool(ptio_argument(node, meta ? 3 : 7), &requires_grad))
+        return bad(loader, node, global, err, "requires_grad is no bool");
+    if (requires_grad)
         spec.flags |= PTIO_TENSOR_REQUIRES_GRAD;
     return finish(loader, node, &spec, err);
 }
@@ -407,7 +423,12 @@ static ptio_status handle_from_type(ptio_loader *loader, ptio_node_reduced *node
     inner->head = (ptio_value){PTIO_NODE_TYPE_REDUCED, PTIO_KIND_OBJECT, 0, 'R', node->head.count};
     inner->callable = ptio_argument(node, 0);
     inner->arguments = inner_arguments;
+    if (loader->chained == MOST_CHAINED)
+        return ptio_fail_node(loader, &node->head, PTIO_ERR_LIMIT, "limit.nesting", err,
+                              "a tensor is of a type of a type more than %d deep", MOST_CHAINED);
+    loader->chained++;
     ptio_status status = ptio_interpret_made(loader, &inner->head, err);
+    loader->chained--;
     if (status != PTIO_OK)
         return status;
     if (inner->head.seen != PTIO_KIND_TENSOR)

@@ -25,6 +25,14 @@ static const ptio_tensor *tensor_of(const ptio_value *value)
     return value && value->seen == PTIO_KIND_TENSOR ? ptio_meaning(value) : NULL;
 }
 
+/* A tensor cannot be made: say at which opcode. */
+static ptio_status locate(ptio_loader *loader, const ptio_node_reduced *node, ptio_status status, ptio_error *err)
+{
+    if (err && err->offset == PTIO_NO_OFFSET && !err->record[0])
+        err->offset = node->head.count;
+    return ptio_error_in_record(err, status, loader->part->record);
+}
+
 /* The composed tensor itself, of what its parts say. */
 static ptio_status compose(ptio_loader *loader, ptio_node_reduced *node, ptio_tensor_spec *spec,
                            const ptio_tensor_part_row *parts, size_t count, ptio_error *err)
@@ -41,9 +49,7 @@ static ptio_status compose(ptio_loader *loader, ptio_node_reduced *node, ptio_te
         status = ptio_tensor_check_parts(tensor, err);
     if (status == PTIO_OK)
         return ptio_means(node, PTIO_KIND_TENSOR, tensor);
-    if (err && err->offset == PTIO_NO_OFFSET && !err->record[0])
-        err->offset = node->head.count;
-    return ptio_error_in_record(err, status, loader->part->record);
+    return locate(loader, node, status, err);
 }
 
 static bool layout_of(const ptio_value *value, ptio_layout *ret)
@@ -110,6 +116,18 @@ static ptio_status read_elements(ptio_loader *loader, const ptio_tensor *tensor,
     return ptio_tensor_copy(tensor, PTIO_INT64, *ret, tensor->numel * sizeof(int64_t), err);
 }
 
+/* Components are told by storages, not by the pickle: all that the file holds pays for them, not the pickle alone. */
+static void extend_budget(ptio_loader *loader)
+{
+    ptio_checkpoint *ckpt = loader->ckpt;
+    uint64_t budget;
+    if (!ptio_mul_u64(ckpt->source ? ptio_source_size(ckpt->source) : 0, ckpt->limits.heap_per_byte, &budget) ||
+        !ptio_add_u64(budget, (uint64_t)1 << 20, &budget) || budget > ckpt->limits.heap_bytes)
+        budget = ckpt->limits.heap_bytes;
+    if (budget > ckpt->heap.limit)
+        ckpt->heap.limit = budget;
+}
+
 static const char *component_name(ptio_loader *loader, uint64_t index)
 {
     char name[24];
@@ -158,6 +176,7 @@ static ptio_status handle_nested(ptio_loader *loader, ptio_node_reduced *node, c
     size_t ndim = sizes->ndim == 2 ? (size_t)sizes->dims[1] : 0, offset_count = 0;
     int64_t *size_ints = NULL, *stride_ints = NULL, *offsets = NULL;
     ptio_status status = PTIO_OK;
+    extend_budget(loader);
     if (sizes->numel != strides->numel)
         status = PTIO_ERR_FORMAT;
     if (status == PTIO_OK)
@@ -177,7 +196,7 @@ static ptio_status handle_nested(ptio_loader *loader, ptio_node_reduced *node, c
     for (uint64_t i = 0; i < count && status == PTIO_OK; i++)
         status = component(loader, buffer, i, size_ints + i * ndim, stride_ints + i * ndim, ndim, offsets[i], &parts[i], err);
     if (status != PTIO_OK)
-        return ptio_error_in_record(err, status, loader->part->record);
+        return locate(loader, node, status, err);
     size_t used = (size_t)count;
     for (size_t i = 0; i < (sizes->ndim == 2 ? 4u : 1u); i++) { /* a nested tensor of nothing has sizes of no use */
         if (given[i])
@@ -208,6 +227,7 @@ static ptio_status handle_jagged(ptio_loader *loader, ptio_node_reduced *node, c
         return bad(loader, node, global, err, "the arguments are not a dict of values and offsets");
     size_t count = (size_t)offsets->dims[0] - 1, dim = (size_t)ragged_dim - 1;
     int64_t *starts, *sizes = NULL;
+    extend_budget(loader);
     ptio_status status = read_elements(loader, offsets, &starts, err);
     if (status == PTIO_OK && lengths)
         status = lengths->numel == count ? read_elements(loader, lengths, &sizes, err) : PTIO_ERR_FORMAT;
@@ -230,7 +250,7 @@ static ptio_status handle_jagged(ptio_loader *loader, ptio_node_reduced *node, c
     if (status != PTIO_OK && (!err || err->status == PTIO_OK))
         return bad(loader, node, global, err, "offsets and lengths do not fit the values");
     if (status != PTIO_OK)
-        return ptio_error_in_record(err, status, loader->part->record);
+        return locate(loader, node, status, err);
     size_t used = count;
     parts[used++] = (ptio_tensor_part_row){"values", values, values_value};
     parts[used++] = (ptio_tensor_part_row){"offsets", offsets, offsets_value};

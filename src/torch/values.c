@@ -215,7 +215,7 @@ static ptio_text tensor_class(const ptio_value *value)
 
 static ptio_text dict_class(const ptio_value *value)
 {
-    return value->type == PTIO_NODE_TYPE_REDUCED ? ptio_callable_class(PTIO_NODE(reduced, value)->callable)
+    return value->type == PTIO_NODE_TYPE_REDUCED ? ptio_callable_class(ptio_reduced_class(PTIO_NODE(reduced, value)))
                                                  : PTIO_TEXT("builtins.dict");
 }
 

@@ -114,6 +114,11 @@ static void judge_global(verdict *v, const ptio_value *value)
         refuse(v, "weights-only.blocked", value->count, message);
         return;
     }
+    if (ptio_text_is(global.module, "torch._dynamo.decorators") && ptio_text_is(global.name, "_DimRange")) {
+        ptio_report_add(v->report, PTIO_NOTE, "weights-only.import", v->part->record, value->count,
+                        "torch.nested and torch._dynamo must be imported before weights_only loads nested jagged tensors");
+        return;
+    }
     bool builtin = ptio_text_is(global.module, "builtins");
     (void)snprintf(
         message, sizeof message,

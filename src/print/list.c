@@ -94,79 +94,42 @@ static const path_key *index_key(lister *l, const path_key *parent, int64_t inde
     return key;
 }
 
-/* A growing text for keys that are no str or int: their repr, cut at a few hundred letters. */
+/* Bytes of a printed key, growing. */
 typedef struct key_text {
-    char bytes[400];
-    size_t size;
+    ptio_heap *heap;
+    char *bytes;
+    size_t size, capacity;
+    bool failed;
 } key_text;
 
-static void put(key_text *t, const char *text, size_t size)
+static int take_text(void *ctx, const char *text, size_t size)
 {
-    size_t room = sizeof t->bytes - t->size;
-    memcpy(t->bytes + t->size, text, size < room ? size : room);
-    t->size += size < room ? size : room;
+    key_text *t = ctx;
+    if (size > t->capacity - t->size) {
+        void *moved = ptio_heap_grow(t->heap, t->bytes, &t->capacity, t->size + size, 1);
+        t->failed = !moved;
+        if (!moved)
+            return 1;
+        t->bytes = moved;
+    }
+    memcpy(t->bytes + t->size, text, size);
+    t->size += size;
+    return 0;
 }
 
-static void put_simple(key_text *t, const ptio_value *value)
+/* Any other key: as Python prints it. */
+static const path_key *printed_key(lister *l, const path_key *parent, const ptio_value *key)
 {
-    char text[160];
-    int64_t number;
-    double real;
-    switch (value->seen) {
-    case PTIO_KIND_NONE: put(t, "None", 4); break;
-    case PTIO_KIND_BOOL: ptio_value_bool(value) ? put(t, "True", 4) : put(t, "False", 5); break;
-    case PTIO_KIND_INT:
-        if (ptio_value_int(value, &number))
-            put(t, text, (size_t)snprintf(text, sizeof text, "%" PRId64, number));
-        else
-            put(t, "int", 3);
-        break;
-    case PTIO_KIND_FLOAT:
-        (void)ptio_value_float(value, &real);
-        put(t, text, (size_t)snprintf(text, sizeof text, "%.17g", real));
-        break;
-    case PTIO_KIND_STR:
-        put(t, "'", 1);
-        put(t, ptio_value_str(value).bytes, ptio_value_str(value).size);
-        put(t, "'", 1);
-        break;
-    case PTIO_KIND_BYTES:
-        ptio_escape_into(text, sizeof text, ptio_value_bytes(value));
-        put(t, "b'", 2);
-        put(t, text, strlen(text));
-        put(t, "'", 1);
-        break;
-    default: {
-        ptio_text name = ptio_value_name(value);
-        if (!name.bytes)
-            name = ptio_value_class(value);
-        put(t, name.bytes, name.size);
-        break;
+    key_text text = {.heap = &l->list->heap};
+    ptio_print_options options = {.struct_size = sizeof options, .memory = &l->list->heap.hooks};
+    ptio_status status = ptio_print(key, &options, take_text, &text, NULL);
+    const path_key *made = NULL;
+    if (!text.failed && status != PTIO_ERR_MEMORY) {
+        ptio_text copy = ptio_arena_text(&l->list->arena, (ptio_text){text.bytes, text.size});
+        made = copy.bytes ? text_key(l, parent, copy) : NULL;
     }
-    }
-}
-
-/* The text of a key: of a tuple its items, one deep. */
-static const path_key *other_key(lister *l, const path_key *parent, const ptio_value *key)
-{
-    key_text text = {.size = 0};
-    bool tuple = key->seen == PTIO_KIND_TUPLE;
-    size_t count = ptio_value_count(key);
-    if (tuple || key->seen == PTIO_KIND_FROZENSET) {
-        put(&text, tuple ? "(" : "frozenset({", tuple ? 1 : 11);
-        for (size_t i = 0; i < count && text.size < sizeof text.bytes; i++) {
-            if (i)
-                put(&text, ", ", 2);
-            put_simple(&text, ptio_value_item(key, i));
-        }
-        if (tuple && count == 1)
-            put(&text, ",", 1);
-        put(&text, tuple ? ")" : "})", tuple ? 1 : 2);
-    } else {
-        put_simple(&text, key);
-    }
-    ptio_text copy = ptio_arena_text(&l->list->arena, (ptio_text){text.bytes, text.size});
-    return copy.bytes ? text_key(l, parent, copy) : NULL;
+    ptio_heap_free(text.heap, text.bytes, text.capacity);
+    return made;
 }
 
 static const path_key *entry_key(lister *l, const path_key *parent, const ptio_value *key)
@@ -176,7 +139,7 @@ static const path_key *entry_key(lister *l, const path_key *parent, const ptio_v
         return text_key(l, parent, ptio_value_str(key));
     if (key->seen == PTIO_KIND_INT && ptio_value_int(key, &number))
         return index_key(l, parent, number);
-    return other_key(l, parent, key);
+    return printed_key(l, parent, key);
 }
 
 /* ---- entries ---- */
@@ -248,7 +211,7 @@ static bool add_tensor(lister *l, const path_key *path, const ptio_value *value,
         if ((tensor->layout == PTIO_NESTED || tensor->layout == PTIO_JAGGED) && !component)
             continue; /* what the components were made of */
         const path_key *key = text_key(l, path, ptio_text_of(part->name));
-        if (!key || !append(l, key, part->value, part->tensor, detached))
+        if (!key || !append(l, key, part->value, part->tensor, true))
             return false;
     }
     return true;
