@@ -307,22 +307,33 @@ static inline void expect_shape(const ptio_value *value, size_t ndim, const int6
 
 /* ---- failing memory ---- */
 
-/* Load, list, read all storages. */
+typedef struct reading {
+    ptio_status status;
+    ptio_error *err;
+} reading;
+
+static inline ptio_walk_next read_visited(void *ctx, const ptio_visit *visit)
+{
+    reading *r = ctx;
+    const ptio_storage *storage = ptio_value_storage(visit->value);
+    const void *data;
+    if (storage && !visit->again && !visit->leaving)
+        r->status = ptio_storage_data(storage, &data, r->err);
+    return r->status == PTIO_OK ? PTIO_WALK_ON : PTIO_WALK_STOP;
+}
+
+/* Load, walk, read all storages. */
 static inline ptio_status load_and_use(const char *path, const ptio_memory *memory, ptio_error *err)
 {
     ptio_load_options options = {PTIO_LOAD_OPTIONS, .memory = memory};
+    ptio_walk_options walk = {.struct_size = sizeof walk, .memory = memory};
     ptio_checkpoint *ckpt = NULL;
-    ptio_tensor_list *list = NULL;
+    reading r = {.status = PTIO_OK, .err = err};
     ptio_status status = ptio_load(path, &options, &ckpt, err);
     if (status == PTIO_OK)
-        status = ptio_list_tensors(ckpt, NULL, &list, err);
-    for (size_t i = 0; status == PTIO_OK && i < ptio_tensor_list_count(list); i++) {
-        const void *data;
-        status = ptio_storage_data(ptio_tensor_storage(ptio_tensor_list_entry(list, i)->tensor), &data, err);
-    }
-    ptio_tensor_list_free(list);
+        status = ptio_walk(ptio_root(ckpt), &walk, read_visited, &r, err);
     ptio_checkpoint_free(ckpt);
-    return status;
+    return r.status != PTIO_OK ? r.status : status;
 }
 
 /* The n-th allocation fails, n = 0, 1, 2, ... until none does: a clean failure and nothing kept at each. */
