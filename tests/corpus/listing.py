@@ -89,6 +89,8 @@ class Lister(object):
                 self.node(item, path + (ANY,))
         elif kind == "dict":
             for key, value in node["v"]:
+                if key["t"] == "tensor":
+                    self.tensors[key["id"]] = key  # not listed, but it may be met again
                 self.node(value, path + (key_of(key),))
         elif kind == "generator":
             self.node(node["state"], path + ("state",))
@@ -117,15 +119,25 @@ def same_path(truth, found):
     return len(truth) == len(found) and all(a is ANY or (a == b and type(a) is type(b)) for a, b in zip(truth, found))
 
 
+def without_order(line):
+    """Sorts lines of the truth and lines that were found alike: by what both spell."""
+    ends = [str(key) for key in (line["path"][:1] + line["path"][-1:]) if key is not ANY]
+    return len(line["path"]), ends, str(line["shape"]), line["sha256"] or ""
+
+
 def joined(path):
     return ".".join(str(x) for x in path)
 
 
-def difference(tree, found, any_order=False):
-    """None, or how the lines that `ptio ls` printed differ from the tree, as text."""
+def difference(tree, found, any_order=False, unlisted=()):
+    """None, or how the lines that `ptio ls` printed differ from the tree, as text. Names in `unlisted` must be missing."""
     lines = expected(tree)
+    idle = set(unlisted) - {joined(line["path"]) for line in lines} | set(unlisted) & {line["name"] for line in found}
+    if idle:
+        return "%s is listed: take the row out of exceptions.json" % sorted(idle)[0]
+    lines = [line for line in lines if joined(line["path"]) not in unlisted]
     if any_order:
-        lines, found = (sorted(x, key=lambda line: joined(line["path"])) for x in (lines, found))
+        lines, found = sorted(lines, key=without_order), sorted(found, key=without_order)
     if len(lines) != len(found):
         missing = [joined(x["path"]) for x in lines if not any(same_path(x["path"], y["path"]) for y in found)]
         beyond = [joined(y["path"]) for y in found if not any(same_path(x["path"], y["path"]) for x in lines)]

@@ -12,8 +12,8 @@ GLOB is matched with names such as 2.13.0/views.pt or extra/dcp/two_ranks. For e
     opens   a truth without a tree: the file opens all the same
     names   a file that is no checkpoint is refused with exit code 2, and the message says what it is (refused.json)
 
-exceptions.json names the places that only running a class can tell: at each the trees may differ, and must differ, or the row is
-a failure itself. Prints the first difference of each check that failed, then `N passed, N failed`.
+exceptions.json names, with the reason, the places that only running a class or only another release can tell ("at": of the tree;
+"unlisted": names that `ls` has not). There the truth and ptio must differ: a row that nothing needs any more is a failure itself. Prints the first difference of each check that failed, then `N passed, N failed`.
 
 Needs nothing but Python.
 """
@@ -49,13 +49,19 @@ class Failure(Exception):
 
 
 class Excusing(same.Matcher):
-    """Compares trees, but for the places in `excused`, and remembers which of these did differ."""
+    """Compares trees, but for the places in `excused`, and remembers which of these did differ.
+
+    A place is a node, such as tree.v[0]; a property of one, such as tree.v[0].dtype; or the state of an object, such as tree.state, in
+    which either side may then have entries that the other has not. They are named as same.py names them.
+    """
 
     def __init__(self, excused):
         same.Matcher.__init__(self)
         self.excused, self.differed = set(excused), set()
 
     def node(self, truth, found, where):
+        if self.excused and isinstance(found, dict):
+            truth = self.with_excused_properties(truth, found, where)
         if where not in self.excused:
             return same.Matcher.node(self, truth, found, where)
         before = dict(self.forward), dict(self.backward)
@@ -64,6 +70,23 @@ class Excusing(same.Matcher):
         except same.Different:
             self.forward, self.backward = before
             self.differed.add(where)
+
+    def entries(self, a, b, where, any_order):
+        if where in self.excused and len(a) != len(b):
+            self.differed.add(where)
+            keys = {same.key_text(x) for x in a} & {same.key_text(x) for x in b}
+            a, b = ([x for x in entries if same.key_text(x) in keys] for entries in (a, b))
+        same.Matcher.entries(self, a, b, where, any_order)
+
+    def with_excused_properties(self, truth, found, where):
+        for key in set(truth) | set(found):
+            place = "%s.%s" % (where, key)
+            if place in self.excused and not isinstance(found.get(key), dict) and truth.get(key) != found.get(key, self):
+                self.differed.add(place)
+                truth = {k: v for k, v in truth.items() if k != key}
+                if key in found:
+                    truth[key] = found[key]
+        return truth
 
 
 def tree_difference(truth, found, excused=()):
@@ -142,7 +165,13 @@ def all_files(pattern):
 
 
 def row_for(table, name):
+    """The entry of refused.json for a file, or None."""
     return table.get(name, next((v for k, v in table.items() if "*" in k and fnmatch.fnmatch(name, k)), None))
+
+
+def rows_of(rows, file):
+    """The rows of exceptions.json for a file."""
+    return [row for row in rows if any(fnmatch.fnmatch(file.name, pattern) for pattern in row["files"])]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -150,26 +179,19 @@ def row_for(table, name):
 
 
 def check_tree(ptio, file, excused):
+    """Compare the trees, but for what exceptions.json excuses."""
     return tree_difference(file.truth["tree"], ptio.tree(file.operand), excused)
 
 
-def check_ls(ptio, file):
-    return listing.difference(file.truth["tree"], ptio.ls(file.operand), any_order="py27" in file.group)
-
-
-def state_of_script(tree):
-    """Names and tensors of a TorchScript module: its state_dict, or {"parameters": , "buffers": }."""
-    if "state_dict" in tree:
-        return tree["state_dict"]["v"]
-    return [entry for _, part in tree["v"] for entry in part["v"]]
+def check_ls(ptio, file, unlisted):
+    return listing.difference(file.truth["tree"], ptio.ls(file.operand), "py27" in file.group, unlisted)
 
 
 def check_script(ptio, file):
-    """A TorchScript archive is told as the data that it holds: all of its parameters and buffers are among that, by name."""
+    """The truth of a TorchScript archive is {"parameters": , "buffers": }: all of these are in the file, by name."""
     found = {line["name"]: line for line in ptio.ls(file.operand)}
     ptio.tree(file.operand)
-    for key, tensor in state_of_script(file.truth["tree"]):
-        name = key["v"]
+    for name, tensor in ((key["v"], tensor) for _, part in file.truth["tree"]["v"] for key, tensor in part["v"]):
         if name not in found:
             return "ls: %s is missing" % name
         for what in ("dtype", "shape", "sha256"):
@@ -243,19 +265,20 @@ def brief_findings(result):
     return "; ".join(f["message"] for f in result.get("findings", ()) if f.get("severity") != "note")[:300]
 
 
-def checks_of(ptio, file, refused, exceptions):
+def checks_of(ptio, file, refused, rows):
     """Names and calls of all checks that a file takes."""
+    excused, unlisted = ([place for row in rows for place in row.get(key, ())] for key in ("at", "unlisted"))
     row, tree = row_for(refused, file.name), "tree" in file.truth
     opens = row is None or row.startswith("OPENS")
     if not opens:
         yield "names", lambda: check_refused(ptio, file, row)
     elif not tree:
         yield "opens", lambda: check_opens(ptio, file)
-    elif file.truth["tree"].get("cls") == "torch.jit._script.RecursiveScriptModule" or file.truth.get("tree_of", "").endswith("torch.jit.load"):
+    elif file.truth.get("tree_of", "").endswith("torch.jit.load"):
         yield "script", lambda: check_script(ptio, file)
     else:
-        yield "tree", lambda: check_tree(ptio, file, exceptions)
-        yield "ls", lambda: check_ls(ptio, file)
+        yield "tree", lambda: check_tree(ptio, file, excused)
+        yield "ls", lambda: check_ls(ptio, file, unlisted)
     if "offsets" in file.truth:
         yield "offsets", lambda: check_offsets(ptio, file)
     if "endianness" in file.truth and opens:
@@ -266,13 +289,13 @@ def checks_of(ptio, file, refused, exceptions):
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def run_file(ptio, file, refused, exceptions):
+def run_file(ptio, file, refused, rows):
     """Results of all checks of a file: (name of the check, difference or None)."""
     damage = file.damage()
     if damage:
         return [("corpus", damage)]
     results = []
-    for name, check in checks_of(ptio, file, refused, exceptions):
+    for name, check in checks_of(ptio, file, refused, rows):
         try:
             results.append((name, check()))
         except (Failure, ValueError, KeyError, TypeError, subprocess.TimeoutExpired) as e:
@@ -294,14 +317,13 @@ def main():
     files = list(all_files(options.only))
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        excused = [[row["at"] for row in rows if fnmatch.fnmatch(file.name, row["file"])] for file in files]
-        for file, results in zip(files, pool.map(lambda x: run_file(ptio, x[0], refused, x[1]), zip(files, excused))):
+        for file, results in zip(files, pool.map(lambda file: run_file(ptio, file, refused, rows_of(rows, file)), files)):
             for name, problem in results:
                 passed, failed = passed + (problem is None), failed + (problem is not None)
                 if problem is not None or options.v:
                     print("%s: %s: %s" % (file.name, name, "passed" if problem is None else problem), flush=True)
     names = [file.name for file in files]
-    for pattern in list(refused)[1:] + [row["file"] for row in rows]:
+    for pattern in list(refused)[1:] + [pattern for row in rows for pattern in row["files"]]:
         if options.only == "*" and not any(fnmatch.fnmatch(name, pattern) for name in names):
             print("%s: a row without a file" % pattern)
             failed += 1
