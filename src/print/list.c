@@ -2,8 +2,8 @@
  * The list of all tensors in a value, in order, each with its path. Made by its own loop, not by ptio_walk(): a state dict of
  * twenty thousand tensors must cost no more than a look at each.
  *
- * A path is a chain of keys from the leaf up, so that all children of one dict share its path. The text of a key is the end of the joined
- * name, and the name of a tensor in the outermost dict is the key itself, not a copy.
+ * A path is a chain of keys from the leaf up, so that all children of one dict share its path. Names are joined only where there is a
+ * tensor, since a path may be a million keys long; the name of a tensor in the outermost dict is the key itself, not a copy.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,11 +13,12 @@
 #include "torch/seen.h"
 
 typedef struct path_key {
-    const struct path_key *parent; /* NULL: the root                                  */
-    ptio_text name;                /* of all keys, joined; ends with that of this one */
+    const struct path_key *parent; /* NULL: the root                                           */
+    const char *text;              /* of this key                                              */
+    const char *name;              /* of all keys, joined; made when a tensor needs it         */
     int64_t index;
-    uint32_t size;       /* of this key's text                              */
-    uint32_t count : 31; /* keys from the root                              */
+    uint32_t text_size, name_size;
+    uint32_t count : 31; /* keys from the root                                       */
     uint32_t is_index : 1;
 } path_key;
 
@@ -55,20 +56,48 @@ typedef struct lister {
 
 /* ---- keys ---- */
 
-static bool join(lister *l, path_key *key, ptio_text text)
+/* Join the keys of a path: the part that its parents share is made once. */
+static bool join(lister *l, path_key *key)
 {
-    if (!key->parent || !key->parent->name.bytes) {
-        key->name = text;
+    if (key->name)
+        return true;
+    const path_key *parent = key->parent;
+    if (!parent) {
+        key->name = key->text;
+        key->name_size = key->text_size;
         return true;
     }
-    ptio_text before = key->parent->name;
-    char *name = ptio_arena_alloc(&l->list->arena, before.size + 1 + text.size);
+    size_t size = key->text_size;
+    const path_key *known = parent;
+    for (; known && !known->name; known = known->parent)
+        size += known->text_size + 1u;
+    size += known ? known->name_size + 1u : 0;
+    char *name = size < UINT32_MAX ? ptio_arena_alloc(&l->list->arena, size + 1) : NULL;
     if (!name)
         return false;
-    memcpy(name, before.bytes, before.size);
-    name[before.size] = '.';
-    memcpy(name + before.size + 1, text.bytes, text.size);
-    key->name = (ptio_text){name, before.size + 1 + text.size};
+    char *end = name + size;
+    *end = '\0';
+    for (const path_key *part = key; part; part = part->parent) {
+        const char *text = part->name ? part->name : part->text;
+        size_t length = part->name ? part->name_size : part->text_size;
+        end -= length;
+        memcpy(end, text, length);
+        if (end == name)
+            break;
+        *--end = '.';
+    }
+    key->name = name;
+    key->name_size = (uint32_t)size;
+    return true;
+}
+
+/* The name of a tensor's path. That of its parent is kept, for the tensors beside it. */
+static bool name_of(lister *l, const path_key *path, ptio_text *ret)
+{
+    path_key *key = (path_key *)(uintptr_t)path; /* the list owns its keys */
+    if (key && ((key->parent && !join(l, (path_key *)(uintptr_t)key->parent)) || !join(l, key)))
+        return false;
+    *ret = key ? (ptio_text){key->name, key->name_size} : PTIO_TEXT("");
     return true;
 }
 
@@ -77,8 +106,11 @@ static const path_key *text_key(lister *l, const path_key *parent, ptio_text tex
     path_key *key = ptio_arena_alloc(&l->list->arena, sizeof *key);
     if (!key)
         return NULL;
-    *key = (path_key){.parent = parent, .size = (uint32_t)text.size, .count = parent ? parent->count + 1u : 1};
-    return join(l, key, text) ? key : NULL;
+    if (text.size >= UINT32_MAX)
+        return NULL;
+    *key = (path_key){
+        .parent = parent, .text = text.bytes, .text_size = (uint32_t)text.size, .count = parent ? parent->count + 1u : 1};
+    return key;
 }
 
 static const path_key *index_key(lister *l, const path_key *parent, int64_t index)
@@ -188,13 +220,12 @@ static bool append(lister *l, const path_key *path, const ptio_value *value, con
         list->paths = paths;
     }
     ptio_tensor_entry *entry = &list->entries[list->count];
-    *entry = (ptio_tensor_entry){.name = path ? path->name : PTIO_TEXT(""),
-                                 .tensor = tensor,
+    *entry = (ptio_tensor_entry){.tensor = tensor,
                                  .value = value,
                                  .requires_grad = !detached && (tensor->flags & PTIO_TENSOR_REQUIRES_GRAD),
                                  .path_count = path ? path->count : 0};
     list->paths[list->count] = path;
-    if (!number_storage(l, tensor->storage, &entry->storage) || !count_tensor(l, tensor))
+    if (!name_of(l, path, &entry->name) || !number_storage(l, tensor->storage, &entry->storage) || !count_tensor(l, tensor))
         return false;
     list->count++;
     return true;
@@ -407,8 +438,7 @@ ptio_path_key ptio_tensor_list_path(const ptio_tensor_list *list, size_t entry, 
         key = key->parent;
     if (!key || key->count != index + 1)
         return (ptio_path_key){0};
-    return (ptio_path_key){
-        .is_index = key->is_index, .index = key->index, .text = {key->name.bytes + (key->name.size - key->size), key->size}};
+    return (ptio_path_key){.is_index = key->is_index, .index = key->index, .text = {key->text, key->text_size}};
 }
 
 ptio_tensor_totals ptio_tensor_list_totals(const ptio_tensor_list *list)
