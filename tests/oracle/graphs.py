@@ -104,7 +104,7 @@ class Maker(object):
     def numpy_value(self):
         scalar = np.dtype(self.r.choice(NUMPY[:12] + ["<M8[D]", "<m8[s]"]))
         return self.one_of(self.array, self.array, lambda: np.frombuffer(self.r.randbytes(scalar.itemsize) if scalar.kind != "b" else b"\x01", dtype=scalar)[0],
-                           lambda: np.dtype(self.r.choice(NUMPY)), lambda: np.str_(self.r.choice(("", "s", "\xe9"))), lambda: np.bytes_(b"ab"))
+                           lambda: np.dtype(self.r.choice(NUMPY)), lambda: np.str_(self.r.choice(("s", "\xe9t"))), lambda: np.bytes_(b"ab"))
 
     # ----- tensors
 
@@ -247,7 +247,8 @@ class Maker(object):
     def dict_(self):
         made = self.r.choice((dict, dict, collections.OrderedDict, lambda: collections.defaultdict(self.r.choice((list, int, None))), zoo.MyDict))()
         self.made.append(made)
-        for _ in range(self.r.choice((0, 1, 3, 6))):
+        least = type(made) is zoo.MyDict  # only its class tells that an empty one is a dict
+        for _ in range(max(self.r.choice((0, 1, 3, 6)), least)):
             made[self.key()] = self.value()
         if type(made) is collections.OrderedDict and self.r.random() < 0.3:
             made.note = self.value()
@@ -261,7 +262,7 @@ class Maker(object):
         return self.one_of(
             self.list_, self.list_, self.dict_, self.dict_, self.dict_, lambda: tuple(self.items()), lambda: tuple(self.value() for _ in range(self.r.randrange(5))),
             lambda: set(self.members()), lambda: frozenset(self.members()), lambda: bytearray(self.octets()), lambda: collections.deque(self.items()),
-            lambda: collections.deque([self.value()], maxlen=3), lambda: collections.Counter(self.text() for _ in range(3)), lambda: zoo.MyList(self.items()))
+            lambda: collections.deque([self.value()], maxlen=3), lambda: collections.Counter(self.text() for _ in range(3)), lambda: zoo.MyList([self.value()]))
 
     def value(self):
         if self.made and self.r.random() < 0.15:

@@ -35,6 +35,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [HERE, os.path.join(TESTS, "corpus"), os.path.join(TESTS, "data", "corpus")]
 
 import torch  # noqa: E402
+import torch._dynamo  # noqa: E402,F401  weights_only takes jagged tensors only where it was imported
 import torch.serialization  # noqa: E402
 import torch.utils.serialization  # noqa: E402,F401
 
