@@ -1,7 +1,7 @@
 /*
  * A .npz file: a zip archive of .npy files, which comes out as a dict of arrays by their names without .npy.
  *
- * The elements of a record that is stored are a view where the source is in memory; others are inflated at once.
+ * The elements of a record that is stored are a view where the file is mapped; others are read at once, and their CRC compared.
  */
 #include "torch/npy.h"
 
@@ -31,7 +31,8 @@ static ptio_status fetch_record(ptio_checkpoint *ckpt, size_t record, ptio_text 
         status = ptio_archive_locate(ckpt->archive, record, &offset, err);
     if (status != PTIO_OK)
         return status;
-    const uint8_t *view = entry->method == 0 ? ptio_source_view(ckpt->source, offset, entry->size) : NULL;
+    bool mapped = entry->method == 0 && ptio_source_is_mapped(ckpt->source);
+    const uint8_t *view = mapped ? ptio_source_view(ckpt->source, offset, entry->size) : NULL;
     if (view) {
         *ret = (ptio_text){(const char *)view, (size_t)entry->size};
         return PTIO_OK;

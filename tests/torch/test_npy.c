@@ -84,6 +84,15 @@ static void archive_that_lies(void **state)
     refused_made(zip_end(&z), PTIO_ERR_FORMAT, "npy.magic");
 }
 
+/* A byte of an array that changed is found by the checksum of its record. */
+static void archive_with_damage(void **state)
+{
+    (void)state;
+    bytes b = read_bytes(EXTRA "pickles/arrays.npz");
+    replace(&b, "\0\0\x80?\0\0\x80?\0\0\x80?\0\0\x80?", "\0\0\x80?\0\0\x80?\0\0\x81?\0\0\x80?", 16, 1);
+    refused_made(b, PTIO_ERR_FORMAT, "zip.crc");
+}
+
 /* Names as numpy.lib.format reads them and str() shows them, by NumPy 2.2. */
 static void headers(void **state)
 {
@@ -267,10 +276,17 @@ static void failing_memory(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(files_of_numpy),    cmocka_unit_test(mapped),        cmocka_unit_test(archives),
-        cmocka_unit_test(archive_that_lies), cmocka_unit_test(headers),       cmocka_unit_test(headers_that_lie),
-        cmocka_unit_test(later_versions),    cmocka_unit_test(every_prefix),  cmocka_unit_test(bytes_behind),
-        cmocka_unit_test(arrays_of_objects), cmocka_unit_test(failing_memory)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(files_of_numpy),
+                                              cmocka_unit_test(mapped),
+                                              cmocka_unit_test(archives),
+                                              cmocka_unit_test(archive_that_lies),
+                                              cmocka_unit_test(archive_with_damage),
+                                              cmocka_unit_test(headers),
+                                              cmocka_unit_test(headers_that_lie),
+                                              cmocka_unit_test(later_versions),
+                                              cmocka_unit_test(every_prefix),
+                                              cmocka_unit_test(bytes_behind),
+                                              cmocka_unit_test(arrays_of_objects),
+                                              cmocka_unit_test(failing_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
