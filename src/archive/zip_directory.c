@@ -190,8 +190,16 @@ static inline ptio_status parse_entry(const ptio_archive *archive, ptio_cursor *
     return status;
 }
 
-static ptio_status same_name(const ptio_archive *archive, size_t index, size_t other, uint64_t at, ptio_error *err)
+/* Where the directory's header of a record is, in the source. */
+static uint64_t header_of(const ptio_archive *archive, size_t index)
 {
+    const char *directory = (const char *)archive->block + (archive->block_size - (size_t)archive->directory_size);
+    return archive->directory_offset + (uint64_t)(archive->entries[index].name - directory) - HEADER;
+}
+
+static ptio_status same_name(const ptio_archive *archive, size_t index, size_t other, ptio_error *err)
+{
+    uint64_t at = header_of(archive, index);
     ptio_text name = ptio_archive_name(archive, index), first = ptio_archive_name(archive, other);
     if (ptio_text_equal(name, first))
         return ptio_fail(err, PTIO_ERR_AMBIGUOUS, "zip.duplicate", at, "two records are called '%s'", ptio_quote(name).text);
@@ -199,13 +207,6 @@ static ptio_status same_name(const ptio_archive *archive, size_t index, size_t o
     return ptio_fail(err, PTIO_ERR_AMBIGUOUS, slashes ? "zip.slash-twin" : "zip.case-twin", at,
                      "'%s' and another record are one to readers for which %s", ptio_quote(name).text,
                      slashes ? "a backslash is a slash" : "upper and lower case are the same");
-}
-
-/* Where the directory's header of a record is, in the source. */
-static uint64_t header_of(const ptio_archive *archive, size_t index)
-{
-    const char *directory = (const char *)archive->block + (archive->block_size - (size_t)archive->directory_size);
-    return archive->directory_offset + (uint64_t)(archive->entries[index].name - directory) - HEADER;
 }
 
 /* The prefix of the storages' names, as the first record has it. Other names are looked at one by one. */
@@ -277,7 +278,7 @@ static ptio_status parse_directory(ptio_archive *archive, const uint8_t *bytes, 
         named--;
         size_t other = ptio_table_insert(archive, i);
         if (other != SIZE_MAX)
-            status = same_name(archive, i, other, header_of(archive, i), err);
+            status = i > other ? same_name(archive, i, other, err) : same_name(archive, other, i, err);
     }
     return status;
 }
