@@ -214,10 +214,10 @@ bool ptio_looks_like_pickle(const uint8_t *bytes, size_t size, bool is_whole)
         uint8_t op = ptio_cursor_u8(&s.c);
         if (s.c.ok && op == '.')
             return s.height == 1 && n >= 1;
-        if (!s.c.ok || !step(&s, op))
-            return !s.c.ok && n >= 2 && !is_whole;
-        if (!s.c.ok)
-            return n >= 2 || (n >= 1 && !is_whole);
+        if (s.c.ok && !step(&s, op))
+            return false;
+        if (!s.c.ok) /* the sample ends, or the file was cut off: what there was made sense */
+            return n >= (is_whole ? 3u : 1u);
     }
     return true;
 }
