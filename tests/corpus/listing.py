@@ -21,7 +21,7 @@ def text_of_key(node):
     if kind == "float":
         return node["v"]
     if kind == "str" and "v" in node:
-        return "'%s'" % node["v"]
+        return repr(node["v"])
     if kind == "bytes" and "hex" in node:
         return repr(bytes.fromhex(node["hex"]))
     if kind in ("dtype", "device", "layout", "global"):
