@@ -56,6 +56,10 @@ void ptio_storage_pool_free(ptio_storage_pool *pool)
 ptio_status ptio_storage_pool_location(ptio_storage_pool *pool, ptio_text tag, uint16_t *ret, ptio_error *err)
 {
     uint32_t i = 0;
+    /* Most often it is the very text of the storage before. */
+    if (pool->newest && pool->newest->location < pool->location_count &&
+        pool->locations[pool->newest->location].bytes == tag.bytes)
+        i = pool->newest->location;
     while (i < pool->location_count && !ptio_text_equal(pool->locations[i], tag))
         i++;
     if (i == PTIO_MOST_LOCATIONS)

@@ -62,6 +62,7 @@ struct ptio_loader {
     ptio_persistent_load persistent_load;
     void *persistent_context;
     ptio_storage **by_record; /* zip: the storage of each record                                      */
+    size_t next_record;       /* zip: the record behind that of the last storage                       */
     bool swap;                /* storages are in the other byte order                                 */
     bool map_python2;         /* names of globals: protocol below 3                                   */
     bool keep_python2;        /* written by Python 2: classes keep its names                          */

@@ -49,8 +49,8 @@ static inline const ptio_value *ptio_state(const ptio_node_reduced *node, size_t
 
 /* Reading Python values out of nodes. */
 
-/** The bytes of a bytes or bytearray value however it was pickled, interpreted if need be. False where it is none. */
-bool ptio_value_as_bytes(ptio_loader *loader, const ptio_value *value, ptio_text *ret);
+/** The bytes of a bytes or bytearray value however it was pickled; it was interpreted. False where it is none. */
+bool ptio_value_as_bytes(const ptio_value *value, ptio_text *ret);
 
 /** A tuple, list or size of ints as an array in the arena, with `extra` places more. A status of PTIO_ERR_FORMAT is for the caller to word. */
 ptio_status ptio_value_as_ints(ptio_loader *loader, const ptio_value *value, size_t extra, int64_t **ret, size_t *count,

@@ -147,9 +147,16 @@ static void put_quoted(writer *w, ptio_text text)
 {
     char escaped[256];
     ptio_escape_into(escaped, sizeof escaped, text);
-    put(w, PTIO_TEXT("'"));
-    put(w, ptio_text_of(escaped));
-    put(w, PTIO_TEXT("'"));
+    /* As repr() does: double quotes only where there are single ones in it, and no double ones. */
+    bool double_quoted = strchr(escaped, '\'') && !strchr(escaped, '"');
+    ptio_text quote = double_quoted ? PTIO_TEXT("\"") : PTIO_TEXT("'");
+    put(w, quote);
+    for (const char *at = escaped; *at; at++) {
+        if (*at == '\'' && !double_quoted)
+            put(w, PTIO_TEXT("\\"));
+        put(w, (ptio_text){at, 1});
+    }
+    put(w, quote);
 }
 
 /* One field: name, (dtype, offset[, title]). */
@@ -223,27 +230,30 @@ static ptio_status structured(ptio_loader *loader, const ptio_node_reduced *node
 }
 
 /* "[D]" or "[25us]" of the metadata (None, (unit, count, 1, 1)) of times. */
-static void time_unit(ptio_loader *loader, const ptio_value *metadata, char *out, size_t size)
+static ptio_status time_unit(ptio_loader *loader, const ptio_value *metadata, char *out, size_t size, ptio_error *err)
 {
-    out[0] = '\0';
     size_t count, parts;
     const ptio_value *const *items = ptio_value_items(metadata, &count);
     const ptio_value *const *unit = items && count == 2 ? ptio_value_items(items[1], &parts) : NULL;
     ptio_text name;
     int64_t step;
     if (!unit || parts < 2 || !ptio_node_int64(unit[1], &step))
-        return;
-    if (!ptio_value_as_bytes(loader, unit[0], &name)) {
+        return PTIO_OK;
+    ptio_status status = ptio_interpret_node(loader, unit[0], err);
+    if (status != PTIO_OK)
+        return status;
+    if (!ptio_value_as_bytes(unit[0], &name)) {
         if (unit[0]->type != PTIO_NODE_TYPE_STR)
-            return;
+            return PTIO_OK;
         name = ptio_node_text_of(unit[0]);
     }
     if (name.size > 8 || ptio_text_is(name, "generic"))
-        return;
+        return PTIO_OK;
     if (step == 1)
         (void)snprintf(out, size, "[%.*s]", (int)name.size, name.bytes);
     else
         (void)snprintf(out, size, "[%" PRId64 "%.*s]", step, (int)name.size, name.bytes);
+    return PTIO_OK;
 }
 
 static ptio_status handle_dtype(ptio_loader *loader, ptio_node_reduced *node, ptio_error *err)
@@ -266,10 +276,11 @@ static ptio_status handle_dtype(ptio_loader *loader, ptio_node_reduced *node, pt
     ptio_npdtype *dtype = PTIO_NEW(&loader->ckpt->arena, ptio_npdtype, 1);
     if (!dtype)
         return ptio_heap_fail(&loader->ckpt->heap, err, "a NumPy dtype");
-    if (state && count >= 9)
-        time_unit(loader, state[8], unit, sizeof unit);
+    ptio_status status = PTIO_OK;
+    if (state && count >= 9 && (status = time_unit(loader, state[8], unit, sizeof unit, err)) != PTIO_OK)
+        return status;
     char kind = code.bytes[0];
-    ptio_status status = fill_dtype(loader, order, kind, number, unit, dtype, err);
+    status = fill_dtype(loader, order, kind, number, unit, dtype, err);
     if (status == PTIO_ERR_FORMAT && (!err || err->status == PTIO_OK))
         return bad(loader, &node->head, err, "an element of a dtype has too many bytes");
     if (status == PTIO_OK && state && kind == 'V' && state[3]->type == PTIO_NODE_TYPE_TUPLE)
@@ -323,14 +334,15 @@ ptio_status ptio_ndarray_finish(ptio_loader *loader, ptio_ndarray *array, ptio_e
             return PTIO_ERR_FORMAT;
         empty = empty || array->shape[i] == 0;
     }
-    for (size_t i = 0; i < array->ndim && !empty; i++) {
-        if (!ptio_mul_u64(array->count, (uint64_t)array->shape[i], &array->count))
+    /* As in NumPy, the sizes beside a 0 must not multiply to too much either: strides are made of them. */
+    for (size_t i = 0; i < array->ndim; i++) {
+        if (array->shape[i] && !ptio_mul_u64(array->count, (uint64_t)array->shape[i], &array->count))
             return PTIO_ERR_FORMAT;
     }
-    if (empty)
-        array->count = 0;
     if (!ptio_mul_u64(array->count, array->dtype->itemsize, &array->nbytes) || array->nbytes > INT64_MAX)
         return PTIO_ERR_FORMAT;
+    if (empty)
+        array->count = array->nbytes = 0;
     if (array->items) {
         size_t count;
         return ptio_value_items(array->items, &count) && count == array->count ? PTIO_OK : PTIO_ERR_FORMAT;
@@ -401,9 +413,11 @@ static ptio_status handle_array(ptio_loader *loader, ptio_node_reduced *node, pt
     if (status != PTIO_OK)
         return status;
     array->fortran = ptio_is_true(state[3]);
+    if ((status = ptio_interpret_node(loader, state[4], err)) != PTIO_OK)
+        return status;
     if (array->dtype->is_object && state[4]->type == PTIO_NODE_TYPE_LIST)
         array->items = state[4];
-    else if (!ptio_value_as_bytes(loader, state[4], &array->data))
+    else if (!ptio_value_as_bytes(state[4], &array->data))
         return bad(loader, &node->head, err, "the data of an array is neither bytes nor a list of objects");
     if (!array->items && (status = to_little_endian(loader, array, err)) != PTIO_OK)
         return status;
@@ -419,7 +433,7 @@ static ptio_status handle_buffer(ptio_loader *loader, ptio_node_reduced *node, p
     if (status != PTIO_OK)
         return status;
     array->fortran = ptio_node_is_str(ptio_argument(node, 3), "F");
-    if (!ptio_value_as_bytes(loader, ptio_argument(node, 0), &array->data))
+    if (!ptio_value_as_bytes(ptio_argument(node, 0), &array->data))
         return bad(loader, &node->head, err, "the data of an array is no bytes");
     return finish_array(loader, node, array, err);
 }
@@ -434,7 +448,7 @@ static ptio_status handle_scalar(ptio_loader *loader, ptio_node_reduced *node, p
         return err && err->status != PTIO_OK ? err->status : bad(loader, &node->head, err, "a scalar has no dtype");
     if (scalar->dtype->is_object)
         return ptio_handle_object(loader, node, NULL, err);
-    if (ptio_argument_count(node) != 2 || !ptio_value_as_bytes(loader, ptio_argument(node, 1), &scalar->data) ||
+    if (ptio_argument_count(node) != 2 || !ptio_value_as_bytes(ptio_argument(node, 1), &scalar->data) ||
         scalar->data.size != scalar->dtype->itemsize)
         return bad(loader, &node->head, err, "a scalar has not as many bytes as its dtype");
     return ptio_means(node, PTIO_KIND_NPSCALAR, scalar);

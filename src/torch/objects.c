@@ -73,6 +73,8 @@ const char *ptio_value_article(const ptio_value *value)
 ptio_text ptio_callable_class(const ptio_value *callable)
 {
     const ptio_global *global = ptio_value_global(callable);
+    if (callable->type == PTIO_NODE_TYPE_REDUCED && callable->seen == PTIO_KIND_GLOBAL)
+        global = ptio_meaning(callable); /* a class inside a class: getattr(Outer, "Inner") */
     return global ? global->result : PTIO_TEXT("object");
 }
 
@@ -95,9 +97,9 @@ ptio_status ptio_value_as_ints(ptio_loader *loader, const ptio_value *value, siz
     return PTIO_OK;
 }
 
-bool ptio_value_as_bytes(ptio_loader *loader, const ptio_value *value, ptio_text *ret)
+bool ptio_value_as_bytes(const ptio_value *value, ptio_text *ret)
 {
-    if (!value || ptio_interpret_node(loader, value, NULL) != PTIO_OK)
+    if (!value)
         return false;
     switch (value->type) {
     case PTIO_NODE_TYPE_BYTES:

@@ -171,18 +171,34 @@ static size_t find_record(const ptio_loader *loader, const char *before, ptio_te
     return ptio_archive_lookup_in_root(loader->ckpt->archive, (ptio_text){name, first + key.size + last});
 }
 
+/* Writers lay storages out in the order in which the pickle names them, or nearly so: most often the record is the one behind that of
+ * the storage before, and its name need not be looked up. */
+static bool is_next_record(const ptio_loader *loader, ptio_text key)
+{
+    const ptio_archive *archive = loader->ckpt->archive;
+    size_t root = archive->root.size;
+    if (loader->next_record >= archive->count || loader->persistent_context)
+        return false;
+    const ptio_entry *entry = &archive->entries[loader->next_record];
+    return entry->name_size == root + 6 + key.size && memcmp(entry->name + root, "/data/", 6) == 0 &&
+           memcmp(entry->name + root + 6, key.bytes, key.size) == 0;
+}
+
 /* The record of a key: data/KEY; tensors/KEY as 1.4 wrote it; .data/KEY.storage of torch.package; or the key itself. Pickles of
  * TorchScript beside data.pkl have folders of their own: then the context is that folder, such as "constants/". */
-static size_t record_of(const ptio_loader *loader, ptio_text key)
+static size_t record_of(ptio_loader *loader, ptio_text key)
 {
     static const struct {
         const char *before, *after;
     } forms[] = {{"data/", ""}, {"tensors/", ""}, {".data/", ".storage"}, {"", ""}};
+    if (is_next_record(loader, key))
+        return loader->next_record++;
     if (loader->persistent_context)
         return find_record(loader, loader->persistent_context, key, "");
     size_t record = SIZE_MAX;
     for (size_t i = 0; i < sizeof forms / sizeof *forms && record == SIZE_MAX; i++)
         record = find_record(loader, forms[i].before, key, forms[i].after);
+    loader->next_record = record == SIZE_MAX ? 0 : record + 1;
     return record;
 }
 

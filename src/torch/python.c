@@ -75,7 +75,7 @@ static bool bytes_of_call(ptio_loader *loader, ptio_node_reduced *node, const pt
     if (count == 0)
         return global->handler != PTIO_HANDLER_ENCODE;
     if (count == 1 && global->handler != PTIO_HANDLER_ENCODE)
-        return ptio_value_as_bytes(loader, first, ret);
+        return ptio_value_as_bytes(first, ret);
     return count == 2 && (first->type == PTIO_NODE_TYPE_STR || first->type == PTIO_NODE_TYPE_PY2STR) && is_latin1(encoding) &&
            encode_latin1(&loader->ckpt->arena, ptio_node_str_of(first), ret);
 }
@@ -138,10 +138,13 @@ static ptio_status handle_dict(ptio_loader *loader, ptio_node_reduced *node, con
         const ptio_node_dict *own = ptio_value_entries(first);
         if (!own)
             status = ptio_value_items(first, &items) ? entries_of_pairs(loader, first, &own, err) : PTIO_ERR_FORMAT;
-        if (status == PTIO_ERR_FORMAT)
+        if (status == PTIO_ERR_FORMAT && (!err || err->status == PTIO_OK))
             return bad(loader, node, global, err, "a dict or a list of pairs");
-        if (status != PTIO_OK)
-            return status;
+        if (status != PTIO_OK) {
+            if (err && err->offset == PTIO_NO_OFFSET && status != PTIO_ERR_MEMORY)
+                err->offset = node->head.count;
+            return ptio_error_in_record(err, status, loader->part->record);
+        }
         if (own->head.count && entries != &ptio_empty_dict)
             return bad(loader, node, global, err, "a dict, when it has entries of its own");
         if (own->head.count)

@@ -84,7 +84,7 @@ static ptio_status handle_load_from_bytes(ptio_loader *loader, ptio_node_reduced
                                           ptio_error *err)
 {
     ptio_text bytes;
-    if (ptio_argument_count(node) != 1 || !ptio_value_as_bytes(loader, ptio_argument(node, 0), &bytes))
+    if (ptio_argument_count(node) != 1 || !ptio_value_as_bytes(ptio_argument(node, 0), &bytes))
         return bad(loader, node, global, err, "the argument is no bytes");
     const ptio_value *root;
     ptio_status status = ptio_load_embedded(loader, bytes, &root, err);

@@ -448,7 +448,7 @@ ptio_status ptio_ndarray_copy(const ptio_value *value, void *buffer, uint64_t si
     if (size != array->nbytes)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "argument.size", PTIO_NO_OFFSET, "the buffer has %llu bytes, the array %llu",
                          (unsigned long long)size, (unsigned long long)array->nbytes);
-    if (array->fortran && array->ndim > 1 && array->ndim <= PTIO_MOST_DIMENSIONS)
+    if (size && array->fortran && array->ndim > 1 && array->ndim <= PTIO_MOST_DIMENSIONS)
         copy_fortran(array, buffer);
     else if (size)
         memcpy(buffer, array->data.bytes, (size_t)size);
