@@ -581,7 +581,7 @@ ptio_status ptio_do_frame(ptio_machine *m)
     for (int i = 7; i >= 0; i--)
         size = size << 8 | m->pos[i];
     m->pos += 8;
-    if (m->end < m->limit)
+    if (m->in_frame)
         return ptio_machine_fail(m, PTIO_ERR_FORMAT, "pickle.frame-nested", "a frame begins inside another one");
     if (size > (uint64_t)(m->limit - m->pos)) {
         if (m->cut)
@@ -590,6 +590,7 @@ ptio_status ptio_do_frame(ptio_machine *m)
                                  (unsigned long long)size, (size_t)(m->limit - m->pos));
     }
     m->end = m->pos + size;
+    m->in_frame = true;
     if (m->graph->dialect.protocol < 4 && !m->told_frame) {
         find(m, PTIO_WARNING, "pickle.frame-protocol", "a frame in a pickle of a protocol below 4");
         m->told_frame = true;
@@ -607,7 +608,7 @@ ptio_status ptio_do_stop(ptio_machine *m)
         find(m, PTIO_WARNING, "pickle.mark-left", "a mark is left on the stack at the end");
     if (m->top > m->stack)
         find(m, PTIO_WARNING, "pickle.values-left", "values are left on the stack at the end");
-    if (m->pos < m->end && m->end < m->limit)
+    if (m->in_frame && m->pos < m->end)
         find(m, PTIO_WARNING, "pickle.frame-left", "the pickle ends inside a frame");
     return PTIO_OK;
 }

@@ -29,6 +29,7 @@ typedef struct ptio_machine {
     const ptio_vm_options *options;
     ptio_heap *heap;
     ptio_error *err;
+    bool in_frame;
     bool cut;       /* `limit` is where pickle_bytes ends, not the input */
     bool has_proto; /* of the findings that are told once                */
     bool told_proto, told_frame;

@@ -60,8 +60,7 @@ static ptio_status no_stop(ptio_machine *m)
 {
     if (m->cut)
         return ptio_machine_truncated(m);
-    ptio_status status = ptio_machine_fail(m, PTIO_ERR_FORMAT, "pickle.truncated", "the pickle ends without STOP");
-    return status;
+    return ptio_machine_fail(m, PTIO_ERR_FORMAT, "pickle.truncated", "the pickle ends without STOP");
 }
 
 /* Write the loop's variables back, and read them again. */
@@ -257,7 +256,8 @@ static ptio_status no_stop(ptio_machine *m)
         top[-1] = &node_->head;                                 \
     } while (0)
 
-/* An opcode: its code follows, and ends in NEXT() or in a failure. */
+/* An opcode: its code follows, and ends in NEXT() or in a failure. OUTSIDE is one that is no more than a call. */
+/* clang-format off */
 #if PTIO_HAVE_COMPUTED_GOTO
 #define OPCODE(name) do_##name:
 #define NEXT()                         \
@@ -271,16 +271,11 @@ static ptio_status no_stop(ptio_machine *m)
 #define OPCODE(name) case PTIO_OP_##name:
 #define NEXT() goto next_opcode
 #endif
+#define OUTSIDE(name, handler) OPCODE(name) { CALL(handler(m)); NEXT(); }
+/* clang-format on */
 
-/* An opcode that is one call. */
-#define OUTSIDE(name, handler) \
-    OPCODE(name)               \
-    {                          \
-        CALL(handler(m));      \
-        NEXT();                \
-    }
-
-/* clang-format off: it takes the labels for calls */
+/* The labels of the opcodes make tables, which clang-format would take apart. */
+/* clang-format off */
 static ptio_status loop(ptio_machine *m)
 {
     const uint8_t *pos, *end, *op = m->pos;
@@ -309,45 +304,14 @@ next_opcode:
 
     /* Constants and numbers */
 
-    OPCODE(NONE)
-    {
-        PUSH_CONSTANT(&ptio_none);
-        NEXT();
-    }
-    OPCODE(NEWTRUE)
-    {
-        PUSH_CONSTANT(&ptio_true);
-        NEXT();
-    }
-    OPCODE(NEWFALSE)
-    {
-        PUSH_CONSTANT(&ptio_false);
-        NEXT();
-    }
-    OPCODE(EMPTY_TUPLE)
-    {
-        PUSH_CONSTANT(&ptio_empty_tuple);
-        NEXT();
-    }
+    OPCODE(NONE)        { PUSH_CONSTANT(&ptio_none);        NEXT(); }
+    OPCODE(NEWTRUE)     { PUSH_CONSTANT(&ptio_true);        NEXT(); }
+    OPCODE(NEWFALSE)    { PUSH_CONSTANT(&ptio_false);       NEXT(); }
+    OPCODE(EMPTY_TUPLE) { PUSH_CONSTANT(&ptio_empty_tuple); NEXT(); }
 
-    OPCODE(BININT1)
-    {
-        TAKE_BYTES(1);
-        PUSH_CONSTANT(&ptio_small_ints[pos[-1]]);
-        NEXT();
-    }
-    OPCODE(BININT2)
-    {
-        TAKE_BYTES(2);
-        PUSH_INT(ptio_load_u16(pos - 2));
-        NEXT();
-    }
-    OPCODE(BININT)
-    {
-        TAKE_BYTES(4);
-        PUSH_INT((int32_t)ptio_load_u32(pos - 4));
-        NEXT();
-    }
+    OPCODE(BININT1) { TAKE_BYTES(1); PUSH_CONSTANT(&ptio_small_ints[pos[-1]]);  NEXT(); }
+    OPCODE(BININT2) { TAKE_BYTES(2); PUSH_INT(ptio_load_u16(pos - 2));          NEXT(); }
+    OPCODE(BININT)  { TAKE_BYTES(4); PUSH_INT((int32_t)ptio_load_u32(pos - 4)); NEXT(); }
     OPCODE(BINFLOAT)
     {
         TAKE_BYTES(8);
@@ -377,48 +341,13 @@ next_opcode:
 
     /* Texts */
 
-    OPCODE(BINUNICODE)
-    {
-        TAKE_BYTES(4);
-        PUSH_TEXT(STR, ptio_load_u32(pos - 4));
-        NEXT();
-    }
-    OPCODE(SHORT_BINUNICODE)
-    {
-        TAKE_BYTES(1);
-        PUSH_TEXT(STR, pos[-1]);
-        NEXT();
-    }
-    OPCODE(BINUNICODE8)
-    {
-        TAKE_BYTES(8);
-        PUSH_TEXT(STR, ptio_load_u64(pos - 8));
-        NEXT();
-    }
-    OPCODE(BINBYTES)
-    {
-        TAKE_BYTES(4);
-        PUSH_TEXT(BYTES, ptio_load_u32(pos - 4));
-        NEXT();
-    }
-    OPCODE(SHORT_BINBYTES)
-    {
-        TAKE_BYTES(1);
-        PUSH_TEXT(BYTES, pos[-1]);
-        NEXT();
-    }
-    OPCODE(BINBYTES8)
-    {
-        TAKE_BYTES(8);
-        PUSH_TEXT(BYTES, ptio_load_u64(pos - 8));
-        NEXT();
-    }
-    OPCODE(BYTEARRAY8)
-    {
-        TAKE_BYTES(8);
-        PUSH_TEXT(BYTEARRAY, ptio_load_u64(pos - 8));
-        NEXT();
-    }
+    OPCODE(BINUNICODE)       { TAKE_BYTES(4); PUSH_TEXT(STR, ptio_load_u32(pos - 4));       NEXT(); }
+    OPCODE(SHORT_BINUNICODE) { TAKE_BYTES(1); PUSH_TEXT(STR, pos[-1]);                      NEXT(); }
+    OPCODE(BINUNICODE8)      { TAKE_BYTES(8); PUSH_TEXT(STR, ptio_load_u64(pos - 8));       NEXT(); }
+    OPCODE(BINBYTES)         { TAKE_BYTES(4); PUSH_TEXT(BYTES, ptio_load_u32(pos - 4));     NEXT(); }
+    OPCODE(SHORT_BINBYTES)   { TAKE_BYTES(1); PUSH_TEXT(BYTES, pos[-1]);                    NEXT(); }
+    OPCODE(BINBYTES8)        { TAKE_BYTES(8); PUSH_TEXT(BYTES, ptio_load_u64(pos - 8));     NEXT(); }
+    OPCODE(BYTEARRAY8)       { TAKE_BYTES(8); PUSH_TEXT(BYTEARRAY, ptio_load_u64(pos - 8)); NEXT(); }
     OPCODE(SHORT_BINSTRING)
     {
         TAKE_BYTES(1);
@@ -437,35 +366,11 @@ next_opcode:
 
     /* The memo */
 
-    OPCODE(BINGET)
-    {
-        TAKE_BYTES(1);
-        GET(pos[-1]);
-        NEXT();
-    }
-    OPCODE(LONG_BINGET)
-    {
-        TAKE_BYTES(4);
-        GET(ptio_load_u32(pos - 4));
-        NEXT();
-    }
-    OPCODE(BINPUT)
-    {
-        TAKE_BYTES(1);
-        PUT(pos[-1]);
-        NEXT();
-    }
-    OPCODE(LONG_BINPUT)
-    {
-        TAKE_BYTES(4);
-        PUT(ptio_load_u32(pos - 4));
-        NEXT();
-    }
-    OPCODE(MEMOIZE)
-    {
-        PUT(m->memo.count);
-        NEXT();
-    }
+    OPCODE(BINGET)      { TAKE_BYTES(1); GET(pos[-1]);                NEXT(); }
+    OPCODE(LONG_BINGET) { TAKE_BYTES(4); GET(ptio_load_u32(pos - 4)); NEXT(); }
+    OPCODE(BINPUT)      { TAKE_BYTES(1); PUT(pos[-1]);                NEXT(); }
+    OPCODE(LONG_BINPUT) { TAKE_BYTES(4); PUT(ptio_load_u32(pos - 4)); NEXT(); }
+    OPCODE(MEMOIZE)     { PUT(m->memo.count);                         NEXT(); }
 
     /* The stack */
 
@@ -477,37 +382,15 @@ next_opcode:
         floor = top;
         NEXT();
     }
-    OPCODE(POP_MARK)
-    {
-        NEED_MARK();
-        TAKE_MARK();
-        NEXT();
-    }
-    OPCODE(DUP)
-    {
-        NEED_VALUES(1);
-        PUSH(top[-1]);
-        NEXT();
-    }
+    OPCODE(POP_MARK) { NEED_MARK(); TAKE_MARK();      NEXT(); }
+    OPCODE(DUP)      { NEED_VALUES(1); PUSH(top[-1]); NEXT(); }
     OUTSIDE(POP, ptio_do_pop)
 
     /* Containers */
 
-    OPCODE(TUPLE1)
-    {
-        TUPLE_OF(1);
-        NEXT();
-    }
-    OPCODE(TUPLE2)
-    {
-        TUPLE_OF(2);
-        NEXT();
-    }
-    OPCODE(TUPLE3)
-    {
-        TUPLE_OF(3);
-        NEXT();
-    }
+    OPCODE(TUPLE1) { TUPLE_OF(1); NEXT(); }
+    OPCODE(TUPLE2) { TUPLE_OF(2); NEXT(); }
+    OPCODE(TUPLE3) { TUPLE_OF(3); NEXT(); }
     OPCODE(TUPLE)
     {
         NEED_MARK();
@@ -526,21 +409,9 @@ next_opcode:
         *top++ = &tuple->head; /* where an item was */
         NEXT();
     }
-    OPCODE(EMPTY_LIST)
-    {
-        PUSH_EMPTY(LIST, ptio_node_list);
-        NEXT();
-    }
-    OPCODE(EMPTY_SET)
-    {
-        PUSH_EMPTY(SET, ptio_node_list);
-        NEXT();
-    }
-    OPCODE(EMPTY_DICT)
-    {
-        PUSH_EMPTY(DICT, ptio_node_dict);
-        NEXT();
-    }
+    OPCODE(EMPTY_LIST) { PUSH_EMPTY(LIST, ptio_node_list); NEXT(); }
+    OPCODE(EMPTY_SET)  { PUSH_EMPTY(SET, ptio_node_list);  NEXT(); }
+    OPCODE(EMPTY_DICT) { PUSH_EMPTY(DICT, ptio_node_dict); NEXT(); }
     OUTSIDE(APPEND, ptio_do_append)
     OUTSIDE(APPENDS, ptio_do_appends)
     OUTSIDE(ADDITEMS, ptio_do_additems)
@@ -560,16 +431,8 @@ next_opcode:
         top[-1] = node;
         NEXT();
     }
-    OPCODE(REDUCE)
-    {
-        REDUCE_TOP();
-        NEXT();
-    }
-    OPCODE(NEWOBJ)
-    {
-        REDUCE_TOP();
-        NEXT();
-    }
+    OPCODE(REDUCE) { REDUCE_TOP(); NEXT(); }
+    OPCODE(NEWOBJ) { REDUCE_TOP(); NEXT(); }
     OUTSIDE(NEWOBJ_EX, ptio_do_newobj_ex)
     OUTSIDE(BUILD, ptio_do_build)
     OUTSIDE(OBJ, ptio_do_obj)
@@ -577,10 +440,10 @@ next_opcode:
     OUTSIDE(GLOBAL, ptio_do_global)
     OUTSIDE(STACK_GLOBAL, ptio_do_stack_global)
     OUTSIDE(PERSID, ptio_do_persid)
-    OPCODE(EXT1) FAIL(extension(m, 1));
-    OPCODE(EXT2) FAIL(extension(m, 2));
-    OPCODE(EXT4) FAIL(extension(m, 4));
-    OPCODE(NEXT_BUFFER) FAIL(buffer(m));
+    OPCODE(EXT1)            FAIL(extension(m, 1));
+    OPCODE(EXT2)            FAIL(extension(m, 2));
+    OPCODE(EXT4)            FAIL(extension(m, 4));
+    OPCODE(NEXT_BUFFER)     FAIL(buffer(m));
     OPCODE(READONLY_BUFFER) FAIL(buffer(m));
 
     /* Lines of text */
@@ -603,20 +466,24 @@ next_opcode:
         return PTIO_OK;
     }
 #if !PTIO_HAVE_COMPUTED_GOTO
-}
+    }
 #endif
 
-unknown : SAVE();
-return ptio_machine_fail(m, PTIO_ERR_FORMAT, "pickle.opcode", "the byte 0x%02x is no opcode", *op);
+unknown:
+    SAVE();
+    return ptio_machine_fail(m, PTIO_ERR_FORMAT, "pickle.opcode", "the byte 0x%02x is no opcode", *op);
 
-at_end : op = pos;
-SAVE();
-if (end == m->limit)
-    return no_stop(m);
-m->end = end = m->limit; /* a frame is over */
-NEXT();
+at_end:
+    op = pos;
+    SAVE();
+    if (end == m->limit)
+        return no_stop(m);
+    m->end = end = m->limit; /* a frame is over */
+    m->in_frame = false;
+    NEXT();
 
-failed : return ptio_error_in_context(m->err, status, ptio_text_of(ptio_opcode_name(*op)));
+failed:
+    return ptio_error_in_context(m->err, status, ptio_text_of(ptio_opcode_name(*op)));
 }
 /* clang-format on */
 
