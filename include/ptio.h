@@ -239,8 +239,8 @@ PTIO_API void ptio_load_options_init(ptio_load_options *options);
  * Load what torch.save() wrote: the zip container (1.6 on), the legacy stream (0.1.10 on), the tar of 0.1; Python 2 files too.
  *
  * Also opens, as data: TorchScript archives (their attributes), .pt2 and torch.package archives, plain pickles of tensors and
- * NumPy arrays, .npy and .npz files, distributed checkpoints (the directory, or its .metadata file), and the index of a
- * sharded Hugging Face checkpoint (*.index.json).
+ * NumPy arrays, .npy and .npz files, distributed checkpoints (the directory, or its .metadata file), the index of a sharded
+ * Hugging Face checkpoint (*.index.json), and safetensors files by their name (*.safetensors), as PyTorch does.
  *
  * Reads the archive's directory and runs its pickle program. The bytes of a storage are read when first asked for, by
  * ptio_storage_data() or any function that needs elements.
@@ -275,7 +275,8 @@ typedef enum ptio_container {
     PTIO_CONTAINER_NPY,         /* numpy.save                                              */
     PTIO_CONTAINER_NPZ,         /* numpy.savez                                             */
     PTIO_CONTAINER_DCP,         /* a folder of torch.distributed.checkpoint                */
-    PTIO_CONTAINER_SHARDS       /* an index of shards (Hugging Face)                       */
+    PTIO_CONTAINER_SHARDS,      /* an index of shards (Hugging Face)                       */
+    PTIO_CONTAINER_SAFETENSORS  /* by the name of the file, as PyTorch 2.13 opens it       */
 } ptio_container;
 
 /** What there is to say about a checkpoint as a whole. Texts are borrowed; an empty text means the file does not say. */

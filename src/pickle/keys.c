@@ -82,12 +82,14 @@ static void float_number(double value, number *ret)
 {
     if (isnan(value)) {
         ret->form = NUMBER_NAN;
-    } else if (isinf(value) || floor(value) != value) {
+    } else if (isinf(value)) {
         ret->form = NUMBER_FLOAT;
         ret->real = value;
     } else if (value >= -9223372036854775808.0 && value < 9223372036854775808.0) {
-        ret->form = NUMBER_SMALL;
+        ret->form = (double)(int64_t)value == value ? NUMBER_SMALL : NUMBER_FLOAT;
         ret->small = (int64_t)value;
+        if (ret->form == NUMBER_FLOAT)
+            ret->real = value;
     } else {
         large_float(value, ret);
     }

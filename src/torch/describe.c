@@ -9,7 +9,7 @@ static const char *const container_names[] = {
     [PTIO_CONTAINER_PT2] = "pt2",       [PTIO_CONTAINER_PACKAGE] = "package",
     [PTIO_CONTAINER_PICKLE] = "pickle", [PTIO_CONTAINER_NPY] = "npy",
     [PTIO_CONTAINER_NPZ] = "npz",       [PTIO_CONTAINER_DCP] = "distributed",
-    [PTIO_CONTAINER_SHARDS] = "shards",
+    [PTIO_CONTAINER_SHARDS] = "shards", [PTIO_CONTAINER_SAFETENSORS] = "safetensors",
 };
 
 static bool has_record(const ptio_checkpoint *ckpt, const char *name)
@@ -59,6 +59,7 @@ static const char *era_of(const ptio_checkpoint *ckpt)
     case PTIO_CONTAINER_NPZ: return "numpy.savez";
     case PTIO_CONTAINER_DCP: return "torch.distributed.checkpoint";
     case PTIO_CONTAINER_SHARDS: return "Hugging Face sharded checkpoint";
+    case PTIO_CONTAINER_SAFETENSORS: return "safetensors";
     }
     return "";
 }

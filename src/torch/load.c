@@ -6,6 +6,7 @@
  *   3  the objects of the pickle are interpreted (interpret.c), storages noted, not read
  */
 #include "torch/handlers.h"
+#include "torch/safetensors.h"
 
 #include <string.h>
 
@@ -370,6 +371,8 @@ ptio_status ptio_load(const char *path, const ptio_load_options *options, ptio_c
     ptio_status (*load)(ptio_loader *, ptio_error *) = NULL;
     if (ptio_text_ends(name, ".index.json"))
         load = ptio_load_shards;
+    else if (ptio_text_ends(name, ".safetensors"))
+        load = ptio_load_safetensors; /* by the name alone, as torch.load goes */
     ptio_source *source;
     ptio_error folder = *err;
     ptio_status status = ptio_source_open(path, known.mmap ? PTIO_SOURCE_MAP : 0, known.memory, known.limits, &source, &folder);

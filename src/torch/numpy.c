@@ -159,6 +159,19 @@ static void put_quoted(writer *w, ptio_text text)
     put(w, quote);
 }
 
+/* The dtype of a field, as str() of the whole has it: without '|', and '?' for bool. */
+static void put_format(writer *w, const ptio_npdtype *dtype)
+{
+    ptio_text code = dtype->code;
+    if (dtype->is_structured) {
+        put(w, code);
+        return;
+    }
+    if (code.size && code.bytes[0] == '|')
+        code = (ptio_text){code.bytes + 1, code.size - 1};
+    put_quoted(w, ptio_text_is(code, "b1") ? PTIO_TEXT("?") : code);
+}
+
 /* One field: name, (dtype, offset[, title]). */
 static const ptio_npdtype *field_of(ptio_loader *loader, const ptio_node_dict *fields, const ptio_value *name, int64_t *offset,
                                     ptio_error *err)
@@ -199,11 +212,11 @@ static ptio_status structured(ptio_loader *loader, const ptio_node_reduced *node
         (void)snprintf(number, sizeof number, "%s%" PRId64, i ? ", " : "", offset);
         put(&plain, comma), put(&plain, PTIO_TEXT("(")), put_quoted(&plain, ptio_node_str_of(items[i])),
             put(&plain, PTIO_TEXT(", "));
-        field->is_structured ? put(&plain, field->code) : put_quoted(&plain, field->code);
+        put_format(&plain, field);
         put(&plain, PTIO_TEXT(")"));
         put(&name_list, comma), put_quoted(&name_list, ptio_node_str_of(items[i]));
         put(&formats, comma);
-        field->is_structured ? put(&formats, field->code) : put_quoted(&formats, field->code);
+        put_format(&formats, field);
         put(&offsets, ptio_text_of(number));
         dtype->is_object = dtype->is_object || field->is_object;
     }

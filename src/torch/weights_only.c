@@ -236,6 +236,7 @@ bool ptio_weights_only_loads(const ptio_checkpoint *ckpt, ptio_report *report, p
         for (const ptio_pickle_part *part = ckpt->parts; part; part = part->next)
             judge_part(&v, part);
         break;
+    case PTIO_CONTAINER_SAFETENSORS: break; /* no pickle; torch.load opens it by its name */
     case PTIO_CONTAINER_TAR:
         refuse(&v, "weights-only.container", PTIO_NO_OFFSET,
                "Cannot use weights_only=True with files saved in the legacy .tar format.");
