@@ -83,9 +83,8 @@ def targets(r):
     yield at_most("7", 6)
     yield faster("7", 6, "7.cpickle", "the C unpickler")
     yield faster("7", 75, "7.torch", "torch.load")
-    for size in ("64", "512", "1MiB"):
-        text = f"records of {size}: at least 0.95 of copy and CRC by libdeflate".replace("MiB", " MiB")
-        yield f"9a.{size}", text, r.ratio(f"9a.{size}.limit", f"9a.{size}"), 0.95, "least"
+    text = "read and verify 1 MiB in the cache: at least 0.95 of copy and CRC by libdeflate"
+    yield "9a", text, r.ratio("9a.1MiB.limit", "9a.1MiB"), 0.95, "least"
     yield "9b", "at least 0.9 of a mapped read", r.ratio("9b.limit", "9b"), 0.9, "least"
     zlib = r.median("9a.1MiB.zlib") * r["limit.bytes"][0] / 2**20 / r.median("9b")
     yield "9b", "at least 5 times the rate of zlib's CRC", zlib, 5, "least"
@@ -147,8 +146,11 @@ def machine_table(r):
     yield row("read a mapped file of 1 GiB", rate("limit.mapped", r["limit.bytes"][0]))
     yield row("pread it into one small buffer", rate("limit.pread", r["limit.bytes"][0]))
     yield row("memcpy, warm", rate("limit.memcpy", r["limit.copied"][0]))
-    yield row("CRC of 1 MiB in the cache: copy and libdeflate / zlib",
-              rate("9a.1MiB.limit", 2**20) + " / " + rate("9a.1MiB.zlib", 2**20))
+    yield row("copy a record of 1 MiB in the cache and its CRC by libdeflate", rate("9a.1MiB.limit", 2**20))
+    yield row("the CRC alone by zlib", rate("9a.1MiB.zlib", 2**20))
+    for size in ("64", "512"):
+        least, whole = r.median(f"9a.{size}.limit"), r.median(f"9a.{size}")
+        yield row(f"copy a record of {size} bytes and its CRC by libdeflate / ptio_archive_read()", f"{least} ns / {whole} ns")
 
 
 def instructions_table(r):
