@@ -44,7 +44,7 @@ def key_of(node):
             return bytes.fromhex(node["hex"]).decode("utf-8")
         except UnicodeDecodeError:
             return ANY
-    if node["t"] == "int" and abs(int(node["v"])) < 2 ** 63:
+    if node["t"] == "int" and -2 ** 63 <= int(node["v"]) < 2 ** 63:
         return int(node["v"])
     return text_of_key(node)
 

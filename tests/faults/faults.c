@@ -309,6 +309,11 @@ static void fold_report(told *t, const ptio_check_result *result, const ptio_rep
     fold_u64(&t->fold, result->weights_only_loads);
     fold_u64(&t->fold, result->records_verified);
     fold_u64(&t->fold, result->records_without_crc);
+    size_t count = ptio_report_count(report);
+    const ptio_finding *last = count ? ptio_report_finding(report, count - 1) : NULL;
+    (void)snprintf(t->message, sizeof t->message, "%s, weights_only %s it, %llu records verified, %zu findings, the last %s",
+                   ptio_verdict_name(result->verdict), result->weights_only_loads ? "loads" : "refuses",
+                   (unsigned long long)result->records_verified, count, last ? last->reason : "none");
     for (size_t i = 0; i < ptio_report_count(report); i++) {
         fold_string(&t->fold, ptio_report_finding(report, i)->reason);
         fold_text(&t->fold, ptio_report_finding(report, i)->message);
@@ -494,7 +499,8 @@ static void run_file(const char *name, source_kind kind, const blob *whole)
     if (kind != BY_CALLBACKS && kind != BY_FORWARD)
         return;
     run_until_good(path, kind, whole, NO_READ, UINT64_MAX, good);
-    run_until_good(path, kind, whole, GONE, UINT64_MAX, good);
+    if (kind == BY_CALLBACKS) /* the other tells no size: it is just shorter */
+        run_until_good(path, kind, whole, GONE, UINT64_MAX, good);
     (void)run_in_trouble(path, kind, whole, ONE_BYTE, 0, good);
     if (kind == BY_CALLBACKS)
         run_until_good(path, kind, whole, NO_SEEK, UINT64_MAX, good);

@@ -189,7 +189,7 @@ class Maker(object):
 
     def attributed(self):
         t = self.floating()
-        t.note = self.value()
+        t.note = self.one_of(self.simple, lambda: [self.simple(), {self.text(): self.real()}], self.strided, self.torch_value)
         return t
 
     def storage(self):
