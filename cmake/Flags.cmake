@@ -54,8 +54,10 @@ if(PTIO_SANITIZE)
         add_compile_options(-fno-sanitize-recover=undefined)
     endif()
 elseif(PTIO_HARDENING)
+    # Not -ftrivial-auto-var-init=zero: it costs a tenth of the time of listing tensors. Valgrind looks for reads of what was not
+    # written instead (./dev matrix).
     foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection=full -fno-delete-null-pointer-checks
-                 -fno-strict-overflow -fno-strict-aliasing -ftrivial-auto-var-init=zero -fstrict-flex-arrays=3)
+                 -fno-strict-overflow -fno-strict-aliasing -fstrict-flex-arrays=3)
         ptio_try_compile_flag(${flag})
     endforeach()
     # It works on optimised code only, and warns where it cannot.
@@ -68,6 +70,12 @@ elseif(PTIO_HARDENING)
     check_pie_supported()
 endif()
 ptio_try_link_flag(-Wl,--as-needed)
+
+# Over all files at once a tenth faster. The objects hold ordinary code too, so that libptio.a serves every linker.
+if(PTIO_LTO AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+    add_compile_options(-ffat-lto-objects)
+endif()
 
 if(PTIO_LIBFUZZER)
     add_compile_options(-fsanitize=fuzzer-no-link)
