@@ -37,8 +37,9 @@ foreach(flag -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-p
 endforeach()
 if(PTIO_WERROR)
     target_compile_options(ptio_flags INTERFACE -Werror)
-    # A guess, which each release of gcc makes otherwise: shown, but no error.
+    # Guesses, which each release of gcc makes otherwise: shown, but no error.
     ptio_try_compile_flag(-Wno-error=maybe-uninitialized)
+    ptio_try_compile_flag(-Wno-error=format-truncation)
 endif()
 
 # Paths of the building machine stay out of the binaries.
