@@ -32,10 +32,9 @@ ptio_status ptio_archive_new(ptio_source *source, uint64_t offset, ptio_heap *he
     return PTIO_OK;
 }
 
-void ptio_archive_close(ptio_archive *archive)
+/* Everything but the archive itself. */
+static void clear(ptio_archive *archive)
 {
-    if (!archive)
-        return;
     ptio_heap *heap = archive->heap;
     if (archive->capacity)
         ptio_heap_free(heap, archive->entries, archive->capacity * sizeof *archive->entries);
@@ -44,7 +43,14 @@ void ptio_archive_close(ptio_archive *archive)
     ptio_heap_free(heap, archive->order, archive->count * sizeof *archive->order);
     ptio_arena_free(&archive->arena);
     ptio_mutex_destroy(&archive->lock);
-    ptio_heap_free(heap, archive, sizeof *archive);
+}
+
+void ptio_archive_close(ptio_archive *archive)
+{
+    if (!archive)
+        return;
+    clear(archive);
+    ptio_heap_free(archive->heap, archive, sizeof *archive);
 }
 
 ptio_status ptio_archive_add(ptio_archive *archive, ptio_text name, uint64_t offset, uint64_t size, ptio_error *err)
@@ -105,9 +111,9 @@ void ptio_archive_free(ptio_archive *archive)
 {
     if (!archive)
         return;
+    clear(archive);
     ptio_heap heap = archive->own_heap; /* it must outlive the archive that it is in */
-    archive->heap = archive->arena.heap = &heap;
-    ptio_archive_close(archive);
+    ptio_heap_free(&heap, archive, sizeof *archive);
 }
 
 size_t ptio_archive_count(const ptio_archive *archive)

@@ -91,7 +91,7 @@ static ptio_status read_deflated(ptio_archive *archive, size_t index, uint64_t d
 
 static ptio_status read_whole(ptio_archive *archive, size_t index, uint8_t *buffer, uint8_t *spare, ptio_error *err)
 {
-    uint64_t data_offset;
+    uint64_t data_offset = 0;
     ptio_status status = ptio_archive_locate(archive, index, &data_offset, err);
     if (status != PTIO_OK)
         return status;
@@ -148,7 +148,7 @@ ptio_status ptio_archive_read_part(ptio_archive *archive, size_t index, uint64_t
     const ptio_entry *entry = &archive->entries[index];
     if (offset == 0 && size == entry->size)
         return ptio_archive_read_all(archive, index, buffer, err);
-    uint64_t data_offset;
+    uint64_t data_offset = 0;
     ptio_status status = ptio_archive_locate(archive, index, &data_offset, err);
     if (status != PTIO_OK)
         return status;

@@ -39,7 +39,7 @@ static size_t add(const char *name, char type, const void *data, size_t size)
     unsigned char *header = tar.bytes + at;
     memset(header, 0, BLOCK);
     memcpy(header, name, strlen(name));
-    (void)snprintf((char *)header + 124, 12, "%011zo", size);
+    (void)snprintf((char *)header + 124, 12, "%011o", (unsigned)size);
     header[156] = (unsigned char)type;
     memcpy(header + 257,
            "ustar\0"
