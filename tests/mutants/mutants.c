@@ -79,6 +79,7 @@ typedef struct outcome {
     ptio_error err;        /* of the first that failed          */
     uint64_t fold;         /* of all that was told              */
     uint64_t end;          /* right behind the object           */
+    ptio_container container;
     ptio_verdict verdict;
 } outcome;
 
@@ -99,6 +100,7 @@ static ptio_status load(ptio_source *source, const unsigned char *data, size_t s
     ptio_checkpoint_info info;
     ptio_checkpoint_describe(ckpt, &info);
     ret->end = info.end_offset;
+    ret->container = info.container;
     exercise_checkpoint(&x, ckpt, &limits, &m->hooks);
     ret->use = x.status;
     ret->fold = x.fold.value;
@@ -156,7 +158,9 @@ static void cut(const blob *whole, const outcome *good, size_t size)
     memcpy(data, whole->data, size);
     unsigned long before = failed;
     try_file(data, size, false, &found);
-    if (good->load == PTIO_OK)
+    /* Plain pickles in a row are as many objects as are there. */
+    bool fewer = found.load == PTIO_OK && found.container == PTIO_CONTAINER_PICKLE && found.end == size;
+    if (good->load == PTIO_OK && !fewer)
         expect((found.load == PTIO_OK) == (size >= good->end),
                size < good->end ? "it loads, though it is cut" : "it does not load");
     if (found.load != PTIO_OK)
