@@ -1,0 +1,300 @@
+/*
+ * Keys of dicts: equal ones merge as in Python, lookups find them, hostile ones cost little.
+ */
+#include "base/text.h"
+#include "pickle/run.h"
+
+static const ptio_node_dict *root(const run *r)
+{
+    return PTIO_NODE(dict, r->graph.root);
+}
+
+/* ---- equality ---- */
+
+#define SAME(a, b)                               \
+    {                                            \
+        a, sizeof(a) - 1, b, sizeof(b) - 1, true \
+    }
+#define OTHER(a, b)                               \
+    {                                             \
+        a, sizeof(a) - 1, b, sizeof(b) - 1, false \
+    }
+
+static const struct {
+    const char *a;
+    size_t a_size;
+    const char *b;
+    size_t b_size;
+    bool same;
+} pairs[] = {
+    SAME("K\1", "\x88"),
+    SAME("K\0", "\x89"),
+    SAME("K\1", "G\x3f\xf0\0\0\0\0\0\0"),
+    SAME("\x88", "G\x3f\xf0\0\0\0\0\0\0"),
+    SAME("G\0\0\0\0\0\0\0\0", "G\x80\0\0\0\0\0\0\0"), /* 0.0, -0.0 */
+    SAME("K\0", "G\x80\0\0\0\0\0\0\0"),
+    SAME("J\xff\xff\xff\xff", "\x8a\1\xff"),
+    SAME("J\xff\xff\xff\xff", "G\xbf\xf0\0\0\0\0\0\0"),
+    SAME("\x8a\11\0\0\0\0\0\0\0\0\1", "G\x43\xf0\0\0\0\0\0\0"),   /* 2^64 */
+    SAME("\x8a\11\0\0\0\0\0\0\0\0\xff", "G\xc3\xf0\0\0\0\0\0\0"), /* -2^64 */
+    SAME("\x8a\11\0\0\0\0\0\0\0\x80\0", "G\x43\xe0\0\0\0\0\0\0"), /* 2^63 */
+    SAME("\x8a\10\0\0\0\0\0\0\0\x80", "G\xc3\xe0\0\0\0\0\0\0"),   /* -2^63 */
+    SAME("\x8a\11\0\0\0\0\0\0\0\0\1", "L18446744073709551616L\n"),
+    SAME("G\x7f\xf0\0\0\0\0\0\0", "Finf\n"),
+    SAME("X\1\0\0\0a", "\x8c\1a"),
+    SAME("X\1\0\0\0a", "U\1a"),
+    SAME("C\1a", "B\1\0\0\0a"),
+    SAME("cm\nn\n", "\x8c\1m\x8c\1n\x93"),
+    SAME("N", "N"),
+    SAME(")", ")"),
+    SAME("K\1K\2\x86", "\x88G\x40\0\0\0\0\0\0\0\x86"),
+    SAME("K\1\x85\x85N\x86", "\x88\x85\x85N\x86"),
+    OTHER("G\x7f\xf8\0\0\0\0\0\0", "G\x7f\xf8\0\0\0\0\0\0"),                     /* NaN */
+    OTHER("\x8a\11\xff\xff\xff\xff\xff\xff\xff\xff\0", "G\x43\xf0\0\0\0\0\0\0"), /* 2^64 - 1, 2^64 */
+    OTHER("G\x3f\xe0\0\0\0\0\0\0", "K\0"),
+    OTHER("G\x7f\xf0\0\0\0\0\0\0", "G\xff\xf0\0\0\0\0\0\0"),
+    OTHER("X\1\0\0\0a", "C\1a"),
+    OTHER("X\1\0\0\0001", "K\1"),
+    OTHER("cm\nn\n", "cm\no\n"),
+    OTHER("cmn\no\n", "cm\nno\n"),
+    OTHER("cm\nn\n)R", "cm\nn\n)R"), /* objects are keys by identity */
+    OTHER("K\1Q", "K\1Q"),
+    OTHER("(K\1\x91", "(K\1\x91"),
+    OTHER("K\1\x85", "K\1"),
+    OTHER("K\1\x85", "K\1K\1\x86"),
+    OTHER("K\1K\2\x86", "K\2K\1\x86"),
+    OTHER("N", "\x89"),
+    OTHER("N", ")"),
+};
+
+/* Both keys in one dict, behind `fill` others, which decide whether it is searched or indexed. */
+static size_t count_with(size_t i, size_t fill, const char **seen)
+{
+    char bytes[256];
+    size_t n = 0;
+    bytes[n++] = '}';
+    bytes[n++] = '(';
+    for (size_t j = 0; j < fill; j++) {
+        static const char filler[] = "M\0\2N";
+        memcpy(bytes + n, filler, 4);
+        bytes[n + 1] = (char)j;
+        n += 4;
+    }
+    memcpy(bytes + n, pairs[i].a, pairs[i].a_size);
+    n += pairs[i].a_size;
+    memcpy(bytes + n, "K\1", 2);
+    n += 2;
+    memcpy(bytes + n, pairs[i].b, pairs[i].b_size);
+    n += pairs[i].b_size;
+    memcpy(bytes + n, "K\2u.", 4);
+    n += 4;
+    run r = {.fail_at = 0};
+    run_begin(&r, bytes, n);
+    assert_int_equal(r.status, PTIO_OK);
+    size_t count = ptio_dict_count(root(&r)) - fill;
+    *seen = run_text(ptio_dict_value(root(&r), fill));
+    run_end(&r);
+    return count;
+}
+
+static void equal_keys_merge(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        for (size_t fill = 0; fill <= 30; fill += 10) {
+            const char *first;
+            if (count_with(i, fill, &first) != (pairs[i].same ? 1u : 2u))
+                fail_msg("pair %zu behind %zu others", i, fill);
+            /* The last value stays, at the first place. */
+            assert_string_equal(first, pairs[i].same ? "2" : "1");
+        }
+}
+
+static void one_nan_is_one_key(void **state)
+{
+    (void)state;
+    assert_pickle(PICKLE("}(G\x7f\xf8\0\0\0\0\0\0q\0K\1h\0K\2u."), "{nan: 2}");
+}
+
+static void order_is_that_of_first_places(void **state)
+{
+    (void)state;
+    assert_pickle(PICKLE("}(K\1K\12K\2K\13\x88K\14K\3K\15G\x40\0\0\0\0\0\0\0K\16u."), "{1: 12, 2: 14, 3: 13}");
+    assert_pickle(PICKLE("}(K\1NK\2NK\3NK\4NK\5NK\6NK\7NK\10NK\11NK\3K\1K\12NK\1K\2u."),
+                  "{1: 2, 2: None, 3: 1, 4: None, 5: None, 6: None, 7: None, 8: None, 9: None, 10: None}");
+}
+
+/* ---- finding ---- */
+
+static void found_small_and_large(void **state)
+{
+    (void)state;
+    for (unsigned count = 1; count < 60; count++) {
+        char bytes[1024];
+        size_t n = 0;
+        bytes[n++] = '}';
+        bytes[n++] = '(';
+        for (unsigned i = 0; i < count; i++) {
+            /* "k\0i": i, and i: "x" */
+            const char entry[] = {'X', 3, 0, 0, 0, 'k', 0, (char)i, 'K', (char)i, 'K', (char)i, 'U', 1, 'x'};
+            memcpy(bytes + n, entry, sizeof entry);
+            n += sizeof entry;
+        }
+        bytes[n++] = 'u';
+        bytes[n++] = '.';
+        run r = {.fail_at = 0};
+        run_begin(&r, bytes, n);
+        assert_int_equal(r.status, PTIO_OK);
+        assert_int_equal(ptio_dict_count(root(&r)), 2 * count);
+        for (unsigned i = 0; i < count; i++) {
+            const char key[] = {'k', 0, (char)i};
+            assert_int_equal(ptio_dict_find_text(root(&r), (ptio_text){key, 3}), 2 * i);
+            assert_int_equal(ptio_dict_find_int(root(&r), i), 2 * i + 1);
+            assert_ptr_equal(ptio_dict_value(root(&r), 2 * i), ptio_dict_key(root(&r), 2 * i + 1));
+        }
+        assert_int_equal(ptio_dict_find_int(root(&r), 60), SIZE_MAX);
+        assert_int_equal(ptio_dict_find_int(root(&r), -1), SIZE_MAX);
+        assert_int_equal(ptio_dict_find_text(root(&r), PTIO_TEXT("k")), SIZE_MAX);
+        assert_int_equal(ptio_dict_find_text(root(&r), PTIO_TEXT("")), SIZE_MAX);
+        run_end(&r);
+    }
+}
+
+static void numbers_are_found_by_value(void **state)
+{
+    (void)state;
+    run r = {.fail_at = 0};
+    run_begin(&r, PICKLE("}(\x88NG\x40\0\0\0\0\0\0\0N\x8a\11\0\0\0\0\0\0\0\0\1NG\x3f\xe0\0\0\0\0\0\0NNNu."));
+    assert_int_equal(ptio_dict_find_int(root(&r), 1), 0);
+    assert_int_equal(ptio_dict_find_int(root(&r), 2), 1);
+    assert_int_equal(ptio_dict_find_int(root(&r), 0), SIZE_MAX);
+    run_end(&r);
+}
+
+static void python2_strings_are_found_by_their_bytes(void **state)
+{
+    (void)state;
+    run r = {.encoding = "bytes"};
+    run_begin(&r, PICKLE("}(U\1aK\1C\1bK\2X\1\0\0\0cK\3u."));
+    assert_int_equal(ptio_dict_find_text(root(&r), PTIO_TEXT("a")), 0);
+    assert_int_equal(ptio_dict_find_text(root(&r), PTIO_TEXT("b")), SIZE_MAX); /* bytes are no text */
+    assert_int_equal(ptio_dict_find_text(root(&r), PTIO_TEXT("c")), 2);
+    run_end(&r);
+}
+
+static void an_empty_dict_has_nothing(void **state)
+{
+    (void)state;
+    run r = {.fail_at = 0};
+    run_begin(&r, PICKLE("}."));
+    assert_int_equal(ptio_dict_count(root(&r)), 0);
+    assert_int_equal(ptio_dict_find_int(root(&r), 0), SIZE_MAX);
+    assert_int_equal(ptio_dict_find_text(root(&r), PTIO_TEXT("")), SIZE_MAX);
+    run_end(&r);
+}
+
+/* A dict that was not made by the machine, with a key that it would not let through. */
+static void keys_are_checked_again(void **state)
+{
+    (void)state;
+    run r = {.fail_at = 0};
+    run_begin(&r, PICKLE("(]N]\x85\x85Nt."));
+    const ptio_node_tuple *items = PTIO_NODE(tuple, r.graph.root);
+    for (size_t i = 0; i < 2; i++) {
+        ptio_node_dict *dict = ptio_node_new_dict(&r.arena);
+        assert_non_null(dict);
+        assert_true(ptio_block_append(&r.arena, &dict->block, 0, items->items + 2 * i, 2));
+        dict->head.count = 1;
+        ptio_graph one = r.graph;
+        one.dicts = &dict;
+        one.dict_count = 1;
+        ptio_error err = {0};
+        assert_int_equal(ptio_graph_index_keys(&one, &r.heap, &err), PTIO_ERR_FORMAT);
+        assert_string_equal(err.reason, "pickle.unhashable-key");
+    }
+    run_end(&r);
+}
+
+/* ---- hostile keys ---- */
+
+static size_t nest_pairs(char *out, unsigned levels)
+{
+    size_t n = 0;
+    out[n++] = ')';
+    for (unsigned i = 0; i < levels; i++) {
+        out[n++] = '2';
+        out[n++] = (char)0x86;
+    }
+    return n;
+}
+
+/* A tuple that would have 2^40 items written out: hashing it takes forty steps. */
+static void a_key_of_many_pairs_is_hashed(void **state)
+{
+    (void)state;
+    char bytes[256] = "}(";
+    size_t n = 2 + nest_pairs(bytes + 2, 40);
+    memcpy(bytes + n, "Nu.", 3);
+    run r = {.fail_at = 0};
+    run_begin(&r, bytes, n + 3);
+    assert_int_equal(r.status, PTIO_OK);
+    run_end(&r);
+}
+
+/* Two of them that are equal: comparing would take 2^40 steps. */
+static void comparing_such_keys_has_a_budget(void **state)
+{
+    (void)state;
+    char bytes[256] = "}(";
+    size_t n = 2 + nest_pairs(bytes + 2, 40);
+    bytes[n++] = 'N';
+    n += nest_pairs(bytes + n, 40);
+    memcpy(bytes + n, "Nu.", 3);
+    run r = {.fail_at = 0};
+    run_begin(&r, bytes, n + 3);
+    assert_int_equal(r.status, PTIO_ERR_LIMIT);
+    assert_string_equal(r.err.reason, "limit.key-steps");
+    run_end(&r);
+}
+
+/* One large tuple as the key of many entries is hashed once and checked once. */
+static void a_large_key_used_often_costs_once(void **state)
+{
+    (void)state;
+    enum { ITEMS = 100000, USES = 100000 };
+    char *bytes = malloc(ITEMS + 3 * USES + 16), *p = bytes;
+    assert_non_null(bytes);
+    *p++ = '(';
+    memset(p, 'N', ITEMS);
+    p += ITEMS;
+    memcpy(p, "tq\0000}(", 6);
+    p += 6;
+    for (int i = 0; i < USES; i++, p += 3)
+        memcpy(p, "h\0N", 3);
+    memcpy(p, "u.", 2);
+    p += 2;
+    run r = {.fail_at = 0};
+    run_begin(&r, bytes, (size_t)(p - bytes));
+    assert_int_equal(r.status, PTIO_OK);
+    assert_int_equal(ptio_dict_count(root(&r)), 1);
+    run_end(&r);
+    free(bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equal_keys_merge),
+        cmocka_unit_test(one_nan_is_one_key),
+        cmocka_unit_test(order_is_that_of_first_places),
+        cmocka_unit_test(found_small_and_large),
+        cmocka_unit_test(numbers_are_found_by_value),
+        cmocka_unit_test(python2_strings_are_found_by_their_bytes),
+        cmocka_unit_test(an_empty_dict_has_nothing),
+        cmocka_unit_test(keys_are_checked_again),
+        cmocka_unit_test(a_key_of_many_pairs_is_hashed),
+        cmocka_unit_test(comparing_such_keys_has_a_budget),
+        cmocka_unit_test(a_large_key_used_often_costs_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
