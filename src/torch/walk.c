@@ -6,6 +6,11 @@
 #include "torch/meaning.h"
 #include "torch/seen.h"
 
+/* Scopes forget what they met, so arguments that many objects share are walked for each of them. So often, by default: 16 times the
+ * visits that are no repetitions, and a million. */
+#define REPEATS_PER_VISIT 16
+#define REPEATS_FREE 62500
+
 /** The stages of contents, in order. A value skips those that it has not. */
 typedef enum stage {
     STAGE_RAW_CALLABLE,
@@ -29,7 +34,8 @@ typedef struct frame {
     const ptio_value *value;
     uint64_t number;
     uint64_t stage : 8;
-    uint64_t index : 56;
+    uint64_t repeated : 1; /* it was walked before, and forgotten */
+    uint64_t index : 55;
 } frame;
 
 typedef struct walker {
@@ -40,8 +46,10 @@ typedef struct walker {
     ptio_seen seen;
     const void **scoped; /* met first inside a scope, for forgetting */
     size_t scoped_count, scoped_capacity;
+    ptio_seen ever; /* all that was ever met first inside a scope */
     size_t scopes;
     uint64_t next_number, visits, most_visits;
+    uint64_t repeated; /* of the visits, those of what was forgotten and all in it */
     ptio_walk_visitor visitor;
     void *ctx;
 } walker;
@@ -185,7 +193,28 @@ static bool remember_scoped(walker *w, const void *value)
     return true;
 }
 
-static ptio_status push(walker *w, const ptio_value *value, uint64_t number, ptio_error *err)
+/* Note that a scope meets a value first. *repeated becomes true where an earlier scope did too. */
+static bool enter_scoped(walker *w, const void *identity, bool *repeated)
+{
+    uint64_t number;
+    bool is_new;
+    if (!remember_scoped(w, identity) || !ptio_seen_add(&w->ever, identity, 0, &number, &is_new))
+        return false;
+    *repeated = *repeated || !is_new;
+    return true;
+}
+
+static ptio_status over_budget(const walker *w, ptio_error *err)
+{
+    if (w->most_visits != UINT64_MAX)
+        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.walk-nodes", PTIO_NO_OFFSET,
+                         "the walk visits more than the %llu values that walk_nodes allows", (unsigned long long)w->most_visits);
+    return ptio_fail(err, PTIO_ERR_LIMIT, "limit.walk-nodes", PTIO_NO_OFFSET,
+                     "arguments that objects share make the walk visit the same values %llu times more",
+                     (unsigned long long)w->repeated);
+}
+
+static ptio_status push(walker *w, const ptio_value *value, uint64_t number, bool repeated, ptio_error *err)
 {
     if (w->depth == w->capacity) {
         frame *moved = ptio_heap_grow(&w->heap, w->frames, &w->capacity, w->depth + 1, sizeof *w->frames);
@@ -193,7 +222,7 @@ static ptio_status push(walker *w, const ptio_value *value, uint64_t number, pti
             return ptio_heap_fail(&w->heap, err, "a walk");
         w->frames = moved;
     }
-    w->frames[w->depth++] = (frame){.value = value, .number = number};
+    w->frames[w->depth++] = (frame){.value = value, .number = number, .repeated = repeated};
     return PTIO_OK;
 }
 
@@ -206,9 +235,8 @@ static ptio_status stopped(ptio_error *err)
 static ptio_status arrive(walker *w, const ptio_value *value, ptio_visit *visit, ptio_error *err)
 {
     if (w->visits++ >= w->most_visits)
-        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.walk-nodes", PTIO_NO_OFFSET,
-                         "the walk visits more than the %llu values that walk_nodes allows", (unsigned long long)w->most_visits);
-    bool shared = can_be_shared(w, value), is_new = true;
+        return over_budget(w, err);
+    bool shared = can_be_shared(w, value), is_new = true, repeated = w->depth && w->frames[w->depth - 1].repeated;
     visit->value = value;
     visit->depth = w->depth;
     visit->number = w->next_number;
@@ -216,15 +244,18 @@ static ptio_status arrive(walker *w, const ptio_value *value, ptio_visit *visit,
     if (shared) {
         const void *identity = identity_of(w, value);
         if (!ptio_seen_add(&w->seen, identity, w->next_number, &visit->number, &is_new) ||
-            (is_new && w->scopes && !remember_scoped(w, identity)))
+            (is_new && w->scopes && !enter_scoped(w, identity, &repeated)))
             return ptio_heap_fail(&w->heap, err, "a walk");
         w->next_number += is_new;
     }
+    w->repeated += repeated;
+    if (w->repeated / REPEATS_PER_VISIT > w->visits - w->repeated + REPEATS_FREE)
+        return over_budget(w, err);
     visit->again = !is_new;
     ptio_walk_next next = w->visitor(w->ctx, visit);
     if (next == PTIO_WALK_STOP)
         return stopped(err);
-    return next == PTIO_WALK_ON && is_new && has_contents(w, value) ? push(w, value, visit->number, err) : PTIO_OK;
+    return next == PTIO_WALK_ON && is_new && has_contents(w, value) ? push(w, value, visit->number, repeated, err) : PTIO_OK;
 }
 
 /* All contents of the top value are done: visit it a second time, as its parent's child. */
@@ -273,7 +304,7 @@ ptio_status ptio_walk(const ptio_value *from, const ptio_walk_options *options, 
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "argument.null", PTIO_NO_OFFSET, "there is no value to walk");
     walker w = {.visitor = visitor, .ctx = ctx, .most_visits = UINT64_MAX};
     ptio_heap_init(&w.heap, options ? options->memory : NULL, options && options->limits ? options->limits->heap_bytes : 0);
-    w.seen.heap = &w.heap;
+    w.seen.heap = w.ever.heap = &w.heap;
     if (options) {
         w.raw = options->raw;
         w.arguments = options->arguments;
@@ -285,6 +316,7 @@ ptio_status ptio_walk(const ptio_value *from, const ptio_walk_options *options, 
     while (status == PTIO_OK && w.depth)
         status = step(&w, err);
     ptio_seen_free(&w.seen);
+    ptio_seen_free(&w.ever);
     ptio_heap_free(&w.heap, w.frames, w.capacity * sizeof *w.frames);
     ptio_heap_free(&w.heap, w.scoped, w.scoped_capacity * sizeof *w.scoped);
     return status;

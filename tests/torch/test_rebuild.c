@@ -3,7 +3,7 @@
  */
 #include <math.h>
 
-#include "build.h"
+#include "support/build.h"
 
 #define V2 "c:torch._utils:_rebuild_tensor_v2 "
 #define V3 "c:torch._utils:_rebuild_tensor_v3 "

@@ -3,7 +3,7 @@
  */
 #include <math.h>
 
-#include "build.h"
+#include "support/build.h"
 
 /* One value of every kind, in the order of PTIO_KIND_LIST, without MISSING. */
 #define EVERY_KIND                                                                                                       \

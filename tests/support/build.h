@@ -1,11 +1,42 @@
 /*
- * Pickles of words, zips, legacy streams and tars in memory; see build.h.
+ * What the tests of the torch layer stand on: pickles written as words, files of every container around them, and memory that is counted.
+ *
+ * A pickle is written as its disassembly would read, each word one opcode:
+ *
+ *     7 -1 70000            BININT1, BININT, …; as large as 64 bits         N True False    constants
+ *     f1.5                  BINFLOAT                                        ( ) ] }         MARK, EMPTY_TUPLE, EMPTY_LIST, EMPTY_DICT
+ *     'text'                BINUNICODE                                      t 1t 2t 3t      TUPLE, TUPLE1, TUPLE2, TUPLE3
+ *     b'text' s'text'       SHORT_BINBYTES, SHORT_BINSTRING                 R NEW b Q       REDUCE, NEWOBJ, BUILD, BINPERSID
+ *     c:module:name         GLOBAL                                          a e s u         APPEND, APPENDS, SETITEM, SETITEMS
+ *     p3 g3                 BINPUT, BINGET                                  . proto2        STOP, PROTO
+ *     x9A0B                 these bytes                                     @               no opcode: notes the offset of the next
+ *
+ * In texts, \xNN is a byte and \q a quote. All functions are inline, so that a test program links nothing more.
  */
-#include "build.h"
+#ifndef PTIO_TESTS_SUPPORT_BUILD_H
+#define PTIO_TESTS_SUPPORT_BUILD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "ptio.h"
 
 /* ---- bytes ---- */
 
-void put(bytes *out, const void *data, size_t size)
+/** Ready when zeroed. */
+typedef struct bytes {
+    uint8_t *data;
+    size_t size, capacity;
+    size_t mark; /* where the last @ was */
+} bytes;
+
+static inline void put(bytes *out, const void *data, size_t size)
 {
     if (out->size + size > out->capacity) {
         out->capacity = (out->size + size) * 2 + 64;
@@ -18,7 +49,7 @@ void put(bytes *out, const void *data, size_t size)
     out->size += size;
 }
 
-void put_le(bytes *out, uint64_t value, size_t size)
+static inline void put_le(bytes *out, uint64_t value, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         uint8_t byte = (uint8_t)(i < 8 ? value >> (8 * i) : 0);
@@ -26,7 +57,7 @@ void put_le(bytes *out, uint64_t value, size_t size)
     }
 }
 
-void bytes_free(bytes *b)
+static inline void bytes_free(bytes *b)
 {
     free(b->data);
     *b = (bytes){0};
@@ -34,18 +65,18 @@ void bytes_free(bytes *b)
 
 /* ---- pickles ---- */
 
-static void put_op(bytes *out, int opcode)
+static inline void put_op(bytes *out, int opcode)
 {
     put_le(out, (uint64_t)opcode, 1);
 }
 
-static unsigned hex_digit(char c)
+static inline unsigned hex_digit(char c)
 {
     return (unsigned)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
 }
 
 /* The text from behind a quote to the next, unescaped; gives where the word ends. */
-static const char *read_text(const char *at, bytes *text)
+static inline const char *read_text(const char *at, bytes *text)
 {
     for (; *at != '\''; at++) {
         if (!*at)
@@ -63,7 +94,7 @@ static const char *read_text(const char *at, bytes *text)
     return at + 1;
 }
 
-static const char *put_text(bytes *out, int opcode, size_t width, const char *at)
+static inline const char *put_text(bytes *out, int opcode, size_t width, const char *at)
 {
     bytes text = {0};
     at = read_text(at, &text);
@@ -74,7 +105,7 @@ static const char *put_text(bytes *out, int opcode, size_t width, const char *at
     return at;
 }
 
-static void put_int(bytes *out, int64_t value)
+static inline void put_int(bytes *out, int64_t value)
 {
     if (value >= 0 && value < 256) {
         put_op(out, 'K');
@@ -89,7 +120,7 @@ static void put_int(bytes *out, int64_t value)
     }
 }
 
-static void put_float(bytes *out, double value)
+static inline void put_float(bytes *out, double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -98,7 +129,7 @@ static void put_float(bytes *out, double value)
         put_le(out, bits >> (8 * i), 1);
 }
 
-static void put_global(bytes *out, const char *word, size_t size)
+static inline void put_global(bytes *out, const char *word, size_t size)
 {
     const char *colon = memchr(word, ':', size);
     if (!colon)
@@ -110,12 +141,12 @@ static void put_global(bytes *out, const char *word, size_t size)
     put(out, "\n", 1);
 }
 
-static bool is_word(const char *word, size_t size, const char *wanted)
+static inline bool is_word(const char *word, size_t size, const char *wanted)
 {
     return strlen(wanted) == size && memcmp(word, wanted, size) == 0;
 }
 
-static void put_word(bytes *out, const char *word, size_t size)
+static inline void put_word(bytes *out, const char *word, size_t size)
 {
     static const struct {
         const char *word;
@@ -151,7 +182,7 @@ static void put_word(bytes *out, const char *word, size_t size)
     }
 }
 
-static void put_words(bytes *out, const char *at)
+static inline void put_words(bytes *out, const char *at)
 {
     while (*at) {
         if (*at == ' ') {
@@ -168,7 +199,7 @@ static void put_words(bytes *out, const char *at)
     }
 }
 
-static void pickle_va(bytes *out, const char *format, va_list arguments)
+static inline void pickle_va(bytes *out, const char *format, va_list arguments)
 {
     va_list again;
     va_copy(again, arguments);
@@ -182,7 +213,8 @@ static void pickle_va(bytes *out, const char *format, va_list arguments)
     free(words);
 }
 
-void pickle(bytes *out, const char *format, ...)
+/** Append a pickle's words. The format is printf's. */
+__attribute__((format(printf, 2, 3))) static inline void pickle(bytes *out, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -192,7 +224,13 @@ void pickle(bytes *out, const char *format, ...)
 
 /* ---- zip ---- */
 
-static uint32_t crc_of(const void *data, size_t size)
+typedef struct record {
+    const char *name; /* below the root: "data/0" */
+    const void *data;
+    size_t size;
+} record;
+
+static inline uint32_t crc_of(const void *data, size_t size)
 {
     const uint8_t *b = data;
     uint32_t crc = UINT32_MAX;
@@ -205,7 +243,7 @@ static uint32_t crc_of(const void *data, size_t size)
 }
 
 /* What local header and directory have in common, from the version to the length of the extra field. */
-static void put_zip_fields(bytes *out, const record *r, size_t name_size)
+static inline void put_zip_fields(bytes *out, const record *r, size_t name_size)
 {
     put_le(out, 0, 2); /* version needed, flags, method, time, date */
     put_le(out, 0, 8);
@@ -216,7 +254,7 @@ static void put_zip_fields(bytes *out, const record *r, size_t name_size)
     put_le(out, 0, 2);
 }
 
-static void put_zip_record(bytes *out, bytes *directory, const record *r)
+static inline void put_zip_record(bytes *out, bytes *directory, const record *r)
 {
     char name[128];
     size_t size = (size_t)snprintf(name, sizeof name, "archive/%s", r->name), offset = out->size;
@@ -231,7 +269,8 @@ static void put_zip_record(bytes *out, bytes *directory, const record *r)
     put(directory, name, size);
 }
 
-void zip_file(bytes *out, const bytes *data_pkl, const record *records, size_t count)
+/** A zip as torch.save writes it, but for alignment: archive/data.pkl, archive/byteorder, archive/version and the records. */
+static inline void zip_file(bytes *out, const bytes *data_pkl, const record *records, size_t count)
 {
     bytes directory = {0};
     const record own[] = {{"data.pkl", data_pkl->data, data_pkl->size}, {"byteorder", "little", 6}, {"version", "3\n", 2}};
@@ -253,13 +292,15 @@ void zip_file(bytes *out, const bytes *data_pkl, const record *records, size_t c
 
 /* ---- legacy, tar ---- */
 
-void legacy_header(bytes *out)
+/** The three pickles before the object's. */
+static inline void legacy_header(bytes *out)
 {
     pickle(out,
            "proto2 x8A0A6CFC9C46F9206AA85019 . proto2 x4DE903 . proto2 } ( 'protocol_version' 1001 'little_endian' True u .");
 }
 
-void tar_member(bytes *out, const char *name, const bytes *content)
+/** A member of a tar, and its end. */
+static inline void tar_member(bytes *out, const char *name, const bytes *content)
 {
     char header[512] = {0};
     (void)snprintf(header, 100, "%s", name);
@@ -281,7 +322,7 @@ void tar_member(bytes *out, const char *name, const bytes *content)
     put(out, zeros, (512 - content->size % 512) % 512);
 }
 
-void tar_end(bytes *out)
+static inline void tar_end(bytes *out)
 {
     static const char zeros[1024];
     put(out, zeros, sizeof zeros);
@@ -289,18 +330,47 @@ void tar_end(bytes *out)
 
 /* ---- loading ---- */
 
-const float floats[16] = {0, 0.5F, 1, 1.5F, 2, 2.5F, 3, 3.5F, 4, 4.5F, 5, 5.5F, 6, 6.5F, 7, 7.5F};
-const int64_t longs[8] = {0, 1, 2, 3, 4, 5, 6, 7};
-const uint8_t octets[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+/** The records that the zips of most tests have: data/0, data/1, data/2. */
+static const float floats[16] = {0, 0.5F, 1, 1.5F, 2, 2.5F, 3, 3.5F, 4, 4.5F, 5, 5.5F, 6, 6.5F, 7, 7.5F};
+static const int64_t longs[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+static const uint8_t octets[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-static void usual_zip(bytes *out, const bytes *data_pkl)
+/** Persistent ids of those. */
+#define FLOATS "( 'storage' c:torch:FloatStorage '0' 'cpu' 16 t Q "
+#define LONGS "( 'storage' c:torch:LongStorage '1' 'cpu' 8 t Q "
+#define OCTETS "( 'storage' c:torch:ByteStorage '2' 'cpu' 16 t Q "
+#define RAW "( 'storage' c:torch.storage:UntypedStorage '2' 'cpu' 16 t Q "
+#define HOOKS "c:collections:OrderedDict ) R "
+
+/** A float32 tensor of data/0 from element `offset` on, with one dimension. */
+#define TENSOR(offset, size) "c:torch._utils:_rebuild_tensor_v2 ( " FLOATS #offset " " #size " 1t 1 1t False " HOOKS "t R "
+#define LONG_TENSOR(offset, size) "c:torch._utils:_rebuild_tensor_v2 ( " LONGS #offset " " #size " 1t 1 1t False " HOOKS "t R "
+
+/** A loaded file and what it was loaded from. Zeroed before its first use; loaded_free() makes it so again. */
+typedef struct loaded {
+    ptio_checkpoint *ckpt;
+    const ptio_value *root;
+    bytes pickle, file;
+    ptio_error err;
+} loaded;
+
+static inline void usual_zip(bytes *out, const bytes *data_pkl)
 {
     const record records[] = {
         {"data/0", floats, sizeof floats}, {"data/1", longs, sizeof longs}, {"data/2", octets, sizeof octets}};
     zip_file(out, data_pkl, records, 3);
 }
 
-ptio_status load_bytes(loaded *l, const bytes *file, const ptio_load_options *options)
+static inline void loaded_free(loaded *l)
+{
+    ptio_checkpoint_free(l->ckpt);
+    bytes_free(&l->pickle);
+    bytes_free(&l->file);
+    *l = (loaded){0};
+}
+
+/** Load bytes; the status is for the caller to look at. */
+static inline ptio_status load_bytes(loaded *l, const bytes *file, const ptio_load_options *options)
 {
     l->err = (ptio_error){0};
     ptio_status status = ptio_load_memory(file->data, file->size, options, &l->ckpt, &l->err);
@@ -308,7 +378,8 @@ ptio_status load_bytes(loaded *l, const bytes *file, const ptio_load_options *op
     return status;
 }
 
-void load(loaded *l, const char *format, ...)
+/** Load a zip around a pickle of these words; the test fails where that fails. */
+__attribute__((format(printf, 2, 3))) static inline void load(loaded *l, const char *format, ...)
 {
     loaded_free(l);
     va_list arguments;
@@ -322,15 +393,8 @@ void load(loaded *l, const char *format, ...)
         fail_msg("%s: byte %llu: %s (%s)", l->err.record, (unsigned long long)l->err.offset, l->err.message, l->err.reason);
 }
 
-void loaded_free(loaded *l)
-{
-    ptio_checkpoint_free(l->ckpt);
-    bytes_free(&l->pickle);
-    bytes_free(&l->file);
-    *l = (loaded){0};
-}
-
-void refused(ptio_status status, const char *reason, const char *format, ...)
+/** That a zip around such a pickle is refused so, at the opcode behind @ if there is one. */
+__attribute__((format(printf, 3, 4))) static inline void refused(ptio_status status, const char *reason, const char *format, ...)
 {
     loaded l = {0};
     l.pickle.mark = SIZE_MAX;
@@ -352,7 +416,11 @@ void refused(ptio_status status, const char *reason, const char *format, ...)
     loaded_free(&l);
 }
 
-bool text_is(ptio_text text, const char *string)
+static inline bool text_is(ptio_text text, const char *string)
 {
     return text.bytes && text.size == strlen(string) && memcmp(text.bytes, string, text.size) == 0;
 }
+
+#define assert_text(text, string) assert_true(text_is((text), (string)))
+
+#endif
