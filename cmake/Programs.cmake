@@ -20,5 +20,8 @@ function(ptio_add_program target source library helpers)
     add_executable(${target} ${source} ${helpers})
     # Tests use POSIX as they like: folders, processes, clocks.
     set_target_properties(${target} PROPERTIES C_EXTENSIONS ON)
+    if(PTIO_LTO AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+        target_link_options(${target} PRIVATE -fno-lto)
+    endif()
     target_link_libraries(${target} PRIVATE ${library} ptio_settings ptio_flags ${PTIO_DEPENDENCIES})
 endfunction()
