@@ -142,7 +142,6 @@ static void open_bench(bench *b, const char *folder, const char *name)
 {
     static char path[4096];
     ptio_record record;
-    ptio_checkpoint_info info;
     *b = (bench){.options = {PTIO_LOAD_OPTIONS}};
     snprintf(path, sizeof path, "%s/%s.pt", folder, name);
     target_open(&b->file, path, 64 * MIB);
@@ -154,9 +153,8 @@ static void open_bench(bench *b, const char *folder, const char *name)
         exit(1);
     }
     b->file.pickle = (span){record.offset, record.size};
-    ptio_checkpoint_describe(b->ckpt, &info);
     snprintf(b->names[0], sizeof b->names[0], "%s.opcodes", name);
-    count_print(b->names[0], info.opcodes);
+    count_print(b->names[0], count_opcodes(&b->file));
     snprintf(b->names[0], sizeof b->names[0], "%s.metadata", name);
     count_print(b->names[0], b->file.directory.size + b->file.pickle.size);
     forget(b);

@@ -113,6 +113,14 @@ uint64_t limit_list(const target *t)
     return result;
 }
 
+uint64_t count_opcodes(const target *t)
+{
+    int fd = open_file(t->path);
+    read_span(t, fd, t->pickle);
+    close(fd);
+    return pass_opcodes(t->buffer, t->buffer + t->pickle.size);
+}
+
 uint64_t limit_pread(const target *t, const span *spans, size_t count)
 {
     int fd = open_file(t->path);

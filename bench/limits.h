@@ -29,6 +29,9 @@ void target_close(target *t);
 /** The least a reader must do to list a file: read directory and pickle, pass over every entry and every opcode once. */
 uint64_t limit_list(const target *t);
 
+/** How many opcodes the pickle has. */
+uint64_t count_opcodes(const target *t);
+
 /** Read spans of the file by pread into the warm buffer. */
 uint64_t limit_pread(const target *t, const span *spans, size_t count);
 

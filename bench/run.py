@@ -41,7 +41,7 @@ class Results(dict):
     """Lines of bench/timing.h, by name: a list of min, median, max, runs for a time, of one number for a count."""
 
     def collect(self, *command):
-        print("  " + " ".join(os.path.basename(word) for word in command), file=sys.stderr)
+        print("  " + " ".join(os.path.basename(word) for word in command[:3]), file=sys.stderr)
         for line in subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines():
             name, *numbers = line.split("\t")
             self[name] = [int(number) for number in numbers]
