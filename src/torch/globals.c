@@ -165,6 +165,30 @@ static bool join_names(ptio_arena *arena, ptio_global *global)
     return true;
 }
 
+/* What a global is by its names, which are filled in. */
+static void classify(ptio_global *global)
+{
+    if (!is_storage_class(global) && !find_row(global) && !is_tensor_class(global) && !is_dtype(global) &&
+        !is_memory_format(global))
+        (void)is_return_type(global);
+    if (!global->result.size)
+        global->result = global->full_name;
+}
+
+bool ptio_global_is_safe(ptio_text module, ptio_text name)
+{
+    /* No safe name comes near this length, so none needs memory. */
+    char text[256];
+    if (module.size >= sizeof text || name.size + 1 >= sizeof text - module.size)
+        return false;
+    memcpy(text, module.bytes, module.size);
+    text[module.size] = '.';
+    memcpy(text + module.size + 1, name.bytes, name.size);
+    ptio_global global = {.module = module, .name = name, .full_name = {text, module.size + 1 + name.size}};
+    classify(&global);
+    return global.safe;
+}
+
 bool ptio_global_resolve(ptio_arena *arena, ptio_text module, ptio_text name, bool map_python2, ptio_global *ret)
 {
     *ret = (ptio_global){.module = module, .name = name};
@@ -174,9 +198,6 @@ bool ptio_global_resolve(ptio_arena *arena, ptio_text module, ptio_text name, bo
         ret->module = PTIO_TEXT("torch._tensor");
     if (!join_names(arena, ret))
         return false;
-    if (!is_storage_class(ret) && !find_row(ret) && !is_tensor_class(ret) && !is_dtype(ret) && !is_memory_format(ret))
-        (void)is_return_type(ret);
-    if (!ret->result.size)
-        ret->result = ret->full_name;
+    classify(ret);
     return true;
 }

@@ -75,6 +75,9 @@ typedef struct ptio_global {
  */
 bool ptio_global_resolve(ptio_arena *arena, ptio_text module, ptio_text name, bool map_python2, ptio_global *ret);
 
+/** Whether weights_only of PyTorch 2.13 allows a global of these names, as they are. */
+bool ptio_global_is_safe(ptio_text module, ptio_text name);
+
 /** Python 3's name of a module and name, by CPython's tables (Lib/_compat_pickle.py). */
 void ptio_python3_name(ptio_text *module, ptio_text *name);
 

@@ -78,23 +78,6 @@ static void map_name(ptio_text *module, ptio_text *name)
         ptio_python3_name(module, name);
 }
 
-/* Whether the unpickler takes a global, by the names in the file. `resolved` is what they are, mapped. */
-static bool is_allowed(verdict *v, const ptio_value *value, ptio_global *resolved)
-{
-    ptio_text module = ptio_node_module(value), name = ptio_node_qualname(value);
-    map_name(&module, &name);
-    ptio_arena scratch;
-    ptio_heap heap;
-    ptio_heap_init(&heap, &v->ckpt->heap.hooks, 0);
-    ptio_arena_init(&scratch, &heap);
-    bool made = ptio_global_resolve(&scratch, module, name, false, resolved);
-    bool safe = made && resolved->safe && ptio_text_equal(resolved->module, module);
-    ptio_arena_free(&scratch);
-    resolved->module = module;
-    resolved->name = name;
-    return safe;
-}
-
 static bool is_blocked_module(ptio_text module)
 {
     return ptio_text_is(module, "sys") || ptio_text_is(module, "os") || ptio_text_is(module, "posix") ||
@@ -103,23 +86,24 @@ static bool is_blocked_module(ptio_text module)
 
 static void judge_global(verdict *v, const ptio_value *value)
 {
-    ptio_global global;
-    if (is_allowed(v, value, &global))
+    ptio_text module_text = ptio_node_module(value), name_text = ptio_node_qualname(value);
+    map_name(&module_text, &name_text);
+    if (ptio_global_is_safe(module_text, name_text))
         return;
     char message[1024];
-    ptio_quoted module = ptio_quote(global.module), name = ptio_quote(global.name);
-    if (is_blocked_module(global.module)) {
+    ptio_quoted module = ptio_quote(module_text), name = ptio_quote(name_text);
+    if (is_blocked_module(module_text)) {
         (void)snprintf(message, sizeof message, "Trying to load unsupported GLOBAL %s.%s whose module %s is blocked.",
                        module.text, name.text, module.text);
         refuse(v, "weights-only.blocked", value->count, message);
         return;
     }
-    if (ptio_text_is(global.module, "torch._dynamo.decorators") && ptio_text_is(global.name, "_DimRange")) {
+    if (ptio_text_is(module_text, "torch._dynamo.decorators") && ptio_text_is(name_text, "_DimRange")) {
         ptio_report_add(v->report, PTIO_NOTE, "weights-only.import", v->part->record, value->count,
                         "torch.nested and torch._dynamo must be imported before weights_only loads nested jagged tensors");
         return;
     }
-    bool builtin = ptio_text_is(global.module, "builtins");
+    bool builtin = ptio_text_is(module_text, "builtins");
     (void)snprintf(
         message, sizeof message,
         "GLOBAL %s%s%s was not an allowed global by default; to allow it: torch.serialization.add_safe_globals([%s%s%s])",
