@@ -23,6 +23,12 @@ static ptio_status bad(ptio_loader *loader, const ptio_value *node, ptio_error *
     return ptio_fail_node(loader, node, PTIO_ERR_FORMAT, "numpy.form", err, "numpy: %s", what);
 }
 
+/* Whether a letter is among others. strchr() finds a NUL everywhere. */
+static bool is_one_of(char letter, const char *letters)
+{
+    return letter && strchr(letters, letter);
+}
+
 /* ---- dtypes ---- */
 
 /* The dtype of torch for numbers of NumPy in this machine's byte order; NumPy's letters are kind and size. */
@@ -99,7 +105,7 @@ ptio_status ptio_npdtype_from_code(ptio_loader *loader, ptio_text code, const pt
     if (!dtype)
         return ptio_heap_fail(&loader->ckpt->heap, err, "a NumPy dtype");
     char order = '<';
-    if (code.size && strchr("<>|=", code.bytes[0])) {
+    if (code.size && is_one_of(code.bytes[0], "<>|=")) {
         order = code.bytes[0];
         code = (ptio_text){code.bytes + 1, code.size - 1};
     }
@@ -114,7 +120,7 @@ ptio_status ptio_npdtype_from_code(ptio_loader *loader, ptio_text code, const pt
         code.size -= length;
     }
     uint64_t number;
-    if (!code.size || !strchr("biufcSUVOMma?", code.bytes[0]) ||
+    if (!code.size || !is_one_of(code.bytes[0], "biufcSUVOMma?") ||
         !parse_number((ptio_text){code.bytes + 1, code.size - 1}, &number))
         return PTIO_ERR_FORMAT;
     char kind = code.bytes[0];
@@ -276,7 +282,8 @@ static ptio_status handle_dtype(ptio_loader *loader, ptio_node_reduced *node, pt
         return ptio_handle_object(loader, node, NULL, err);
     ptio_text code = ptio_node_text_of(code_value);
     uint64_t number;
-    if (!code.size || !strchr("biufcSUVOMm", code.bytes[0]) || !parse_number((ptio_text){code.bytes + 1, code.size - 1}, &number))
+    if (!code.size || !is_one_of(code.bytes[0], "biufcSUVOMm") ||
+        !parse_number((ptio_text){code.bytes + 1, code.size - 1}, &number))
         return bad(loader, &node->head, err, "a dtype has a code that is none of NumPy's");
     size_t count = 0;
     const ptio_value *const *state = state_value ? ptio_value_items(state_value, &count) : NULL;
@@ -284,7 +291,7 @@ static ptio_status handle_dtype(ptio_loader *loader, ptio_node_reduced *node, pt
     if (state && count >= 8 && (state[1]->type == PTIO_NODE_TYPE_STR || state[1]->type == PTIO_NODE_TYPE_PY2STR) &&
         state[1]->count == 1)
         order = ptio_node_text_of(state[1]).bytes[0];
-    if (state && (count < 8 || !strchr("<>|=", order)))
+    if (state && (count < 8 || !is_one_of(order, "<>|=")))
         return bad(loader, &node->head, err, "the state of a dtype is none of NumPy's");
     ptio_npdtype *dtype = PTIO_NEW(&loader->ckpt->arena, ptio_npdtype, 1);
     if (!dtype)
@@ -433,7 +440,9 @@ static ptio_status handle_array(ptio_loader *loader, ptio_node_reduced *node, pt
     else if (!ptio_value_as_bytes(state[4], &array->data))
         return bad(loader, &node->head, err, "the data of an array is neither bytes nor a list of objects");
     if (!array->items && (status = to_little_endian(loader, array, err)) != PTIO_OK)
-        return status;
+        return status == PTIO_ERR_FORMAT && (!err || err->status == PTIO_OK)
+                   ? bad(loader, &node->head, err, "the dtype of an array has no twin in the other byte order")
+                   : status;
     return finish_array(loader, node, array, err);
 }
 
