@@ -168,7 +168,6 @@ typedef struct ptio_graph {
     size_t size;          /* up to and with STOP                                   */
     const ptio_value *root;
     ptio_dialect dialect;
-    uint64_t opcodes;
     uint64_t hash_key;          /* of all key indexes                                    */
     const ptio_value **objects; /* every GLOBAL, PERSISTENT and REDUCED node, in the order in which they were made */
     size_t object_count, object_capacity;

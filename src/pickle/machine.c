@@ -55,12 +55,12 @@ ptio_status ptio_machine_no_mark(ptio_machine *m)
 
 ptio_status ptio_machine_grow_stack(ptio_machine *m)
 {
-    size_t capacity = (size_t)(m->stack_end - m->stack), top = (size_t)(m->top - m->stack), floor = (size_t)(m->floor - m->stack);
-    ptio_value **stack = ptio_heap_grow(m->heap, m->stack, &capacity, top + 1, sizeof *stack);
+    size_t top = m->stack ? (size_t)(m->top - m->stack) : 0, floor = m->stack ? (size_t)(m->floor - m->stack) : 0;
+    ptio_value **stack = ptio_heap_grow(m->heap, m->stack, &m->stack_capacity, top + 1, sizeof *stack);
     if (!stack)
         return ptio_machine_memory(m);
     m->stack = stack;
-    m->stack_end = stack + capacity;
+    m->stack_end = stack + m->stack_capacity;
     m->top = stack + top;
     m->floor = stack + floor;
     return PTIO_OK;

@@ -20,7 +20,8 @@ typedef struct ptio_machine {
 
     const uint8_t *op; /* the opcode that runs                                            */
     const uint8_t *start, *limit;
-    ptio_value **stack;
+    ptio_value **stack; /* never NULL while the loop runs */
+    size_t stack_capacity;
     size_t *marks; /* for each mark the place of the one below it, that is, the floor before */
     size_t mark_count, mark_capacity;
     ptio_memo memo;

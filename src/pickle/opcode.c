@@ -107,7 +107,8 @@ static ptio_status read_argument(reading *r)
 ptio_status ptio_opcode_read(const uint8_t *bytes, size_t size, size_t offset, uint64_t line_bytes, ptio_instruction *ret,
                              uint64_t *need, ptio_error *err)
 {
-    reading r = {.cursor = ptio_cursor_over(bytes, size), .line_bytes = line_bytes, .to = ret, .err = err};
+    reading r = {
+        .cursor = ptio_cursor_over(size ? (const void *)bytes : "", size), .line_bytes = line_bytes, .to = ret, .err = err};
     *ret = (ptio_instruction){.offset = offset, .end = offset};
     (void)ptio_cursor_take(&r.cursor, offset);
     const uint8_t *opcode = take(&r, 1);

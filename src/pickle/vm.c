@@ -508,7 +508,7 @@ static bool settle_lists(ptio_graph *graph, ptio_heap *heap)
 
 static void release(ptio_machine *m)
 {
-    ptio_heap_free(m->heap, m->stack, (size_t)(m->stack_end - m->stack) * sizeof *m->stack);
+    ptio_heap_free(m->heap, m->stack, m->stack_capacity * sizeof *m->stack);
     ptio_heap_free(m->heap, m->marks, m->mark_capacity * sizeof *m->marks);
     ptio_memo_free(&m->memo);
 }
@@ -516,6 +516,8 @@ static void release(ptio_machine *m)
 ptio_status ptio_vm_run(const uint8_t *bytes, size_t size, const ptio_vm_options *options, ptio_heap *heap, ptio_graph *graph,
                         ptio_error *err)
 {
+    if (!size)
+        bytes = (const uint8_t *)"";
     /* Counts and offsets of nodes have 32 bits. */
     uint64_t longest = options->limits->pickle_bytes < UINT32_MAX ? options->limits->pickle_bytes : UINT32_MAX;
     bool cut = size > longest;
@@ -533,7 +535,9 @@ ptio_status ptio_vm_run(const uint8_t *bytes, size_t size, const ptio_vm_options
     graph->bytes = bytes;
     graph->hash_key = ptio_os_random();
     machine.memo = (ptio_memo){.heap = heap, .hash_key = graph->hash_key};
-    ptio_status status = loop(&machine);
+    ptio_status status = ptio_machine_grow_stack(&machine);
+    if (status == PTIO_OK)
+        status = loop(&machine);
     graph->size = (size_t)(machine.pos - bytes);
     release(&machine);
     if (!settle_lists(graph, heap) && status == PTIO_OK)
