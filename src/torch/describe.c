@@ -1,6 +1,7 @@
 /*
  * What there is to say about a checkpoint as a whole: container, era, versions, counts.
  */
+#include "pickle/opcode.h"
 #include "torch/meaning.h"
 
 static const char *const container_names[] = {
@@ -80,6 +81,19 @@ static uint64_t alignment_of(const ptio_checkpoint *ckpt)
     return bits & (~bits + 1);
 }
 
+/* Counted here, where somebody asks, and not at each load. */
+static uint64_t count_opcodes(const ptio_checkpoint *ckpt)
+{
+    const ptio_graph *graph = &ckpt->parts->graph;
+    ptio_instruction instruction;
+    uint64_t count = 0, need;
+    for (size_t at = 0; at < graph->size; at = instruction.end, count++) {
+        if (ptio_opcode_read(graph->bytes, graph->size, at, ckpt->limits.line_bytes, &instruction, &need, NULL) != PTIO_OK || need)
+            break;
+    }
+    return count;
+}
+
 void ptio_checkpoint_describe(const ptio_checkpoint *ckpt, ptio_checkpoint_info *ret)
 {
     *ret = (ptio_checkpoint_info){
@@ -101,7 +115,7 @@ void ptio_checkpoint_describe(const ptio_checkpoint *ckpt, ptio_checkpoint_info 
     if (ckpt->parts) {
         ret->protocol = ckpt->parts->graph.dialect.protocol;
         ret->pickle_bytes = ckpt->parts->graph.size;
-        ret->opcodes = ckpt->parts->graph.opcodes;
+        ret->opcodes = count_opcodes(ckpt);
     }
     for (const ptio_storage *storage = ckpt->pool->newest; storage; storage = storage->older) {
         ret->storages++;
