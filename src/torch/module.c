@@ -13,7 +13,8 @@
 #include "torch/seen.h"
 
 #define MOST_ENTRIES 10000000u
-#define MOST_DEPTH 100000u
+#define MOST_DEPTH 5000u /* Python's own state_dict() ends at a thousand */
+#define BYTES_FREE ((uint64_t)64 << 20)
 
 struct ptio_module {
     ptio_heap heap;
@@ -119,9 +120,12 @@ static bool add_module(builder *b, ptio_text name, const ptio_value *module)
 static ptio_status enter(builder *b, ptio_text name, const ptio_value *module, ptio_error *err)
 {
     ptio_module *m = b->result;
-    if (b->depth >= MOST_DEPTH || m->state_count > MOST_ENTRIES || m->module_count > MOST_ENTRIES)
-        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.modules", PTIO_NO_OFFSET,
-                         "the module holds itself, or more than %u modules or entries", MOST_ENTRIES);
+    if (b->depth >= MOST_DEPTH)
+        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.modules", PTIO_NO_OFFSET, "the module holds itself, or modules more than %u deep",
+                         MOST_DEPTH);
+    if (m->state_count > MOST_ENTRIES || m->module_count > MOST_ENTRIES)
+        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.modules", PTIO_NO_OFFSET, "the module holds more than %u modules or entries",
+                         MOST_ENTRIES);
     if (!add_module(b, name, module) || !add_states(b, name, ptio_value_attribute(module, "_parameters"), NULL) ||
         !add_states(b, name, ptio_value_attribute(module, "_buffers"),
                     ptio_value_attribute(module, "_non_persistent_buffers_set")) ||
@@ -152,12 +156,23 @@ static ptio_status build(builder *b, const ptio_value *value, ptio_error *err)
     return status;
 }
 
+/* Modules in many places, and long names that all names below repeat, may not cost far more than the pickles do. */
+static uint64_t budget(const ptio_checkpoint *ckpt)
+{
+    uint64_t bytes = 0;
+    for (const ptio_pickle_part *part = ckpt->parts; part; part = part->next)
+        bytes += part->graph.size;
+    if (!ptio_mul_u64(bytes, ckpt->limits.heap_per_byte, &bytes) || !ptio_add_u64(bytes, BYTES_FREE, &bytes))
+        return ckpt->limits.heap_bytes;
+    return bytes < ckpt->limits.heap_bytes ? bytes : ckpt->limits.heap_bytes;
+}
+
 ptio_status ptio_module_open(const ptio_checkpoint *ckpt, const ptio_value *value, ptio_module **ret, ptio_error *err)
 {
     if (!ptio_value_is_module(value))
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "argument.kind", PTIO_NO_OFFSET, "the value is no module");
     ptio_heap heap;
-    ptio_heap_init(&heap, &ckpt->heap.hooks, ckpt->limits.heap_bytes);
+    ptio_heap_init(&heap, &ckpt->heap.hooks, budget(ckpt));
     ptio_module *module = ptio_heap_resize(&heap, NULL, 0, sizeof *module);
     if (!module)
         return ptio_heap_fail(&heap, err, "a module");
