@@ -27,7 +27,9 @@
 
 #define CORPUS PTIO_TEST_DATA "/corpus/"
 
-static unsigned long passed, failed;
+#define MOST_COMPLAINTS 5 /* of one file and one kind of source */
+
+static unsigned long passed, failed, complaints;
 static double share = 1;
 
 /* One or two of each container and each kind of value. */
@@ -393,7 +395,7 @@ static bool is_right_failure(trouble_kind trouble, ptio_status status)
 static void complain(const run *r, trouble_kind trouble, uint64_t n, const char *step, const char *what, const told *t)
 {
     static const char *const names[] = {"none", "allocation", "read", "seek", "read at the end", "one byte at a time"};
-    if (failed < 100)
+    if (complaints++ < MOST_COMPLAINTS)
         printf("%s by %s: %s %llu: %s: %s; status %d, %s\n", r->path + strlen(CORPUS), kind_names[r->kind], names[trouble],
                (unsigned long long)n, step, what, t ? (int)t->status : 0, t ? t->message : "");
 }
@@ -486,6 +488,7 @@ static void run_file(const char *name, source_kind kind, const blob *whole)
     char path[1024];
     told good[STEPS];
     run r;
+    complaints = 0;
     (void)snprintf(path, sizeof path, "%s%s", CORPUS, name);
     start(&r, path, kind, whole, NO_TROUBLE, UINT64_MAX);
     for (size_t i = 0; i < STEPS; i++)
