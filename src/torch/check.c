@@ -90,6 +90,7 @@ typedef struct tensor_checker {
     checker *c;
     ptio_error *err;
     ptio_status status;
+    const ptio_tensor_extra *last; /* a Parameter has the parts of its data, which is visited right behind it */
 } tensor_checker;
 
 /* The elements of one tensor that has rules for them: sparse, quantized per channel, nested. */
@@ -97,8 +98,9 @@ static ptio_walk_next check_tensor(void *ctx, const ptio_visit *visit)
 {
     tensor_checker *t = ctx;
     const ptio_tensor *tensor = visit->value->seen == PTIO_KIND_TENSOR ? ptio_meaning(visit->value) : NULL;
-    if (!tensor || !tensor->extra || visit->again || visit->leaving)
+    if (!tensor || !tensor->extra || tensor->extra == t->last || visit->again || visit->leaving)
         return PTIO_WALK_ON;
+    t->last = tensor->extra;
     ptio_heap heap;
     ptio_heap_init(&heap, &t->c->ckpt->heap.hooks, t->c->ckpt->limits.heap_bytes);
     ptio_error failure = {0};
@@ -116,7 +118,8 @@ static ptio_walk_next check_tensor(void *ctx, const ptio_visit *visit)
 static ptio_status check_tensors(checker *c, ptio_error *err)
 {
     tensor_checker t = {.c = c, .err = err};
-    ptio_walk_options options = {.struct_size = sizeof options, .memory = &c->ckpt->heap.hooks};
+    /* All nodes: tensors are arguments of objects that are not known, keys, and what modules hide, too. */
+    ptio_walk_options options = {.struct_size = sizeof options, .raw = true, .memory = &c->ckpt->heap.hooks};
     ptio_error failure = {0};
     ptio_status status = ptio_walk(c->ckpt->root, &options, check_tensor, &t, &failure);
     if (t.status != PTIO_OK)

@@ -80,8 +80,11 @@ static ptio_status next_pickle(tar_state *s, const ptio_value **root, ptio_error
                                  &part, err);
     if (status == PTIO_OK)
         status = ptio_interpret(loader, part, err);
-    if (status != PTIO_OK)
+    if (status != PTIO_OK) {
+        if (err && err->offset != PTIO_NO_OFFSET)
+            err->offset += s->at; /* it counts from the beginning of the pickle */
         return ptio_error_in_record(err, status, ptio_text_of(s->member));
+    }
     s->at += (size_t)state;
     *root = part->graph.root;
     return PTIO_OK;
@@ -305,13 +308,13 @@ static bool key_of(const ptio_value *id, int64_t *key)
     ptio_text text = ptio_node_text_of(id);
     bool negative = text.size && text.bytes[0] == '-';
     size_t i = negative;
-    if (i == text.size || text.size > 19)
+    if (i == text.size)
         return false;
     int64_t number = 0;
     for (; i < text.size; i++) {
-        if (text.bytes[i] < '0' || text.bytes[i] > '9')
+        if (text.bytes[i] < '0' || text.bytes[i] > '9' || !ptio_mul_i64(number, 10, &number) ||
+            !ptio_add_i64(number, text.bytes[i] - '0', &number))
             return false;
-        number = number * 10 + (text.bytes[i] - '0');
     }
     *key = negative ? -number : number;
     return true;

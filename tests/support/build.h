@@ -369,9 +369,11 @@ static inline void loaded_free(loaded *l)
     *l = (loaded){0};
 }
 
-/** Load bytes; the status is for the caller to look at. */
+/** Load bytes in place of what was loaded before; the status is for the caller to look at. */
 static inline ptio_status load_bytes(loaded *l, const bytes *file, const ptio_load_options *options)
 {
+    ptio_checkpoint_free(l->ckpt);
+    l->ckpt = NULL;
     l->err = (ptio_error){0};
     ptio_status status = ptio_load_memory(file->data, file->size, options, &l->ckpt, &l->err);
     l->root = status == PTIO_OK ? ptio_root(l->ckpt) : NULL;

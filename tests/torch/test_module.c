@@ -121,7 +121,6 @@ static void assert_too_much(loaded *l)
     ptio_memory memory = {.resize = count_resize};
     ptio_load_options options = {PTIO_LOAD_OPTIONS, .memory = &memory};
     held = most_held = 0;
-    ptio_checkpoint_free(l->ckpt);
     assert_int_equal(load_bytes(l, &l->file, &options), PTIO_OK);
     assert_int_equal(ptio_module_open(l->ckpt, l->root, &m, &l->err), PTIO_ERR_LIMIT);
     assert_true(most_held < 200000000);
