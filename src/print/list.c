@@ -5,12 +5,13 @@
  * A path is a chain of keys from the leaf up, so that all children of one dict share its path. Names are joined only where there is a
  * tensor, since a path may be a million keys long; the name of a tensor in the outermost dict is the key itself, not a copy.
  */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "torch/meaning.h"
 #include "torch/seen.h"
+
+#define BYTES_FREE ((uint64_t)64 << 20)
+#define BYTES_PER_BYTE 96 /* of a pickle */
 
 typedef struct path_key {
     const struct path_key *parent; /* NULL: the root                                           */
@@ -116,8 +117,14 @@ static const path_key *text_key(lister *l, const path_key *parent, ptio_text tex
 static const path_key *index_key(lister *l, const path_key *parent, int64_t index)
 {
     char digits[24];
-    int size = snprintf(digits, sizeof digits, "%" PRId64, index);
-    ptio_text text = ptio_arena_text(&l->list->arena, (ptio_text){digits, (size_t)size});
+    size_t at = sizeof digits;
+    uint64_t left = index < 0 ? 0 - (uint64_t)index : (uint64_t)index;
+    do
+        digits[--at] = (char)('0' + left % 10);
+    while (left /= 10);
+    if (index < 0)
+        digits[--at] = '-';
+    ptio_text text = ptio_arena_text(&l->list->arena, (ptio_text){digits + at, sizeof digits - at});
     path_key *key = text.bytes ? (path_key *)(uintptr_t)text_key(l, parent, text) : NULL;
     if (key) {
         key->is_index = true;
@@ -390,10 +397,24 @@ static ptio_status run(lister *l, const ptio_value *from, ptio_error *err)
     return status;
 }
 
+/* Names repeat the keys above them, and a reference takes two bytes of a pickle, so a list may cost more than the file: but in proportion
+ * to the pickles and to what was made of them. */
+static uint64_t budget(const ptio_checkpoint *ckpt)
+{
+    uint64_t bytes = 0;
+    for (const ptio_checkpoint *part = ckpt; part; part = part == ckpt ? ckpt->children : part->sibling) {
+        bytes += 8 * part->heap.used;
+        for (const ptio_pickle_part *pickle = part->parts; pickle; pickle = pickle->next)
+            bytes += BYTES_PER_BYTE * (uint64_t)pickle->graph.size;
+    }
+    bytes += BYTES_FREE;
+    return bytes < ckpt->limits.heap_bytes ? bytes : ckpt->limits.heap_bytes;
+}
+
 ptio_status ptio_list_tensors(const ptio_checkpoint *ckpt, const ptio_value *from, ptio_tensor_list **ret, ptio_error *err)
 {
     ptio_heap heap;
-    ptio_heap_init(&heap, &ckpt->heap.hooks, ckpt->limits.heap_bytes);
+    ptio_heap_init(&heap, &ckpt->heap.hooks, budget(ckpt));
     ptio_tensor_list *list = ptio_heap_resize(&heap, NULL, 0, sizeof *list);
     if (!list)
         return ptio_heap_fail(&heap, err, "a list of tensors");
