@@ -29,12 +29,19 @@ static ptio_status locate(ptio_loader *loader, const ptio_node_reduced *node, pt
 /* Up to 64 ints of a tuple, list or size into `out`. */
 static bool read_dims(const ptio_value *value, int64_t *out, size_t *count)
 {
-    const ptio_value *const *items = ptio_value_items(value, count);
+    const ptio_value *const *items;
+    if (value->type == PTIO_NODE_TYPE_TUPLE) { /* nearly all; a call for each shape and stride is felt */
+        items = PTIO_NODE(tuple, value)->items;
+        *count = value->count;
+    } else {
+        items = ptio_value_items(value, count);
+    }
     if (!items || *count > PTIO_MOST_DIMENSIONS)
         return false;
     for (size_t i = 0; i < *count; i++) {
-        if (items[i]->type != PTIO_NODE_TYPE_INT || !ptio_node_int64(items[i], &out[i]))
+        if (items[i]->type != PTIO_NODE_TYPE_INT || (items[i]->flags & PTIO_NODE_BIG))
             return false;
+        out[i] = PTIO_NODE(int, items[i])->u.value;
     }
     return true;
 }
