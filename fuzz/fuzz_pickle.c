@@ -1,6 +1,6 @@
 /*
- * The pickle machine, its indexes, its scanner and its disassembler, over one input. They must agree on where a pickle ends, stay in
- * the heap budget, and give everything back.
+ * The pickle machine, its indexes, its scanner and its disassembler, over one input. They must agree on where a pickle ends, stay
+ * in the heap budget, and give everything back.
  *
  * The last byte, which lies behind STOP or stands for it, also chooses how strings of Python 2 are decoded.
  */

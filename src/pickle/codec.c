@@ -250,8 +250,8 @@ static bool handle_error(decoding *d, size_t *at, size_t end, const char *why)
 
 /* ---- decoders ---- */
 
-/* How many of the bytes at `at`, which are no code point, are one error, and which. Source: the Unicode standard's "maximal subpart",
- * as CPython has it in Objects/stringlib/codecs.h */
+/* How many of the bytes at `at`, which are no code point, are one error, and which. Source: the Unicode standard's "maximal
+ * subpart", as CPython has it in Objects/stringlib/codecs.h */
 static size_t utf8_error(const decoding *d, size_t at, const char **why)
 {
     unsigned first = byte_at(d, at);

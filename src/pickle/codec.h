@@ -18,8 +18,8 @@ typedef enum ptio_codec_errors {
 
 typedef struct ptio_codec ptio_codec;
 
-/** encoding NULL is "utf-8", errors NULL "strict". An unknown one is PTIO_ERR_ARGUMENT. Names are compared as Python does: case and
- *  "_", "-" and spaces do not count. */
+/** encoding NULL is "utf-8", errors NULL "strict". An unknown one is PTIO_ERR_ARGUMENT. Names are compared as Python does: case
+ *  does not count, and all that is no letter, digit or dot is one "_". */
 ptio_status ptio_codec_new(const char *encoding, const char *errors, ptio_heap *heap, ptio_codec **ret, ptio_error *err);
 void ptio_codec_free(ptio_codec *codec);
 

@@ -19,7 +19,7 @@
 /** Whether a text is an int: an optional "-", then "0" or digits that do not begin with 0. */
 bool ptio_int_text_valid(ptio_text text);
 
-/** The two's complement of such a text of at most PTIO_INT_DIGITS digits, little-endian, in the fewest bytes; gives their number. */
+/** The two's complement of such a text of at most PTIO_INT_DIGITS digits, little-endian, in the fewest bytes. Gives how many. */
 size_t ptio_int_text_bytes(ptio_text text, uint8_t bytes[PTIO_INT_BYTES]);
 
 /** The fewest of `size` bytes of two's complement that keep the value. */

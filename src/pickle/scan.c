@@ -5,8 +5,8 @@
 #include "pickle/opcode.h"
 #include "pickle/vm.h"
 
-/* Step over the opcodes that need no thought: whole, with a short argument of a fixed width or with bytes behind a length. Gives the
- * place of the first one that needs it; STOP is one of these. */
+/* Step over the opcodes that need no thought: whole, with a short argument of a fixed width or with bytes behind a length. Gives
+ * the place of the first one that needs it; STOP is one of these. */
 static size_t skip_simple(const uint8_t *bytes, size_t size, size_t at)
 {
     while (size - at > 9) {

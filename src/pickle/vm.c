@@ -134,21 +134,22 @@ static ptio_status no_stop(ptio_machine *m)
 
 #define PUSH_CONSTANT(value) PUSH((ptio_value *)(uintptr_t)(value))
 
-/* Take memory for a node of `size` bytes, a multiple of 8. */
-#define NEW(node, size)                                               \
-    do {                                                              \
-        if (PTIO_LIKELY((size_t)(free_end - next) >= (size))) {       \
-            (node) = (void *)next;                                    \
-            next += (size);                                           \
-        } else {                                                      \
-            SAVE();                                                   \
-            (node) = ptio_arena_alloc_block(m->graph->arena, (size)); \
-            if (!(node)) {                                            \
-                status = ptio_machine_memory(m);                      \
-                goto failed;                                          \
-            }                                                         \
-            LOAD();                                                   \
-        }                                                             \
+/* Take memory for a node. Like ptio_arena_alloc(), with the arena in variables. */
+#define NEW(node, size)                                              \
+    do {                                                             \
+        size_t size_ = ((size) + 7) & ~(size_t)7;                    \
+        if (PTIO_LIKELY((size_t)(free_end - next) >= size_)) {       \
+            (node) = (void *)next;                                   \
+            next += size_;                                           \
+        } else {                                                     \
+            SAVE();                                                  \
+            (node) = ptio_arena_alloc_block(m->graph->arena, size_); \
+            if (!(node)) {                                           \
+                status = ptio_machine_memory(m);                     \
+                goto failed;                                         \
+            }                                                        \
+            LOAD();                                                  \
+        }                                                            \
     } while (0)
 
 #define HEAD(kind, number)                                                                   \
@@ -197,19 +198,30 @@ static ptio_status no_stop(ptio_machine *m)
             CALL(ptio_machine_get(m, number_));                                              \
     } while (0)
 
-/* Numbers that count up, the rule for picklers, take the short way. */
-#define PUT(number)                                                                                                            \
-    do {                                                                                                                       \
-        uint64_t number_ = (number);                                                                                           \
-        if (PTIO_LIKELY(number_ == m->memo.count && number_ < m->memo.flat_capacity && !m->memo.slot_count && top != floor)) { \
-            ptio_value *value_ = top[-1];                                                                                      \
-            m->memo.flat[number_] = value_;                                                                                    \
-            m->memo.count++;                                                                                                   \
-            if (PTIO_LIKELY(!(value_->flags & PTIO_NODE_CONSTANT)))                                                            \
-                value_->flags |= PTIO_NODE_MEMOIZED;                                                                           \
-        } else {                                                                                                               \
-            CALL(ptio_machine_put(m, number_));                                                                                \
-        }                                                                                                                      \
+/* Picklers count up: such a number takes the short way. */
+#define COUNTS_UP(number) ((number) == m->memo.count && (number) < m->memo.flat_capacity && !m->memo.slot_count)
+
+#define PUT(number)                                                  \
+    do {                                                             \
+        uint64_t number_ = (number);                                 \
+        if (PTIO_LIKELY(COUNTS_UP(number_) && top != floor)) {       \
+            m->memo.flat[m->memo.count++] = top[-1];                 \
+            if (PTIO_LIKELY(!(top[-1]->flags & PTIO_NODE_CONSTANT))) \
+                top[-1]->flags |= PTIO_NODE_MEMOIZED;                \
+        } else {                                                     \
+            CALL(ptio_machine_put(m, number_));                      \
+        }                                                            \
+    } while (0)
+
+/* Behind an opcode that made a node, which is on top: a PUT nearly always follows. To do it along, without a jump, makes the
+ * pickles of large state dicts a fifth faster. */
+#define WITH_PUT()                                                                                            \
+    do {                                                                                                      \
+        if (PTIO_LIKELY(end - pos > 5 && *pos == PTIO_OP_LONG_BINPUT && COUNTS_UP(ptio_load_u32(pos + 1)))) { \
+            m->memo.flat[m->memo.count++] = top[-1];                                                          \
+            top[-1]->flags |= PTIO_NODE_MEMOIZED;                                                             \
+            pos += 5;                                                                                         \
+        }                                                                                                     \
     } while (0)
 
 #define NEED_MARK()                        \
@@ -341,7 +353,7 @@ next_opcode:
 
     /* Texts */
 
-    OPCODE(BINUNICODE)       { TAKE_BYTES(4); PUSH_TEXT(STR, ptio_load_u32(pos - 4));       NEXT(); }
+    OPCODE(BINUNICODE)       { TAKE_BYTES(4); PUSH_TEXT(STR, ptio_load_u32(pos - 4));       WITH_PUT(); NEXT(); }
     OPCODE(SHORT_BINUNICODE) { TAKE_BYTES(1); PUSH_TEXT(STR, pos[-1]);                      NEXT(); }
     OPCODE(BINUNICODE8)      { TAKE_BYTES(8); PUSH_TEXT(STR, ptio_load_u64(pos - 8));       NEXT(); }
     OPCODE(BINBYTES)         { TAKE_BYTES(4); PUSH_TEXT(BYTES, ptio_load_u32(pos - 4));     NEXT(); }
@@ -388,9 +400,9 @@ next_opcode:
 
     /* Containers */
 
-    OPCODE(TUPLE1) { TUPLE_OF(1); NEXT(); }
-    OPCODE(TUPLE2) { TUPLE_OF(2); NEXT(); }
-    OPCODE(TUPLE3) { TUPLE_OF(3); NEXT(); }
+    OPCODE(TUPLE1) { TUPLE_OF(1); WITH_PUT(); NEXT(); }
+    OPCODE(TUPLE2) { TUPLE_OF(2); WITH_PUT(); NEXT(); }
+    OPCODE(TUPLE3) { TUPLE_OF(3); WITH_PUT(); NEXT(); }
     OPCODE(TUPLE)
     {
         NEED_MARK();
@@ -407,6 +419,7 @@ next_opcode:
         for (size_t i = 0; i < size; i++)
             tuple->items[i] = items[i];
         *top++ = &tuple->head; /* where an item was */
+        WITH_PUT();
         NEXT();
     }
     OPCODE(EMPTY_LIST) { PUSH_EMPTY(LIST, ptio_node_list); NEXT(); }
@@ -431,7 +444,7 @@ next_opcode:
         top[-1] = node;
         NEXT();
     }
-    OPCODE(REDUCE) { REDUCE_TOP(); NEXT(); }
+    OPCODE(REDUCE) { REDUCE_TOP(); WITH_PUT(); NEXT(); }
     OPCODE(NEWOBJ) { REDUCE_TOP(); NEXT(); }
     OUTSIDE(NEWOBJ_EX, ptio_do_newobj_ex)
     OUTSIDE(BUILD, ptio_do_build)

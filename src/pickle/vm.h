@@ -14,7 +14,7 @@ typedef struct ptio_vm_options {
     const ptio_limits *limits; /* filled in: no zeros               */
     ptio_report *report;       /* findings: values left over, a second PROTO, FRAME below protocol 4 …       */
     ptio_text record;          /* name for findings                 */
-    ptio_codec *codec;         /* of Python 2's strings                                                      */
+    ptio_codec *codec;         /* of Python 2's strings; NULL leaves them bytes                              */
     bool codec_must_fit;       /* a string that does not decode is an error; otherwise it is seen as bytes   */
 } ptio_vm_options;
 
@@ -38,7 +38,8 @@ ptio_status ptio_vm_run(const uint8_t *bytes, size_t size, const ptio_vm_options
 ptio_status ptio_pickle_scan(const uint8_t *bytes, size_t size, const ptio_limits *limits, uint64_t *state, uint64_t *need,
                              ptio_error *err);
 
-/** Disassemble; see ptio_disassemble(). Writes what it can before it fails. */
+/** Disassemble; see ptio_disassemble(). Writes what it can before it fails; *end is how far it came. The depths at open marks
+ *  are kept in memory of the C library. */
 ptio_status ptio_pickle_disassemble(const uint8_t *bytes, size_t size, ptio_write write, void *ctx, size_t *end, ptio_error *err);
 
 /** The name of an opcode, or NULL. */

@@ -40,8 +40,9 @@ void run_begin(run *r, const void *bytes, size_t size);
 void run_end(run *r);
 
 /**
- * The graph from a value on, such as [1, 'a', (2L,)]: str in quotes, b'' bytes, B'' bytearray, s'' a Python 2 string that is seen as
- * text, <module name> a global, pid(id), REDUCE(callable, arguments), with what was added to it behind: items +[..], entries +{..}, states =.
+ * The graph from a value on, such as [1, 'a', (2L,)]: str in quotes, b'' bytes, B'' bytearray, s'' a Python 2 string that is
+ * seen as text, sb'' one that is not, <module name> a global, pid(id), REDUCE(callable, arguments) with what was added to it
+ * behind: items +[..], entries +{..}, states =.
  * Only for graphs without cycles.
  */
 const char *run_text(const ptio_value *value);

@@ -308,6 +308,23 @@ static void memo_with_holes(void **state)
     assert_pickle(PICKLE("(K\1r\xff\xff\xff\xffK\2r\xff\xff\xff\xffK\3\x94h\1j\xff\xff\xff\xfft."), "(1, 2, 3, 3, 2)");
 }
 
+/* Numbers of four bytes that count up, behind each opcode that does such a PUT along with itself. */
+static void numbers_that_count_up(void **state)
+{
+    (void)state;
+    static const char pickle[] = "(X\1\0\0\0ar\0\0\0\0X\1\0\0\0br\1\0\0\0)\x85r\2\0\0\0))\x86r\3\0\0\0)))\x87r\4\0\0\0"
+                                 "(Ntr\5\0\0\0cm\nn\n)Rr\6\0\0\0j\6\0\0\0h\5h\4h\3h\2h\1h\0t.";
+    run r = {.fail_at = 0};
+    run_begin(&r, PICKLE(pickle));
+    assert_int_equal(r.status, PTIO_OK);
+    assert_false(r.graph.dialect.sparse_memo);
+    for (size_t i = 0; i < 7; i++) {
+        assert_ptr_equal(item(r.graph.root, i), item(r.graph.root, 13 - i));
+        assert_true(item(r.graph.root, i)->flags & PTIO_NODE_MEMOIZED);
+    }
+    run_end(&r);
+}
+
 static bool is_sparse(const void *bytes, size_t size)
 {
     run r = {.fail_at = 0};
@@ -468,6 +485,7 @@ int main(void)
         cmocka_unit_test(objects_and_dicts_are_listed_in_order),
         cmocka_unit_test(kinds_are_set),
         cmocka_unit_test(memo_with_holes),
+        cmocka_unit_test(numbers_that_count_up),
         cmocka_unit_test(sparse_memo_is_noted),
         cmocka_unit_test(dialect),
         cmocka_unit_test(oddities_are_findings),
