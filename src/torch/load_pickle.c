@@ -31,14 +31,15 @@ ptio_status ptio_load_pickle(ptio_loader *loader, ptio_error *err)
         ptio_text bytes;
         ptio_pickle_part *part;
         status = ptio_loader_fetch_pickle(loader, at, &bytes, err);
-        if (status == PTIO_OK)
-            status = ptio_loader_run(loader, bytes, ptio_source_name(ckpt->source), at, &part, err);
+        if (status != PTIO_OK)
+            return status;
+        status = ptio_loader_run(loader, bytes, ptio_source_name(ckpt->source), at, &part, err);
         if (status == PTIO_OK)
             status = ptio_interpret(loader, part, err);
         if (status == PTIO_OK && !ptio_block_append(&ckpt->arena, &list->block, list->head.count, &part->graph.root, 1))
             status = ptio_heap_fail(&ckpt->heap, err, "a list");
         if (status != PTIO_OK) {
-            if (err && err->offset != PTIO_NO_OFFSET && at && err->offset < at)
+            if (err && err->offset != PTIO_NO_OFFSET)
                 err->offset += at; /* errors of a pickle count from its beginning */
             return status;
         }

@@ -88,8 +88,14 @@ static ptio_status handle_load_from_bytes(ptio_loader *loader, ptio_node_reduced
         return bad(loader, node, global, err, "the argument is no bytes");
     const ptio_value *root;
     ptio_status status = ptio_load_embedded(loader, bytes, &root, err);
-    if (status != PTIO_OK)
+    if (status != PTIO_OK) {
+        /* Where it is in those bytes says nothing of the file: tell where they are. */
+        if (err) {
+            err->offset = node->head.count;
+            err->record[0] = '\0';
+        }
         return ptio_error_in_record(err, status, loader->part->record);
+    }
     if (root->seen != PTIO_KIND_STORAGE)
         return bad(loader, node, global, err, "the bytes hold another object than a storage");
     return ptio_means(node, PTIO_KIND_STORAGE, ptio_meaning(root));

@@ -325,6 +325,25 @@ static void streams_inside_bytes(void **state)
     loaded_free(&l);
 }
 
+/* Offsets count in the file: in its second pickle too, and where bytes inside it are wrong. */
+static void offsets_of_plain_pickles(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words, *reason;
+    } rows[] = {{"1 2 3 4 5 6 7 8 x30 x30 x30 x30 x30 x30 x30 c:torch:device 7 1t @ R .", "reduce.arguments"},
+                {"1 2 3 4 5 6 7 8 x30 x30 x30 x30 x30 x30 x30 @ t .", "pickle.mark"},
+                {"1 2 3 4 5 6 7 8 @ x01 .", "pickle.opcode"},
+                {"c:torch.storage:_load_from_bytes b'\\x80\\x02K\\x01.' 1t @ R .", "legacy.magic"},
+                {"c:torch.storage:_load_from_bytes b'\\x80\\x02t.' 1t @ R .", "pickle.mark"},
+                {"c:torch.storage:_load_from_bytes b'\\x80\\x02' 1t @ R .", "cut-off"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        loaded l = {0};
+        pickle(&l.file, "proto2 1 . proto2 %s", rows[i].words);
+        expect(&l, PTIO_ERR_FORMAT, rows[i].reason, l.file.mark);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +358,7 @@ int main(void)
         cmocka_unit_test(empty_storages_are_made_anew),
         cmocka_unit_test(every_prefix_is_cut_off),
         cmocka_unit_test(streams_inside_bytes),
+        cmocka_unit_test(offsets_of_plain_pickles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
