@@ -147,14 +147,14 @@ static void attributes_are_listed(void **state)
     (void)state;
     loaded l = {0};
     load(
-        &l, "] ( c:my:K ) NEW } ( 'x' " TENSOR(0, 1) "'_y' " TENSOR(0, 1) "u b c:my:Odd ) NEW ] " TENSOR(
-                0, 1) "a b c:my:Slots ) NEW N } 'z' " TENSOR(0, 1) "s 2t b c:torch._utils:_rebuild_parameter_with_state "
-                                                                   "( " TENSOR(0,
-                                                                               4) "True N } ( 'scale' " TENSOR(5,
-                                                                                                               1) "'_hidden'"
-                                                                                                                  " " TENSOR(6,
-                                                                                                                             1) "u t R c:torch._C:Generator c:torch:device 'cpu' 1t R 1t R 42 N " TENSOR(0,
-                                                                                                                                                                                                         4) "3t b e");
+        &l,
+        "] ( c:my:K ) NEW } ( 'x' " TENSOR(0, 1) "'_y' " TENSOR(0, 1) "u b c:my:Odd ) NEW ] " TENSOR(
+            0, 1) "a b c:my:Slots ) NEW N } 'z' " TENSOR(0, 1) "s 2t b c:torch._utils:_rebuild_parameter_with_state "
+                                                               "( " TENSOR(0, 4) "True N } ( 'scale' " TENSOR(
+                                                                   5, 1) "'_hidden'"
+                                                                         " " TENSOR(
+                                                                             6, 1) "u t R c:torch._C:Generator c:torch:device "
+                                                                                   "'cpu' 1t R 1t R 42 N " TENSOR(0, 4) "3t b e");
     assert_list(&l, "0.x 0 [0] <x>\n"
                     "0._y 0 [0] <_y>\n"
                     "1.0 0 [1] [0]\n"
