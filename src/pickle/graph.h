@@ -212,9 +212,12 @@ bool ptio_node_int64(const ptio_value *value, int64_t *ret);
 
 /* Finding keys. As in Python, 1, 1.0 and True are one key; objects are keys by identity. */
 
-/** Index all dicts of a graph. Fails where a key cannot be hashed (list, dict, set, bytearray; those of a pickle the machine has
- *  refused already, with their offset); PTIO_ERR_LIMIT where comparing tuples takes more than 64 steps for each byte of the pickle.
- *  Frozensets, objects and persistent ids are keys by identity. */
+/** Index all dicts of a graph.
+ *
+ *  Errors     PTIO_ERR_FORMAT a key cannot be hashed (list, dict, set, bytearray; those of a pickle the machine has refused
+ *             already, with their offset); PTIO_ERR_LIMIT comparing tuples takes more than 64 steps for each byte of the pickle.
+ *             Frozensets, objects and persistent ids are keys by identity
+ */
 ptio_status ptio_graph_index_keys(ptio_graph *graph, ptio_heap *heap, ptio_error *err);
 
 /** Entries of a dict with equal keys merged; key and value of the index-th of them. */
