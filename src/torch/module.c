@@ -121,8 +121,8 @@ static ptio_status enter(builder *b, ptio_text name, const ptio_value *module, p
 {
     ptio_module *m = b->result;
     if (b->depth >= MOST_DEPTH)
-        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.modules", PTIO_NO_OFFSET, "the module holds itself, or modules more than %u deep",
-                         MOST_DEPTH);
+        return ptio_fail(err, PTIO_ERR_LIMIT, "limit.modules", PTIO_NO_OFFSET,
+                         "the module holds itself, or modules more than %u deep", MOST_DEPTH);
     if (m->state_count > MOST_ENTRIES || m->module_count > MOST_ENTRIES)
         return ptio_fail(err, PTIO_ERR_LIMIT, "limit.modules", PTIO_NO_OFFSET, "the module holds more than %u modules or entries",
                          MOST_ENTRIES);
