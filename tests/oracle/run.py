@@ -115,12 +115,17 @@ def draw(seed, index):
 
 def weights_only(body):
     """Whether PyTorch takes the file with weights_only=True. None where that is a matter of luck."""
-    try:
-        torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
-        return True
-    except Exception as e:
-        # Of a nested tensor in a legacy stream, the sizes are looked at before they are read.
-        return None if "Storage size calculation overflowed" in str(e) else False
+    failures = set()
+    for _ in range(3):
+        try:
+            torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+            return True
+        except pickle.UnpicklingError:
+            return False
+        except Exception as e:
+            failures.add(str(e))
+    # Of a nested tensor in a legacy stream, PyTorch looks at the sizes before it has read them.
+    return None if len(failures) > 1 or "Storage size calculation overflowed" in failures.pop() else False
 
 
 # ---------------------------------------------------------------------------------------------------------------------
