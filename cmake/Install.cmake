@@ -3,10 +3,8 @@
 include(CMakePackageConfigHelpers)
 
 install(TARGETS ptio ptio_static EXPORT ptioTargets)
+install(TARGETS ptio_command)
 install(FILES include/ptio.h TYPE INCLUDE)
-if(TARGET ptio_command)
-    install(TARGETS ptio_command)
-endif()
 install(FILES man/ptio.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES LICENSE README.md TYPE DOC)
 

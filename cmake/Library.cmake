@@ -33,3 +33,8 @@ if(PTIO_HAVE_VERSION_SCRIPT)
 endif()
 
 target_link_libraries(ptio_static PUBLIC ${PTIO_DEPENDENCIES})
+if(PTIO_LTO AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    # What gcc adds for itself is of this very release of gcc: another one would stumble over it.
+    add_custom_command(TARGET ptio_static POST_BUILD COMMAND ${CMAKE_OBJCOPY} --wildcard --remove-section=.gnu.lto_*
+                       --remove-section=.gnu.debuglto_* --strip-symbol=__gnu_lto_v1 $<TARGET_FILE:ptio_static> VERBATIM)
+endif()
