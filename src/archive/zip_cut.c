@@ -19,12 +19,16 @@ typedef struct walk {
     uint64_t missing; /* bytes of the record in hand that are known to be missing */
     char name[64];    /* its name, escaped */
     bool in_directory;
+    ptio_status status; /* of reading */
+    ptio_error *err;
 } walk;
 
-static bool read_some(const walk *w, uint64_t offset, void *buffer, size_t size)
+static bool read_some(walk *w, uint64_t offset, void *buffer, size_t size)
 {
-    return offset <= w->archive->end && size <= w->archive->end - offset &&
-           ptio_source_read(w->archive->source, offset, buffer, size, NULL) == PTIO_OK;
+    if (w->status != PTIO_OK || offset > w->archive->end || size > w->archive->end - offset)
+        return false;
+    w->status = ptio_source_read(w->archive->source, offset, buffer, size, w->err);
+    return w->status == PTIO_OK;
 }
 
 /* Where the descriptor of the data that begin at `data` is, or 0: it knows how long they are. */
@@ -81,11 +85,13 @@ static bool step(walk *w)
 
 ptio_status ptio_zip_fail_cut(ptio_archive *archive, ptio_error *err)
 {
-    walk w = {.archive = archive, .at = archive->start};
+    walk w = {.archive = archive, .at = archive->start, .err = err};
     while (step(&w))
         ;
     uint8_t signature[4] = {0};
     w.in_directory = w.whole && read_some(&w, w.at, signature, sizeof signature) && ptio_load_u32(signature) == PTIO_ZIP_CENTRAL;
+    if (w.status != PTIO_OK)
+        return w.status;
     unsigned long long size = archive->end - archive->start, whole = w.whole;
     if (w.in_directory)
         return ptio_fail(err, PTIO_ERR_FORMAT, "zip.cut", w.at,

@@ -14,6 +14,7 @@ struct ptio_report {
     ptio_arena arena; /* the texts */
     ptio_finding *findings;
     size_t count, capacity;
+    bool lost; /* a finding */
 };
 
 ptio_status ptio_report_new(const ptio_memory *memory, ptio_report **ret, ptio_error *err)
@@ -51,8 +52,6 @@ const ptio_finding *ptio_report_finding(const ptio_report *report, size_t index)
 
 static ptio_finding *new_finding(ptio_report *report)
 {
-    if (!report || report->count >= MOST_FINDINGS)
-        return NULL;
     if (report->count == report->capacity) {
         void *moved =
             ptio_heap_grow(&report->heap, report->findings, &report->capacity, report->count + 1, sizeof *report->findings);
@@ -65,15 +64,19 @@ static ptio_finding *new_finding(ptio_report *report)
 
 static void add(ptio_report *report, ptio_finding finding, ptio_text record, const char *message)
 {
-    ptio_finding *place = new_finding(report);
-    if (!place)
+    if (report->count >= MOST_FINDINGS)
         return;
+    if (report->count == MOST_FINDINGS - 1)
+        message = "and more, which are not told";
     char escaped[256];
     ptio_escape_into(escaped, sizeof escaped, record);
+    ptio_finding *place = new_finding(report);
     finding.record = ptio_arena_text(&report->arena, ptio_text_of(escaped));
     finding.message = ptio_arena_text(&report->arena, ptio_text_of(message));
-    if (!finding.record.bytes || !finding.message.bytes)
+    if (!place || !finding.record.bytes || !finding.message.bytes) {
+        report->lost = true;
         return;
+    }
     *place = finding;
     report->count++;
 }
@@ -96,4 +99,12 @@ void ptio_report_error(ptio_report *report, const ptio_error *err)
     ptio_finding finding = {.severity = PTIO_REFUSED, .status = err->status, .reason = err->reason, .offset = err->offset};
     if (report)
         add(report, finding, ptio_text_of(err->record), err->message);
+}
+
+ptio_status ptio_report_lost(ptio_report *report, ptio_error *err)
+{
+    if (!report || !report->lost)
+        return PTIO_OK;
+    report->lost = false;
+    return ptio_fail_memory(err, "a finding");
 }

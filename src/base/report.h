@@ -9,12 +9,15 @@
 
 /**
  * Add a finding. `reason` is a string literal; `record` and what goes into the message are escaped here or by ptio_quote().
- * A report that has no more memory, or holds a million findings, counts the rest in its last one.
+ * Findings after the first million are not kept; the last one says so. One that there is no memory for is lost, see below.
  */
 void ptio_report_add(ptio_report *report, ptio_severity severity, const char *reason, ptio_text record, uint64_t offset,
                      const char *format, ...) PTIO_PRINTF(6, 7);
 
 /** Add an error as a finding. */
 void ptio_report_error(ptio_report *report, const ptio_error *err);
+
+/** PTIO_ERR_MEMORY if a finding was lost since this was asked last: what was read is then no answer. */
+ptio_status ptio_report_lost(ptio_report *report, ptio_error *err);
 
 #endif

@@ -174,6 +174,8 @@ static ptio_status finish(checker *c, ptio_status status, ptio_checkpoint *ckpt,
         status = load_failed(c, status, failure, err);
     ptio_checkpoint_free(ckpt);
     if (status == PTIO_OK)
+        status = ptio_report_lost(c->report, err);
+    if (status == PTIO_OK)
         *ret = c->result;
     return status;
 }

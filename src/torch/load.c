@@ -338,6 +338,8 @@ static ptio_status run_load(ptio_source *source, bool owned, const char *path, c
     ckpt->heap.limit = ckpt->limits.heap_bytes;
     if (status == PTIO_OK && options->weights_only)
         status = ptio_weights_only_enforce(ckpt, err);
+    if (status == PTIO_OK)
+        status = ptio_report_lost(loader.report, err);
     ptio_codec_free(loader.codec);
     if (status == PTIO_OK)
         *ret = ckpt;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cursor.h"
@@ -127,6 +128,53 @@ static void first_failure_stays(void **state)
     assert_string_equal(ptio_status_text((ptio_status)99), "unknown status");
 }
 
+/* Gives memory until it is told to stop. */
+static void *stingy_resize(void *ctx, void *old, size_t old_size, size_t size)
+{
+    const bool *stopped = ctx;
+    (void)old_size;
+    if (!size) {
+        free(old);
+        return NULL;
+    }
+    return *stopped ? NULL : realloc(old, size);
+}
+
+static void report_tells_what_it_lost(void **state)
+{
+    (void)state;
+    bool stopped = false;
+    ptio_memory memory = {.resize = stingy_resize, .ctx = &stopped};
+    ptio_report *report;
+    assert_int_equal(ptio_report_new(&memory, &report, NULL), PTIO_OK);
+    ptio_report_add(report, PTIO_NOTE, "test.kept", PTIO_TEXT("record"), 0, "there is memory");
+    assert_int_equal(ptio_report_lost(report, NULL), PTIO_OK);
+    stopped = true;
+    for (int i = 0; i < 10000; i++) /* until no block has room */
+        ptio_report_add(report, PTIO_NOTE, "test.lost", PTIO_TEXT("record"), 0, "there is none");
+    assert_true(ptio_report_count(report) < 10001);
+    ptio_error err = {0};
+    assert_int_equal(ptio_report_lost(report, &err), PTIO_ERR_MEMORY);
+    assert_int_equal(err.status, PTIO_ERR_MEMORY);
+    assert_int_equal(ptio_report_lost(report, NULL), PTIO_OK); /* told once */
+    assert_int_equal(ptio_report_lost(NULL, NULL), PTIO_OK);
+    ptio_report_free(report);
+}
+
+static void report_keeps_a_million(void **state)
+{
+    (void)state;
+    ptio_report *report;
+    assert_int_equal(ptio_report_new(NULL, &report, NULL), PTIO_OK);
+    for (int i = 0; i < 1000010; i++)
+        ptio_report_add(report, PTIO_NOTE, "test.many", PTIO_TEXT(""), 0, "one of many");
+    assert_int_equal(ptio_report_count(report), 1000000);
+    assert_string_equal(ptio_report_finding(report, 999998)->message.bytes, "one of many");
+    assert_string_equal(ptio_report_finding(report, 999999)->message.bytes, "and more, which are not told");
+    assert_int_equal(ptio_report_lost(report, NULL), PTIO_OK);
+    ptio_report_free(report);
+}
+
 static void report_keeps_findings(void **state)
 {
     (void)state;
@@ -159,7 +207,8 @@ int main(void)
         cmocka_unit_test(every_code_point_comes_back), cmocka_unit_test(bad_utf8_is_found_anywhere),
         cmocka_unit_test(escapes_fit_their_buffer),    cmocka_unit_test(hashes_depend_on_key_and_bytes),
         cmocka_unit_test(cursor_stops_at_the_end),     cmocka_unit_test(first_failure_stays),
-        cmocka_unit_test(report_keeps_findings),
+        cmocka_unit_test(report_keeps_findings),       cmocka_unit_test(report_tells_what_it_lost),
+        cmocka_unit_test(report_keeps_a_million),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
