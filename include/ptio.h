@@ -538,18 +538,21 @@ PTIO_API ptio_status ptio_walk(const ptio_value *from, const ptio_walk_options *
  * 7  Tensors and storages
  * ------------------------------------------------------------------------------------------------------------------ */
 
+/* clang-format off */
 /** Every dtype: name, as in torch.NAME without the prefix. Sizes and classes are in the documentation, docs/dtypes.md. */
-#define PTIO_DTYPE_LIST(X)                                                                                                      \
-    X(FLOAT64, float64)                                                                                                         \
-    X(FLOAT32, float32) X(FLOAT16, float16) X(BFLOAT16, bfloat16) X(INT64, int64) X(INT32, int32) X(INT16, int16) X(INT8, int8) \
-        X(UINT8, uint8) X(BOOL, bool) X(COMPLEX64, complex64) X(COMPLEX128, complex128) X(COMPLEX32, complex32)                 \
-            X(BCOMPLEX32, bcomplex32) X(UINT16, uint16) X(UINT32, uint32) X(UINT64, uint64) X(FLOAT8_E4M3FN, float8_e4m3fn)     \
-                X(FLOAT8_E5M2, float8_e5m2) X(FLOAT8_E4M3FNUZ, float8_e4m3fnuz) X(FLOAT8_E5M2FNUZ, float8_e5m2fnuz)             \
-                    X(FLOAT8_E8M0FNU, float8_e8m0fnu) X(FLOAT4_E2M1FN_X2, float4_e2m1fn_x2) X(QINT8, qint8) X(QUINT8, quint8)   \
-                        X(QINT32, qint32) X(QUINT4X2, quint4x2) X(QUINT2X4, quint2x4) X(BITS8, bits8) X(BITS16, bits16)         \
-                            X(BITS1X8, bits1x8) X(BITS2X4, bits2x4) X(BITS4X2, bits4x2) X(UINT1, uint1) X(UINT2, uint2)         \
-                                X(UINT3, uint3) X(UINT4, uint4) X(UINT5, uint5) X(UINT6, uint6) X(UINT7, uint7) X(INT1, int1)   \
-                                    X(INT2, int2) X(INT3, int3) X(INT4, int4) X(INT5, int5) X(INT6, int6) X(INT7, int7)
+#define PTIO_DTYPE_LIST(X)                                                                                          \
+    X(FLOAT64, float64) X(FLOAT32, float32) X(FLOAT16, float16) X(BFLOAT16, bfloat16)                               \
+    X(INT64, int64) X(INT32, int32) X(INT16, int16) X(INT8, int8) X(UINT8, uint8) X(BOOL, bool)                     \
+    X(COMPLEX64, complex64) X(COMPLEX128, complex128) X(COMPLEX32, complex32) X(BCOMPLEX32, bcomplex32)             \
+    X(UINT16, uint16) X(UINT32, uint32) X(UINT64, uint64)                                                           \
+    X(FLOAT8_E4M3FN, float8_e4m3fn) X(FLOAT8_E5M2, float8_e5m2)                                                     \
+    X(FLOAT8_E4M3FNUZ, float8_e4m3fnuz) X(FLOAT8_E5M2FNUZ, float8_e5m2fnuz)                                         \
+    X(FLOAT8_E8M0FNU, float8_e8m0fnu) X(FLOAT4_E2M1FN_X2, float4_e2m1fn_x2)                                         \
+    X(QINT8, qint8) X(QUINT8, quint8) X(QINT32, qint32) X(QUINT4X2, quint4x2) X(QUINT2X4, quint2x4)                 \
+    X(BITS8, bits8) X(BITS16, bits16) X(BITS1X8, bits1x8) X(BITS2X4, bits2x4) X(BITS4X2, bits4x2)                   \
+    X(UINT1, uint1) X(UINT2, uint2) X(UINT3, uint3) X(UINT4, uint4) X(UINT5, uint5) X(UINT6, uint6) X(UINT7, uint7) \
+    X(INT1, int1) X(INT2, int2) X(INT3, int3) X(INT4, int4) X(INT5, int5) X(INT6, int6) X(INT7, int7)
+/* clang-format on */
 
 typedef enum ptio_dtype {
     PTIO_NO_DTYPE,
@@ -659,11 +662,11 @@ PTIO_API ptio_status ptio_tensor_data(const ptio_tensor *tensor, const void **re
 /** What there is to know of a NumPy array. */
 typedef struct ptio_ndarray_info {
     size_t ndim;
-    const int64_t *shape;   /* `ndim` sizes                                                            */
-    ptio_text dtype;        /* as ptio_value_name() gives it                                            */
-    uint64_t itemsize;      /* bytes of an element                                                      */
-    uint64_t nbytes;        /* of all elements                                                          */
-    bool is_object;         /* an array of Python objects: ptio_value_item() gives them, in C order     */
+    const int64_t *shape; /* `ndim` sizes                                                            */
+    ptio_text dtype;      /* as ptio_value_name() gives it                                            */
+    uint64_t itemsize;    /* bytes of an element                                                      */
+    uint64_t nbytes;      /* of all elements                                                          */
+    bool is_object;       /* an array of Python objects: ptio_value_item() gives them, in C order     */
 } ptio_ndarray_info;
 
 /** Describe a NumPy array. False for other kinds. */

@@ -88,7 +88,8 @@ static uint64_t count_opcodes(const ptio_checkpoint *ckpt)
     ptio_instruction instruction;
     uint64_t count = 0, need;
     for (size_t at = 0; at < graph->size; at = instruction.end, count++) {
-        if (ptio_opcode_read(graph->bytes, graph->size, at, ckpt->limits.line_bytes, &instruction, &need, NULL) != PTIO_OK || need)
+        if (ptio_opcode_read(graph->bytes, graph->size, at, ckpt->limits.line_bytes, &instruction, &need, NULL) != PTIO_OK ||
+            need)
             break;
     }
     return count;
