@@ -83,20 +83,36 @@ ptio_node_dict *ptio_node_new_dict(ptio_arena *arena)
     return node;
 }
 
+/* Memory of the arena that nobody points to any more is its free part from now on, where that is larger than the one it has. */
+static void reuse(ptio_arena *arena, void *memory, size_t size)
+{
+    if (size <= (size_t)(arena->end - arena->next))
+        return;
+    arena->next = memory;
+    arena->end = (char *)memory + size;
+}
+
+static size_t block_size(size_t capacity)
+{
+    return (sizeof(ptio_block) + capacity * sizeof(ptio_value *) + 7) & ~(size_t)7;
+}
+
 /* The first block is as large as what it is made for: most containers are filled by one opcode. Then it doubles, which makes all
- * blocks of a container together at most four times its items. */
-static ptio_block *grow_block(ptio_arena *arena, const ptio_block *block, size_t used, size_t need)
+ * blocks of a container together at most four times its items; those that are left serve as memory for nodes. */
+static ptio_block *grow_block(ptio_arena *arena, ptio_block *block, size_t used, size_t need)
 {
     size_t capacity = block && block->capacity * 2 > need ? block->capacity * 2 : need;
-    if (capacity > (SIZE_MAX - sizeof(ptio_block)) / sizeof(ptio_value *))
+    if (capacity > (SIZE_MAX - sizeof(ptio_block) - 7) / sizeof(ptio_value *))
         return NULL;
-    ptio_block *grown = ptio_arena_alloc(arena, sizeof *grown + capacity * sizeof(ptio_value *));
+    ptio_block *grown = ptio_arena_alloc(arena, block_size(capacity));
     if (!grown)
         return NULL;
     grown->capacity = capacity;
     grown->index = NULL;
     if (used)
         memcpy(grown->items, block->items, used * sizeof(ptio_value *));
+    if (block)
+        reuse(arena, block, block_size(block->capacity));
     return grown;
 }
 

@@ -24,27 +24,29 @@
 /* What a key is compared by: numbers of all types are one class. */
 typedef enum key_class { KEY_IDENTITY, KEY_NUMBER, KEY_STR, KEY_BYTES, KEY_TUPLE, KEY_GLOBAL, KEY_UNHASHABLE } key_class;
 
-static key_class class_of(const ptio_value *key)
+static inline key_class class_of(const ptio_value *key)
 {
-    switch ((ptio_node_type)key->type) {
-    case PTIO_NODE_TYPE_BOOL:
-    case PTIO_NODE_TYPE_INT:
-    case PTIO_NODE_TYPE_FLOAT: return KEY_NUMBER;
-    case PTIO_NODE_TYPE_STR: return KEY_STR;
-    case PTIO_NODE_TYPE_BYTES: return KEY_BYTES;
-    case PTIO_NODE_TYPE_PY2STR: return key->seen == PTIO_KIND_STR ? KEY_STR : KEY_BYTES;
-    case PTIO_NODE_TYPE_TUPLE: return KEY_TUPLE;
-    case PTIO_NODE_TYPE_GLOBAL: return KEY_GLOBAL;
-    case PTIO_NODE_TYPE_BYTEARRAY:
-    case PTIO_NODE_TYPE_LIST:
-    case PTIO_NODE_TYPE_SET:
-    case PTIO_NODE_TYPE_DICT: return KEY_UNHASHABLE;
-    case PTIO_NODE_TYPE_NONE:
-    case PTIO_NODE_TYPE_FROZENSET:
-    case PTIO_NODE_TYPE_PERSISTENT:
-    case PTIO_NODE_TYPE_REDUCED: return KEY_IDENTITY;
-    }
-    return KEY_IDENTITY;
+    static const uint8_t classes[] = {
+        [PTIO_NODE_TYPE_NONE] = KEY_IDENTITY,
+        [PTIO_NODE_TYPE_BOOL] = KEY_NUMBER,
+        [PTIO_NODE_TYPE_INT] = KEY_NUMBER,
+        [PTIO_NODE_TYPE_FLOAT] = KEY_NUMBER,
+        [PTIO_NODE_TYPE_STR] = KEY_STR,
+        [PTIO_NODE_TYPE_BYTES] = KEY_BYTES,
+        [PTIO_NODE_TYPE_BYTEARRAY] = KEY_UNHASHABLE,
+        [PTIO_NODE_TYPE_PY2STR] = KEY_BYTES,
+        [PTIO_NODE_TYPE_TUPLE] = KEY_TUPLE,
+        [PTIO_NODE_TYPE_LIST] = KEY_UNHASHABLE,
+        [PTIO_NODE_TYPE_SET] = KEY_UNHASHABLE,
+        [PTIO_NODE_TYPE_FROZENSET] = KEY_IDENTITY,
+        [PTIO_NODE_TYPE_DICT] = KEY_UNHASHABLE,
+        [PTIO_NODE_TYPE_GLOBAL] = KEY_GLOBAL,
+        [PTIO_NODE_TYPE_PERSISTENT] = KEY_IDENTITY,
+        [PTIO_NODE_TYPE_REDUCED] = KEY_IDENTITY,
+    };
+    if (key->type == PTIO_NODE_TYPE_PY2STR && key->seen == PTIO_KIND_STR)
+        return KEY_STR;
+    return (key_class)classes[key->type];
 }
 
 /* A number in the one form that equal numbers share. */
@@ -416,6 +418,7 @@ static const ptio_value *entry_key(const ptio_block *block, size_t entry)
     return block->items[2 * entry];
 }
 
+/* At most half of the slots are used: more would save memory, and cost a wrong guess of the processor for most keys. */
 static size_t slots_for(size_t entries)
 {
     size_t slots = 16;
@@ -424,16 +427,17 @@ static size_t slots_for(size_t entries)
     return slots;
 }
 
-static bool begin_index(indexing *x, ptio_node_dict *dict, ptio_key_index **ret)
+static bool begin_index(indexing *x, const ptio_node_dict *dict, ptio_key_index **ret)
 {
     size_t slots = slots_for(dict->head.count), bytes;
-    if (!ptio_mul_size(slots, sizeof(ptio_key_slot), &bytes) || !ptio_add_size(bytes, sizeof(ptio_key_index), &bytes))
+    if (!ptio_mul_size(slots, sizeof(uint32_t), &bytes) || !ptio_add_size(bytes, sizeof(ptio_key_index), &bytes))
         return false;
     ptio_key_index *index = ptio_arena_zeroed(x->arena, 1, bytes);
     if (!index)
         return false;
     index->hash_key = x->key;
     index->slot_count = slots;
+    index->place_bits = ptio_bit_width(dict->head.count);
     *ret = index;
     return true;
 }
@@ -455,44 +459,63 @@ static const ptio_value *key_at(const ptio_block *block, const ptio_key_index *i
     return entry_key(block, index && index->order ? index->order[place] : place);
 }
 
-static ptio_status add_entry(indexing *x, ptio_node_dict *dict, ptio_key_index *index, uint32_t entry)
+/* A slot for a place: the low bits say which, the others are the hash's. */
+static inline uint32_t place_mask(const ptio_key_index *index)
 {
-    const ptio_value *key = entry_key(dict->block, entry);
-    uint64_t hash = 0;
-    if (!hash_key(x, key, &hash))
-        return ptio_heap_fail(x->heap, x->err, "the keys of a dict");
+    return (uint32_t)(((uint64_t)1 << index->place_bits) - 1);
+}
+
+static inline bool may_hold(uint32_t slot, uint64_t hash, uint32_t mask)
+{
+    return ((slot ^ (uint32_t)(hash >> 32)) & ~mask) == 0;
+}
+
+static ptio_status add_entry(indexing *x, const ptio_node_dict *dict, ptio_key_index *index, uint32_t entry, uint64_t hash)
+{
+    const uint32_t mask = place_mask(index);
     for (size_t i = (size_t)hash;; i++) {
-        ptio_key_slot *slot = &index->slots[i & (index->slot_count - 1)];
+        uint32_t *slot = &index->slots[i & (index->slot_count - 1)];
         bool equal = false;
-        if (!slot->place) {
+        if (!*slot) {
             if (index->order)
                 index->order[index->distinct] = index->values[index->distinct] = entry;
-            *slot = (ptio_key_slot){++index->distinct, (uint32_t)(hash >> 32)};
+            *slot = ((uint32_t)(hash >> 32) & ~mask) | ++index->distinct;
             return PTIO_OK;
         }
-        if (slot->hash != (uint32_t)(hash >> 32))
+        if (!may_hold(*slot, hash, mask))
             continue;
-        ptio_status status = equal_keys(x, key_at(dict->block, index, slot->place - 1), key, &equal);
+        size_t place = (*slot & mask) - 1;
+        ptio_status status = equal_keys(x, key_at(dict->block, index, place), entry_key(dict->block, entry), &equal);
         if (status)
             return status;
         if (!equal)
             continue;
         if (!index->order && !begin_merging(x, index, dict->head.count))
             return ptio_heap_fail(x->heap, x->err, "the keys of a dict");
-        index->values[slot->place - 1] = entry;
+        index->values[place] = entry;
         return PTIO_OK;
     }
 }
 
+/* Some keys are hashed, then put into the table: each loop alone is short enough for the processor to work on many at once. */
+#define BATCH 64
+
 static ptio_status build_index(indexing *x, ptio_node_dict *dict)
 {
     ptio_key_index *index;
+    uint64_t hashes[BATCH];
     if (!begin_index(x, dict, &index))
         return ptio_heap_fail(x->heap, x->err, "the keys of a dict");
-    for (uint32_t entry = 0; entry < dict->head.count; entry++) {
-        ptio_status status = add_entry(x, dict, index, entry);
-        if (status)
-            return status;
+    for (uint32_t first = 0; first < dict->head.count; first += BATCH) {
+        uint32_t count = dict->head.count - first < BATCH ? dict->head.count - first : BATCH;
+        for (uint32_t i = 0; i < count; i++)
+            if (!hash_key(x, entry_key(dict->block, first + i), &hashes[i]))
+                return ptio_heap_fail(x->heap, x->err, "the keys of a dict");
+        for (uint32_t i = 0; i < count; i++) {
+            ptio_status status = add_entry(x, dict, index, first + i, hashes[i]);
+            if (status)
+                return status;
+        }
     }
     dict->block->index = index;
     return PTIO_OK;
@@ -514,6 +537,9 @@ static ptio_status check_entries(indexing *x, const ptio_node_dict *dict)
 {
     for (size_t i = 0; i < dict->head.count; i++) {
         bool hashable;
+        key_class class = class_of(entry_key(dict->block, i));
+        if (class != KEY_TUPLE && class != KEY_UNHASHABLE)
+            continue;
         ptio_status status = ptio_key_check(x->heap, entry_key(dict->block, i), &hashable, x->err);
         if (status)
             return status;
@@ -600,13 +626,15 @@ static size_t find(const ptio_node_dict *dict, const wanted *w)
                 return i;
         return SIZE_MAX;
     }
+    const uint32_t mask = place_mask(index);
     uint64_t hash = w->class == KEY_NUMBER ? hash_int(index->hash_key, w->number) : hash_text(index->hash_key, w->class, w->text);
     for (size_t i = (size_t)hash;; i++) {
-        const ptio_key_slot *slot = &index->slots[i & (index->slot_count - 1)];
-        if (!slot->place)
+        uint32_t slot = index->slots[i & (index->slot_count - 1)];
+        size_t place = (slot & mask) - 1;
+        if (!slot)
             return SIZE_MAX;
-        if (slot->hash == (uint32_t)(hash >> 32) && is_wanted(w, key_at(dict->block, index, slot->place - 1)))
-            return slot->place - 1;
+        if (may_hold(slot, hash, mask) && is_wanted(w, key_at(dict->block, index, place)))
+            return place;
     }
 }
 
