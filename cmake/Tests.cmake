@@ -15,7 +15,7 @@
 include(Programs)
 pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
 
-set(PTIO_TEST_TIMEOUT 300 CACHE STRING "Seconds until a test counts as hanging")
+set(PTIO_TEST_TIMEOUT 900 CACHE STRING "Seconds until a test counts as hanging")
 set(PTIO_ORACLE_PYTHON "" CACHE FILEPATH "A Python with PyTorch, for the tests that compare with it")
 set(PTIO_TEST_WRAPPER "" CACHE STRING "Command that runs a program of this build, such as valgrind")
 

@@ -48,7 +48,7 @@ class Installed:
 
     def cmake(self, source):
         build = self.folder / f"build-{source.name}"
-        run("cmake", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}")
+        run("cmake", "-G", "Ninja", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}")
         run("cmake", "--build", build)
         return build
 
