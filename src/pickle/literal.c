@@ -119,14 +119,14 @@ static ptio_status take_memo_number(ptio_machine *m, uint64_t *number)
 
 ptio_status ptio_do_put(ptio_machine *m)
 {
-    uint64_t number;
+    uint64_t number = 0;
     ptio_status status = take_memo_number(m, &number);
     return status ? status : ptio_machine_put(m, number);
 }
 
 ptio_status ptio_do_get(ptio_machine *m)
 {
-    uint64_t number;
+    uint64_t number = 0;
     ptio_status status = take_memo_number(m, &number);
     return status ? status : ptio_machine_get(m, number);
 }
