@@ -54,6 +54,10 @@ static ptio_status check_records(checker *c, ptio_error *err)
         const ptio_entry *entry = &archive->entries[i];
         ptio_error one = {0};
         status = ptio_archive_verify(archive, i, &one);
+        if (status != PTIO_OK && failure.reason && one.reason == failure.reason && one.offset == failure.offset) {
+            status = PTIO_OK; /* the structure has told it */
+            continue;
+        }
         if (status != PTIO_OK) {
             (void)ptio_error_in_record(&one, status, (ptio_text){entry->name, entry->name_size});
             status = failed(c, status, &one, err);

@@ -112,6 +112,26 @@ static void damage_in_a_storage(void **state)
     loaded_free(&l);
 }
 
+static void a_local_header_is_told_once(void **state)
+{
+    (void)state;
+    loaded l = {0};
+    load(&l, "} 'w' " TENSOR(0, 4) "s");
+    uint8_t *name = l.file.data; /* that of the local header: the directory follows */
+    while (memcmp(name, "data/0", 6) != 0)
+        name++;
+    name[5] = '9';
+    checked c = check(&l.file, NULL);
+    assert_int_equal(c.result.verdict, PTIO_DISPUTED);
+    size_t told = 0;
+    for (size_t i = 0; i < ptio_report_count(c.report); i++)
+        told += ptio_report_finding(c.report, i)->severity == PTIO_REFUSED &&
+                strncmp(ptio_report_finding(c.report, i)->reason, "zip.", 4) == 0;
+    assert_int_equal(told, 1);
+    ptio_report_free(c.report);
+    loaded_free(&l);
+}
+
 static void verdicts_follow_the_first_failure(void **state)
 {
     (void)state;
@@ -248,6 +268,7 @@ int main(void)
         cmocka_unit_test(a_whole_file_is_whole),
         cmocka_unit_test(every_flipped_bit_is_found),
         cmocka_unit_test(damage_in_a_storage),
+        cmocka_unit_test(a_local_header_is_told_once),
         cmocka_unit_test(verdicts_follow_the_first_failure),
         cmocka_unit_test(elements_are_looked_at_everywhere),
         cmocka_unit_test(what_weights_only_refuses_is_named),
