@@ -331,8 +331,12 @@ static inline void tar_end(bytes *out)
 /* ---- loading ---- */
 
 /** The records that the zips of most tests have: data/0, data/1, data/2. */
-static const float floats[16] = {0, 0.5F, 1, 1.5F, 2, 2.5F, 3, 3.5F, 4, 4.5F, 5, 5.5F, 6, 6.5F, 7, 7.5F};
-static const int64_t longs[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+/* 0, 0.5, 1, ... 7.5 and 0, 1, ... 7, as they stand in files. */
+static const uint8_t floats[64] = {0, 0, 0x00, 0x00, 0, 0, 0x00, 0x3F, 0, 0, 0x80, 0x3F, 0, 0, 0xC0, 0x3F,
+                                   0, 0, 0x00, 0x40, 0, 0, 0x20, 0x40, 0, 0, 0x40, 0x40, 0, 0, 0x60, 0x40,
+                                   0, 0, 0x80, 0x40, 0, 0, 0x90, 0x40, 0, 0, 0xA0, 0x40, 0, 0, 0xB0, 0x40,
+                                   0, 0, 0xC0, 0x40, 0, 0, 0xD0, 0x40, 0, 0, 0xE0, 0x40, 0, 0, 0xF0, 0x40};
+static const uint8_t longs[64] = {[0] = 0, [8] = 1, [16] = 2, [24] = 3, [32] = 4, [40] = 5, [48] = 6, [56] = 7};
 static const uint8_t octets[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 /** Persistent ids of those. */

@@ -207,8 +207,10 @@ static inline void remove_in(folder *f, const char *name)
 {
     assert_int_equal(unlink(path_in(f, name)), 0);
     for (size_t i = 0; i < f->count; i++) {
-        if (strcmp(f->names[i], name) == 0)
-            memcpy(f->names[i], f->names[--f->count], sizeof f->names[0]);
+        if (strcmp(f->names[i], name) == 0) {
+            memmove(f->names[i], f->names[--f->count], sizeof f->names[0]);
+            return;
+        }
     }
 }
 
