@@ -529,10 +529,10 @@ static void nested_tensors_of_many_components(void **state)
 {
     (void)state;
     enum { COUNT = 30000 };
-    int64_t *numbers = malloc(COUNT * sizeof *numbers);
+    int64_t *numbers = calloc(COUNT, sizeof *numbers);
     assert_non_null(numbers);
     for (int i = 0; i < COUNT; i++)
-        numbers[i] = 1;
+        *(uint8_t *)&numbers[i] = 1; /* little-endian, as in files */
     loaded l = {0};
     pickle(&l.pickle,
            "proto2 " NESTED TENSOR(0, 16) "c:torch._utils:_rebuild_tensor_v2 ( ( 'storage' c:torch:LongStorage '1' 'cpu' %d t "
