@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "support/build.h"
+#include "support/held.h"
 
 static ptio_tensor_list *list_of(const loaded *l, const ptio_value *from)
 {
@@ -181,24 +182,6 @@ static void modules_go_by_their_state_dict(void **state)
 }
 
 /* ---- costs ---- */
-
-static size_t most_held, held;
-
-static void *count_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
-{
-    (void)ctx;
-    void *moved = NULL;
-    if (new_size) {
-        moved = realloc(ptr, new_size);
-        if (!moved)
-            return NULL;
-    } else {
-        free(ptr);
-    }
-    held += new_size - old_size;
-    most_held = held > most_held ? held : most_held;
-    return moved;
-}
 
 /* A tensor at each of many levels: the names together are longer than any file is large. */
 static void names_have_a_budget(void **state)

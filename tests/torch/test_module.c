@@ -2,6 +2,7 @@
  * Whole modules: named_modules() and state_dict() from the state alone; modules in two places, in themselves, and too many.
  */
 #include "support/build.h"
+#include "support/held.h"
 
 #define STATE(parameters, buffers, modules) \
     "} ( 'training' True '_parameters' } ( " parameters "u '_buffers' } ( " buffers "u '_modules' } ( " modules "u u b "
@@ -95,24 +96,6 @@ static void old_and_odd_modules(void **state)
 }
 
 /* ---- hostile ones ---- */
-
-static size_t most_held, held;
-
-static void *count_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
-{
-    (void)ctx;
-    void *moved = NULL;
-    if (new_size) {
-        moved = realloc(ptr, new_size);
-        if (!moved)
-            return NULL;
-    } else {
-        free(ptr);
-    }
-    held += new_size - old_size;
-    most_held = held > most_held ? held : most_held;
-    return moved;
-}
 
 /* That opening it fails, and without more than 200 MB. */
 static void assert_too_much(loaded *l)
