@@ -60,13 +60,17 @@ ptio_status ptio_tensor_check_expansion(const ptio_tensor *tensor, ptio_error *e
                      (unsigned long long)elements, (unsigned long long)tensor->numel, (unsigned long long)factor);
 }
 
+ptio_status ptio_tensor_read_storage(const ptio_tensor *tensor, const void **ret, ptio_error *err)
+{
+    ptio_status status = ptio_tensor_check_expansion(tensor, err);
+    return status == PTIO_OK ? ptio_storage_data(tensor->storage, ret, err) : status;
+}
+
 /* Reads the storage, if the tensor has elements at all. */
 static ptio_status open_reader(reader *r, const ptio_tensor *tensor, ptio_error *err)
 {
     const void *data = NULL;
-    ptio_status status = ptio_tensor_check_expansion(tensor, err);
-    if (status == PTIO_OK)
-        status = ptio_storage_data(tensor->storage, &data, err);
+    ptio_status status = ptio_tensor_read_storage(tensor, &data, err);
     if (status != PTIO_OK)
         return status;
     r->base = data;

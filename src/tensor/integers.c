@@ -6,9 +6,7 @@
 ptio_status ptio_integers_begin(ptio_integers *integers, const ptio_tensor *tensor, ptio_error *err)
 {
     const void *data = NULL;
-    ptio_status status = ptio_tensor_check_expansion(tensor, err);
-    if (status == PTIO_OK)
-        status = ptio_storage_data(tensor->storage, &data, err);
+    ptio_status status = ptio_tensor_read_storage(tensor, &data, err);
     if (status != PTIO_OK)
         return status;
     integers->base = data;
