@@ -1,5 +1,6 @@
 /*
- * NumPy's arrays and scalars, against texts that NumPy 2.2 gave.
+ * NumPy's arrays and scalars, against texts that NumPy 2.2 gave on a little-endian machine. A big-endian one has them mirrored:
+ * with '<' and '>' exchanged, and the bytes of each number the other way round.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/os.h"
 #include "base/text.h"
 #include "print/collect.h"
 #include "print/repr_array.h"
@@ -84,11 +86,57 @@ static const row rows[] = {
      "       54, 55, 56, 57, 58, 59], dtype=int32)"},
 };
 
+static char mirrored_order(char order)
+{
+    return order == '<' ? '>' : order == '>' ? '<' : order;
+}
+
+/* Bytes of a number: a complex element is two, a text as many as it has characters. */
+static size_t number_size(const row *r)
+{
+    char kind = r->dtype[1];
+    return kind == 'U' ? 4 : kind == 'S' ? 1 : (size_t)(kind == 'c' ? r->itemsize / 2 : r->itemsize);
+}
+
+/* The dtype, the elements and the text of a row as this machine has them. */
+typedef struct own_row {
+    char dtype[8];
+    char bytes[1024];
+    char text[1024];
+} own_row;
+
+static void mirror(const row *r, own_row *own)
+{
+    size_t size = number_size(r);
+    own->dtype[0] = mirrored_order(own->dtype[0]);
+    char *quoted = strstr(own->text, "dtype='");
+    if (quoted)
+        quoted[7] = mirrored_order(quoted[7]);
+    for (size_t i = 0; i < sizeof own->bytes / size * size; i += size)
+        for (size_t k = 0; k < size / 2; k++) {
+            char byte = own->bytes[i + k];
+            own->bytes[i + k] = own->bytes[i + size - 1 - k];
+            own->bytes[i + size - 1 - k] = byte;
+        }
+}
+
+static void own_row_of(const row *r, uint64_t count, own_row *own)
+{
+    memset(own, 0, sizeof *own);
+    assert_true(strlen(r->dtype) < sizeof own->dtype && count * r->itemsize <= sizeof own->bytes &&
+                strlen(r->text) < sizeof own->text);
+    memcpy(own->dtype, r->dtype, strlen(r->dtype));
+    memcpy(own->bytes, r->bytes, (size_t)(count * r->itemsize));
+    memcpy(own->text, r->text, strlen(r->text));
+    if (PTIO_HOST_BIG_ENDIAN)
+        mirror(r, own);
+}
+
 /* An array as the loader would have made it, without a pickle around it. */
-static const char *text_of(const row *r, const void *bytes, uint64_t count, ptio_tensor_style style)
+static const char *text_of(const row *r, const char *dtype_code, const void *bytes, uint64_t count, ptio_tensor_style style)
 {
     static collected c;
-    ptio_npdtype dtype = {.code = ptio_text_of(r->dtype), .itemsize = r->itemsize};
+    ptio_npdtype dtype = {.code = ptio_text_of(dtype_code), .itemsize = r->itemsize};
     ptio_ndarray array = {.dtype = &dtype, .ndim = r->ndim, .shape = r->shape, .count = count, .nbytes = count * r->itemsize};
     array.data = (ptio_text){bytes, (size_t)array.nbytes};
     ptio_node_reduced node = {.head = {.type = PTIO_NODE_TYPE_REDUCED, .seen = PTIO_KIND_NDARRAY}, .meaning = &array};
@@ -109,7 +157,9 @@ static void arrays(void **state)
         uint64_t count = 1;
         for (size_t d = 0; d < rows[i].ndim; d++)
             count *= (uint64_t)rows[i].shape[d];
-        assert_string_equal(text_of(&rows[i], rows[i].bytes, count, usual), rows[i].text);
+        own_row own;
+        own_row_of(&rows[i], count, &own);
+        assert_string_equal(text_of(&rows[i], own.dtype, own.bytes, count, usual), own.text);
     }
 }
 
@@ -120,12 +170,12 @@ static void big_ones(void **state)
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i % 256);
     row r = {.dtype = "|u1", .itemsize = 1, .ndim = 1, .shape = {1001}};
-    assert_string_equal(text_of(&r, bytes, 1001, usual),
+    assert_string_equal(text_of(&r, r.dtype, bytes, 1001, usual),
                         "array([  0,   1,   2, ..., 230, 231, 232], shape=(1001,), dtype=uint8)");
     r.ndim = 2;
     r.shape[0] = 2;
     r.shape[1] = 8;
-    assert_string_equal(text_of(&r, bytes, 16, (ptio_tensor_style){.edge = 1, .threshold = 10, .most = 100}),
+    assert_string_equal(text_of(&r, r.dtype, bytes, 16, (ptio_tensor_style){.edge = 1, .threshold = 10, .most = 100}),
                         "array([[ 0, ...,  7],\n       [ 8, ..., 15]], shape=(2, 8), dtype=uint8)");
 }
 

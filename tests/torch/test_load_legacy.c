@@ -1,6 +1,7 @@
 /*
  * Legacy streams: storages behind the pickles, views of them, several objects, key lists and counts that lie, files cut off anywhere.
  */
+#include "base/os.h"
 #include "support/build.h"
 
 #define ID(class, key, numel) "( 'storage' c:torch:" class " '" key "' 'cpu' " #numel " N t Q "
@@ -63,8 +64,9 @@ static void storages_follow_in_the_order_of_their_keys(void **state)
     ptio_archive *archive = ptio_checkpoint_archive(l.ckpt);
     assert_int_not_equal(ptio_archive_find(archive, "data/10"), SIZE_MAX);
     uint64_t offset = 0, nbytes = 0;
-    assert_true(ptio_storage_range(ptio_value_storage(ptio_value_item(l.root, 0)), &offset, &nbytes));
-    assert_int_equal(offset, l.file.size - sizeof floats);
+    bool in_place = ptio_storage_range(ptio_value_storage(ptio_value_item(l.root, 0)), &offset, &nbytes);
+    assert_int_equal(in_place, !PTIO_HOST_BIG_ENDIAN); /* the file is little-endian: elsewhere they need a swap */
+    assert_int_equal(offset, in_place ? l.file.size - sizeof floats : 0);
     loaded_free(&l);
 }
 
