@@ -1,0 +1,41 @@
+/*
+ * A sink: where bytes go, one after another, whatever takes them. The archive writer and the legacy stream write through it.
+ *
+ *     path       a temporary file beside it, put in its place when all is written (replace.c)
+ *     fd, FILE   at their position, which need not be a file's beginning and need not be one that can seek
+ *     memory     a block that grows
+ *     callbacks  the caller's own write
+ *
+ * Small writes are gathered in one buffer; large ones pass it by. Positions count from the sink's first byte. After a failure the
+ * sink gives the same failure for everything, so that callers may look at the end only.
+ */
+#ifndef PTIO_IO_SINK_H
+#define PTIO_IO_SINK_H
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "io/source.h"
+#include "ptio.h"
+
+/** Write all of them. Short writes and EINTR are retried. */
+ptio_status ptio_sink_write(ptio_sink *sink, const void *data, size_t size, ptio_error *err);
+
+/** Bytes written so far. */
+uint64_t ptio_sink_position(const ptio_sink *sink);
+
+/** `size` bytes of zeros: a hole where the target can have one. */
+ptio_status ptio_sink_skip(ptio_sink *sink, uint64_t size, ptio_error *err);
+
+/** Copy a range of a source without taking it through memory where the system can (reflink, copy_file_range), else in pieces. */
+ptio_status ptio_sink_copy(ptio_sink *sink, ptio_source *source, uint64_t offset, uint64_t size, ptio_error *err);
+
+/** How many bytes there will be in all: a file asks for the room at once, so that a full disk fails before anything is written. */
+ptio_status ptio_sink_expect(ptio_sink *sink, uint64_t size, ptio_error *err);
+
+/** "model.pt", "<memory>", "<stream>": what messages call the sink. Not escaped. */
+ptio_text ptio_sink_name(const ptio_sink *sink);
+
+/** The path as the caller gave it; empty for other sinks. The root folder of an archive goes by it. */
+ptio_text ptio_sink_path(const ptio_sink *sink);
+
+#endif
