@@ -287,24 +287,24 @@ void ptio_checkpoint_free(ptio_checkpoint *ckpt)
     }
 }
 
-static ptio_status new_checkpoint(const ptio_load_options *options, ptio_checkpoint **ret, ptio_error *err)
+/* NULL: there is no memory for it. */
+static ptio_checkpoint *new_checkpoint(const ptio_load_options *options)
 {
     ptio_heap heap;
     ptio_heap_init(&heap, options->memory, 0);
     ptio_checkpoint *ckpt = ptio_heap_resize(&heap, NULL, 0, sizeof *ckpt);
     if (!ckpt)
-        return ptio_fail_memory(err, "a checkpoint");
+        return NULL;
     *ckpt = (ptio_checkpoint){.heap = heap, .start = options->offset};
     ptio_limits_fill(&ckpt->limits, options->limits);
     ckpt->heap.limit = ckpt->limits.heap_bytes;
     ptio_arena_init(&ckpt->arena, &ckpt->heap);
     if (!ptio_storage_pool_init(&ckpt->own_pool, &ckpt->heap.hooks, &ckpt->limits)) {
         ptio_checkpoint_free(ckpt);
-        return ptio_fail_memory(err, "locks");
+        return NULL;
     }
     ckpt->pool = &ckpt->own_pool;
-    *ret = ckpt;
-    return PTIO_OK;
+    return ckpt;
 }
 
 ptio_load_options ptio_load_options_known(const ptio_load_options *given)
@@ -322,17 +322,16 @@ static ptio_status run_load(ptio_source *source, bool owned, const char *path, c
 {
     ptio_error own = {0};
     err = err ? err : &own; /* some failures are looked at before they are told */
-    ptio_checkpoint *ckpt;
-    ptio_status status = new_checkpoint(options, &ckpt, err);
-    if (status != PTIO_OK) {
+    ptio_checkpoint *ckpt = new_checkpoint(options);
+    if (!ckpt) {
         if (owned)
             ptio_source_free(source);
-        return status;
+        return ptio_fail_memory(err, "a checkpoint");
     }
     ckpt->source = source;
     ckpt->owns_source = owned;
     ptio_loader loader = {.ckpt = ckpt, .options = options, .report = options->report, .path = path};
-    status = ptio_codec_new(options->encoding, options->errors, &ckpt->heap, &loader.codec, err);
+    ptio_status status = ptio_codec_new(options->encoding, options->errors, &ckpt->heap, &loader.codec, err);
     if (status == PTIO_OK)
         status = load ? load(&loader, err) : ptio_load_any(&loader, err);
     ckpt->heap.limit = ckpt->limits.heap_bytes;

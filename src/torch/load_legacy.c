@@ -240,21 +240,20 @@ static ptio_status place_storage(stream *s, keyed_storage *row, uint64_t offset,
     return ptio_archive_add(ckpt->archive, (ptio_text){name, row->key.size + 5}, offset, row->storage->nbytes, err);
 }
 
+/* The count of elements in front of a storage. */
 static ptio_status read_count(stream *s, uint64_t *ret, ptio_error *err)
 {
-    uint8_t bytes[8];
+    uint8_t bytes[8] = {0};
+    ptio_status status = PTIO_OK;
     if (s->size - s->at < sizeof bytes)
-        return ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", s->size, "the file is cut off at byte %llu, where the storages are",
-                         (unsigned long long)s->size);
-    if (s->memory) {
+        status = ptio_fail(err, PTIO_ERR_FORMAT, "cut-off", s->size, "the file is cut off at byte %llu, where the storages are",
+                           (unsigned long long)s->size);
+    else if (s->memory)
         memcpy(bytes, s->memory + s->at, sizeof bytes);
-    } else {
-        ptio_status status = ptio_source_read(s->loader->ckpt->source, s->at, bytes, sizeof bytes, err);
-        if (status != PTIO_OK)
-            return status;
-    }
+    else
+        status = ptio_source_read(s->loader->ckpt->source, s->at, bytes, sizeof bytes, err);
     *ret = ptio_load_u64(bytes);
-    return PTIO_OK;
+    return status;
 }
 
 static ptio_status index_storage(stream *s, storage_table *table, const ptio_value *key, ptio_error *err)

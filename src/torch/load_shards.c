@@ -115,20 +115,14 @@ static ptio_status load_shard(index_state *s, shard *one)
     return PTIO_OK;
 }
 
-/* The shard of that name, loaded when it is first named. */
-static ptio_status shard_of(index_state *s, const json_t *file, shard **ret)
+/* The shard of that name. One that is named for the first time has no `file` yet. NULL: there is no memory for it. */
+static shard *shard_of(index_state *s, const char *name)
 {
-    const json_t *number = json_object_get(s->numbers, json_string_value(file));
-    if (number) {
-        *ret = &s->shards[json_integer_value(number)];
-        return PTIO_OK;
-    }
+    const json_t *number = json_object_get(s->numbers, name);
+    if (number)
+        return &s->shards[json_integer_value(number)];
     json_t *next = json_integer((json_int_t)s->count);
-    if (json_object_set_new_nocheck(s->numbers, json_string_value(file), next) != 0)
-        return ptio_fail_memory(s->err, "a table of shards");
-    *ret = &s->shards[s->count++];
-    (*ret)->file = ptio_json_text(file);
-    return load_shard(s, *ret);
+    return json_object_set_new_nocheck(s->numbers, name, next) == 0 ? &s->shards[s->count++] : NULL;
 }
 
 /* ---- the root ---- */
@@ -136,11 +130,17 @@ static ptio_status shard_of(index_state *s, const json_t *file, shard **ret)
 static ptio_status add_tensor(index_state *s, ptio_text name, const json_t *file, ptio_node_dict *dict)
 {
     const ptio_value *key, *value;
-    shard *one;
+    ptio_status status = PTIO_OK;
     if (!json_is_string(file))
         return ptio_fail(s->err, PTIO_ERR_FORMAT, "shards.form", PTIO_NO_OFFSET, "the weight map gives no file name for %s",
                          ptio_quote(name).text);
-    ptio_status status = shard_of(s, file, &one);
+    shard *one = shard_of(s, json_string_value(file));
+    if (!one)
+        return ptio_fail_memory(s->err, "a table of shards");
+    if (!one->file.bytes) {
+        one->file = ptio_json_text(file);
+        status = load_shard(s, one);
+    }
     if (status != PTIO_OK || !one->ckpt)
         return status;
     value = ptio_value_get_n(one->ckpt->root, name.bytes, name.size);

@@ -226,7 +226,7 @@ static ptio_status handle_jagged(ptio_loader *loader, ptio_node_reduced *node, c
         ragged_dim > (int64_t)values->ndim)
         return bad(loader, node, global, err, "the arguments are not a dict of values and offsets");
     size_t count = (size_t)offsets->dims[0] - 1, dim = (size_t)ragged_dim - 1;
-    int64_t *starts, *sizes = NULL;
+    int64_t *starts = NULL, *sizes = NULL;
     extend_budget(loader);
     ptio_status status = read_elements(loader, offsets, &starts, err);
     if (status == PTIO_OK && lengths)
