@@ -75,7 +75,10 @@ static void check_end(const uint8_t *data, size_t size, ptio_status run, size_t 
     must(at <= size, "the scan ran over the end");
     if (run == PTIO_OK)
         must(status == PTIO_OK && !need && at == end, "scan and run disagree");
-    ptio_status dis = ptio_pickle_disassemble(data, size, drop, NULL, &dis_end, NULL);
+    ptio_heap heap;
+    ptio_heap_init(&heap, NULL, 0);
+    ptio_status dis = ptio_pickle_disassemble(data, size, &heap, drop, NULL, &dis_end, NULL);
+    must(heap.used == 0, "memory of the disassembly is left");
     if (status == PTIO_OK && !need)
         must(dis == PTIO_OK && dis_end == at, "scan and disassembly disagree");
 }

@@ -18,7 +18,7 @@
 
 /* The depth of the stack at each open mark. */
 typedef struct depths {
-    ptio_heap heap;
+    ptio_heap *heap;
     size_t depth;
     size_t *marks;
     size_t mark_count, mark_capacity;
@@ -27,7 +27,7 @@ typedef struct depths {
 static bool push_mark(depths *d)
 {
     if (d->mark_count == d->mark_capacity) {
-        size_t *grown = ptio_heap_grow(&d->heap, d->marks, &d->mark_capacity, d->mark_count + 1, sizeof *grown);
+        size_t *grown = ptio_heap_grow(d->heap, d->marks, &d->mark_capacity, d->mark_count + 1, sizeof *grown);
         if (!grown)
             return false;
         d->marks = grown;
@@ -145,10 +145,10 @@ static ptio_status cut_off(size_t size, const ptio_instruction *instruction, pti
     return ptio_error_in_context(err, status, ptio_text_of(instruction->info->name));
 }
 
-ptio_status ptio_pickle_disassemble(const uint8_t *bytes, size_t size, ptio_write write, void *ctx, size_t *end, ptio_error *err)
+ptio_status ptio_pickle_disassemble(const uint8_t *bytes, size_t size, ptio_heap *heap, ptio_write write, void *ctx, size_t *end,
+                                    ptio_error *err)
 {
-    depths d = {.depth = 0};
-    ptio_heap_init(&d.heap, NULL, 0);
+    depths d = {.heap = heap};
     ptio_instruction instruction = {.byte = PTIO_OP_MARK};
     ptio_status status = PTIO_OK;
     size_t at = 0;
@@ -162,10 +162,10 @@ ptio_status ptio_pickle_disassemble(const uint8_t *bytes, size_t size, ptio_writ
         if (!write_line(&instruction, d.depth, write, ctx))
             status = ptio_fail(err, PTIO_ERR_CANCELLED, "cancelled", instruction.offset, "the writer stopped the disassembly");
         else if (!step(&d, &instruction))
-            status = ptio_heap_fail(&d.heap, err, "the marks of the pickle");
+            status = ptio_heap_fail(heap, err, "the marks of the pickle");
         at = instruction.end;
     }
-    ptio_heap_free(&d.heap, d.marks, d.mark_capacity * sizeof *d.marks);
+    ptio_heap_free(heap, d.marks, d.mark_capacity * sizeof *d.marks);
     *end = at;
     return status;
 }

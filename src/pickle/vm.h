@@ -39,8 +39,9 @@ ptio_status ptio_pickle_scan(const uint8_t *bytes, size_t size, const ptio_limit
                              ptio_error *err);
 
 /** Disassemble; see ptio_disassemble(). Writes what it can before it fails; *end is how far it came. The depths at open marks
- *  are kept in memory of the C library. */
-ptio_status ptio_pickle_disassemble(const uint8_t *bytes, size_t size, ptio_write write, void *ctx, size_t *end, ptio_error *err);
+ *  are kept in the heap meanwhile. */
+ptio_status ptio_pickle_disassemble(const uint8_t *bytes, size_t size, ptio_heap *heap, ptio_write write, void *ctx, size_t *end,
+                                    ptio_error *err);
 
 /** The name of an opcode, or NULL. */
 const char *ptio_opcode_name(uint8_t opcode);

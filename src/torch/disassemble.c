@@ -38,7 +38,7 @@ static ptio_status from_archive(ptio_source *source, const ptio_probe *probe, ui
     if (status == PTIO_OK)
         status = archive_pickle(archive, record, heap, limits, &bytes, &size, err);
     if (status == PTIO_OK)
-        status = ptio_pickle_disassemble(bytes, size, write, ctx, &end, err);
+        status = ptio_pickle_disassemble(bytes, size, heap, write, ctx, &end, err);
     ptio_heap_free(heap, bytes, size ? size : 1);
     if (archive)
         ptio_archive_close(archive);
@@ -59,7 +59,7 @@ static ptio_status from_stream(ptio_source *source, const ptio_probe *probe, uin
     size_t at = 0, end = 0;
     unsigned most = probe->format == PTIO_FORMAT_LEGACY ? 5 : UINT32_MAX;
     for (unsigned i = 0; i < most && at < size && status == PTIO_OK; i++) {
-        status = ptio_pickle_disassemble(bytes + at, (size_t)size - at, write, ctx, &end, err);
+        status = ptio_pickle_disassemble(bytes + at, (size_t)size - at, heap, write, ctx, &end, err);
         if (status != PTIO_OK && err && err->offset != PTIO_NO_OFFSET)
             err->offset += offset + at;
         at += end;

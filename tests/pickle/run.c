@@ -213,7 +213,7 @@ void assert_pickle(const void *bytes, size_t size, const char *expected)
     assert_int_equal(ptio_pickle_scan(r.bytes, r.size, &r.limits, &state, &need, &r.err), PTIO_OK);
     assert_int_equal(need, 0);
     assert_int_equal(state, r.graph.size);
-    assert_int_equal(ptio_pickle_disassemble(r.bytes, r.size, drop, NULL, &end, &r.err), PTIO_OK);
+    assert_int_equal(ptio_pickle_disassemble(r.bytes, r.size, &r.heap, drop, NULL, &end, &r.err), PTIO_OK);
     assert_int_equal(end, r.graph.size);
     run_end(&r);
 }

@@ -113,12 +113,21 @@ static int write_text(void *ctx, const char *bytes, size_t size)
     return 0;
 }
 
+static ptio_status disassemble(const void *bytes, size_t size, text *t, size_t *end, ptio_error *err)
+{
+    ptio_heap heap;
+    ptio_heap_init(&heap, NULL, 0);
+    ptio_status status = ptio_pickle_disassemble(bytes, size, &heap, write_text, t, end, err);
+    assert_int_equal(heap.used, 0);
+    return status;
+}
+
 static void disassembly_has_a_line_for_each(void **state)
 {
     (void)state;
     text t = {.room = sizeof t.bytes - 1};
     size_t end = 0;
-    assert_int_equal(ptio_pickle_disassemble((const uint8_t *)sample, sizeof sample - 1, write_text, &t, &end, NULL), PTIO_OK);
+    assert_int_equal(disassemble(sample, sizeof sample - 1, &t, &end, NULL), PTIO_OK);
     assert_int_equal(end, SAMPLE_END);
     assert_string_equal(t.bytes, "       0      0  PROTO            2\n"
                                  "       2      0  EMPTY_DICT\n"
@@ -147,7 +156,7 @@ static void depths_follow_marks(void **state)
     text t = {.room = sizeof t.bytes - 1};
     size_t end = 0;
     static const char pickle[] = "((K\1t(01K\2K\3\x87J\xff\xff\xff\xff.";
-    assert_int_equal(ptio_pickle_disassemble((const uint8_t *)pickle, sizeof pickle - 1, write_text, &t, &end, NULL), PTIO_OK);
+    assert_int_equal(disassemble(pickle, sizeof pickle - 1, &t, &end, NULL), PTIO_OK);
     assert_string_equal(t.bytes, "       0      0  MARK\n"
                                  "       1      0  MARK\n"
                                  "       2      0  BININT1          1\n"
@@ -170,7 +179,7 @@ static void arguments_are_escaped_and_cut(void **state)
     char pickle[310] = "U\xff";
     memset(pickle + 2, 0x1b, 255);
     pickle[257] = '.';
-    assert_int_equal(ptio_pickle_disassemble((const uint8_t *)pickle, 258, write_text, &t, &end, NULL), PTIO_OK);
+    assert_int_equal(disassemble(pickle, 258, &t, &end, NULL), PTIO_OK);
     assert_null(memchr(t.bytes, 0x1b, t.size));
     assert_non_null(strstr(t.bytes, "\"\\x1b\\x1b"));
     assert_non_null(strstr(t.bytes, "...\"\n"));
@@ -196,13 +205,28 @@ static void what_can_be_read_comes_before_the_error(void **state)
         text t = {.room = sizeof t.bytes - 1};
         size_t end = 99;
         ptio_error err = {.status = PTIO_OK};
-        assert_int_equal(ptio_pickle_disassemble((const uint8_t *)rows[i].bytes, rows[i].size, write_text, &t, &end, &err),
-                         rows[i].status);
+        assert_int_equal(disassemble(rows[i].bytes, rows[i].size, &t, &end, &err), rows[i].status);
         assert_string_equal(err.reason, rows[i].reason);
         assert_int_equal(err.offset, rows[i].offset);
         assert_string_equal(t.bytes, rows[i].lines);
         assert_int_equal(end, t.size ? 1 : 0);
     }
+}
+
+static void marks_cost_memory_of_the_caller(void **state)
+{
+    (void)state;
+    counted_memory memory;
+    ptio_heap heap;
+    text t = {.room = sizeof t.bytes - 1};
+    size_t end = 0;
+    ptio_error err = {.status = PTIO_OK};
+    counted_memory_init(&memory);
+    memory.fail_at = 0;
+    ptio_heap_init(&heap, &memory.hooks, 0);
+    assert_int_equal(ptio_pickle_disassemble((const uint8_t *)"N(t.", 4, &heap, write_text, &t, &end, &err), PTIO_ERR_MEMORY);
+    assert_string_equal(t.bytes, "       0      0  NONE\n       1      1  MARK\n");
+    assert_int_equal(memory.held, 0);
 }
 
 static void a_writer_may_stop_it(void **state)
@@ -211,7 +235,7 @@ static void a_writer_may_stop_it(void **state)
     text t = {.room = 30};
     size_t end = 0;
     ptio_error err = {.status = PTIO_OK};
-    assert_int_equal(ptio_pickle_disassemble((const uint8_t *)"NNN.", 4, write_text, &t, &end, &err), PTIO_ERR_CANCELLED);
+    assert_int_equal(disassemble("NNN.", 4, &t, &end, &err), PTIO_ERR_CANCELLED);
     assert_string_equal(err.reason, "cancelled");
     assert_int_equal(err.offset, 1);
 }
@@ -228,6 +252,7 @@ int main(void)
         cmocka_unit_test(depths_follow_marks),
         cmocka_unit_test(arguments_are_escaped_and_cut),
         cmocka_unit_test(what_can_be_read_comes_before_the_error),
+        cmocka_unit_test(marks_cost_memory_of_the_caller),
         cmocka_unit_test(a_writer_may_stop_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
