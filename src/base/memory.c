@@ -115,11 +115,53 @@ static ptio_arena_block *add_block(ptio_arena *arena, size_t size)
     return block;
 }
 
+/* Memory that was given back: this header, then the rest of it. */
+struct ptio_arena_spare {
+    ptio_arena_spare *next;
+    size_t size; /* with the header */
+};
+
+/* A piece that is given back is worth keeping. */
+#define SPARE_LEAST ((size_t)256)
+
+void ptio_arena_give_back(ptio_arena *arena, void *memory, size_t size)
+{
+    size &= ~(size_t)7;
+    if (size < SPARE_LEAST)
+        return;
+    ptio_arena_spare *spare = memory, *first = arena->spare;
+    spare->size = size;
+    if (first && first->size > size) {
+        spare->next = first->next;
+        first->next = spare;
+    } else {
+        spare->next = first;
+        arena->spare = spare;
+    }
+}
+
+/* Make the first spare piece the free part, where it is large enough. */
+static bool use_spare(ptio_arena *arena, size_t size)
+{
+    ptio_arena_spare *spare = arena->spare;
+    if (!spare || spare->size < size)
+        return false;
+    arena->spare = spare->next;
+    arena->next = (char *)spare;
+    arena->end = arena->next + spare->size;
+    return true;
+}
+
 void *ptio_arena_alloc_block(ptio_arena *arena, size_t size)
 {
     size_t rounded = (size + 7) & ~(size_t)7;
     if (rounded < size || rounded > SIZE_MAX - BLOCK_HEADER)
         return NULL;
+    if (use_spare(arena, rounded)) {
+        void *taken = arena->next;
+        arena->next += rounded;
+        return taken;
+    }
     size_t next_size = arena->block_size ? arena->block_size * 4 : FIRST_BLOCK;
     if (next_size > SMALL_BLOCKS)
         next_size = LARGE_BLOCK;
@@ -139,6 +181,26 @@ void *ptio_arena_alloc_block(ptio_arena *arena, size_t size)
     arena->next = (char *)block + BLOCK_HEADER + rounded;
     arena->end = (char *)block + next_size;
     return (char *)block + BLOCK_HEADER;
+}
+
+void *ptio_arena_grow(ptio_arena *arena, void *table, size_t *capacity, size_t need, size_t size)
+{
+    size_t grown = *capacity <= SIZE_MAX / 2 ? *capacity * 2 : SIZE_MAX, bytes;
+    if (grown < need)
+        grown = need;
+    if (grown < 16)
+        grown = 16;
+    if (!ptio_mul_size(grown, size, &bytes))
+        return NULL;
+    void *moved = ptio_arena_alloc(arena, bytes);
+    if (!moved)
+        return NULL;
+    if (*capacity) {
+        memcpy(moved, table, *capacity * size);
+        ptio_arena_give_back(arena, table, *capacity * size);
+    }
+    *capacity = grown;
+    return moved;
 }
 
 void *ptio_arena_zeroed(ptio_arena *arena, size_t count, size_t size)

@@ -40,12 +40,14 @@ ptio_status ptio_heap_fail(const ptio_heap *heap, ptio_error *err, const char *w
 void *ptio_heap_grow(ptio_heap *heap, void *table, size_t *capacity, size_t need, size_t size);
 
 typedef struct ptio_arena_block ptio_arena_block;
+typedef struct ptio_arena_spare ptio_arena_spare;
 
 typedef struct ptio_arena {
     ptio_heap *heap;
     ptio_arena_block *blocks; /* newest first */
     char *next, *end;         /* free part of the newest block; multiples of 8 */
     size_t block_size;        /* of the newest */
+    ptio_arena_spare *spare;  /* memory that was given back, a large piece first */
 } ptio_arena;
 
 void ptio_arena_init(ptio_arena *arena, ptio_heap *heap);
@@ -65,6 +67,12 @@ PTIO_INLINE void *ptio_arena_alloc(ptio_arena *arena, size_t size)
     }
     return ptio_arena_alloc_block(arena, size);
 }
+
+/** Memory of the arena that nobody points to any more: it serves again. Pieces too small to keep are lost. */
+void ptio_arena_give_back(ptio_arena *arena, void *memory, size_t size);
+
+/** As ptio_heap_grow(), in an arena: to at least twice as much, and the table before serves again. */
+void *ptio_arena_grow(ptio_arena *arena, void *table, size_t *capacity, size_t need, size_t size);
 
 /** Zeroed memory for `count` elements of `size` bytes, the product checked; NULL where there is none. */
 void *ptio_arena_zeroed(ptio_arena *arena, size_t count, size_t size);

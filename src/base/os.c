@@ -59,7 +59,12 @@ static void *huge_map(size_t size)
     if (whole - before - length)
         (void)munmap(map + before + length, whole - before - length);
 #ifdef MADV_HUGEPAGE
-    (void)madvise(map + before, length, MADV_HUGEPAGE);
+    /* A short rest behind the last whole page costs less in small ones. */
+    size_t rest = size % HUGE_PAGE;
+    if (rest >= WORTH_A_HUGE_PAGE)
+        rest = 0;
+    if (size > rest)
+        (void)madvise(map + before, rest ? size - rest : length, MADV_HUGEPAGE);
 #endif
     return map + before;
 }

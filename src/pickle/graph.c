@@ -83,15 +83,6 @@ ptio_node_dict *ptio_node_new_dict(ptio_arena *arena)
     return node;
 }
 
-/* Memory of the arena that nobody points to any more is its free part from now on, where that is larger than the one it has. */
-static void reuse(ptio_arena *arena, void *memory, size_t size)
-{
-    if (size <= (size_t)(arena->end - arena->next))
-        return;
-    arena->next = memory;
-    arena->end = (char *)memory + size;
-}
-
 static size_t block_size(size_t capacity)
 {
     return (sizeof(ptio_block) + capacity * sizeof(ptio_value *) + 7) & ~(size_t)7;
@@ -112,7 +103,7 @@ static ptio_block *grow_block(ptio_arena *arena, ptio_block *block, size_t used,
     if (used)
         memcpy(grown->items, block->items, used * sizeof(ptio_value *));
     if (block)
-        reuse(arena, block, block_size(block->capacity));
+        ptio_arena_give_back(arena, block, block_size(block->capacity));
     return grown;
 }
 

@@ -75,11 +75,10 @@ ptio_status ptio_machine_grow_marks(ptio_machine *m)
     return PTIO_OK;
 }
 
-ptio_status ptio_machine_grow_objects(ptio_machine *m)
+ptio_status ptio_machine_grow_objects(ptio_machine *m, size_t need)
 {
     ptio_graph *graph = m->graph;
-    const ptio_value **objects =
-        ptio_heap_grow(m->heap, graph->objects, &graph->object_capacity, graph->object_count + 1, sizeof *objects);
+    const ptio_value **objects = ptio_arena_grow(graph->arena, graph->objects, &graph->object_capacity, need, sizeof *objects);
     if (!objects)
         return ptio_machine_memory(m);
     graph->objects = objects;
@@ -89,7 +88,7 @@ ptio_status ptio_machine_grow_objects(ptio_machine *m)
 static ptio_status note_object(ptio_machine *m, ptio_value *object)
 {
     ptio_graph *graph = m->graph;
-    if (graph->object_count == graph->object_capacity && ptio_machine_grow_objects(m) != PTIO_OK)
+    if (graph->object_count == graph->object_capacity && ptio_machine_grow_objects(m, graph->object_count + 1) != PTIO_OK)
         return ptio_machine_memory(m);
     graph->objects[graph->object_count++] = object;
     return PTIO_OK;
@@ -100,7 +99,7 @@ static ptio_status note_dict(ptio_machine *m, ptio_node_dict *dict)
     ptio_graph *graph = m->graph;
     if (graph->dict_count == graph->dict_capacity) {
         ptio_node_dict **dicts =
-            ptio_heap_grow(m->heap, graph->dicts, &graph->dict_capacity, graph->dict_count + 1, sizeof *dicts);
+            ptio_arena_grow(graph->arena, graph->dicts, &graph->dict_capacity, graph->dict_count + 1, sizeof *dicts);
         if (!dicts)
             return ptio_machine_memory(m);
         graph->dicts = dicts;

@@ -43,10 +43,10 @@ ptio_status ptio_machine_truncated(ptio_machine *m);
 ptio_status ptio_machine_underflow(ptio_machine *m, size_t need);
 ptio_status ptio_machine_no_mark(ptio_machine *m);
 
-/** Room for one more on the stack, the marks, the list of objects. */
+/** Room for one more on the stack, the marks; for `need` in all in the list of objects. */
 ptio_status ptio_machine_grow_stack(ptio_machine *m);
 ptio_status ptio_machine_grow_marks(ptio_machine *m);
-ptio_status ptio_machine_grow_objects(ptio_machine *m);
+ptio_status ptio_machine_grow_objects(ptio_machine *m, size_t need);
 
 ptio_status ptio_machine_push(ptio_machine *m, ptio_value *value);
 ptio_status ptio_machine_put(ptio_machine *m, uint64_t number);

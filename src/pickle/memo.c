@@ -20,7 +20,7 @@ static ptio_memo_slot *find_slot(const ptio_memo *memo, uint64_t number)
 
 ptio_value *ptio_memo_get(const ptio_memo *memo, uint64_t number)
 {
-    if (number < memo->flat_capacity && memo->flat[number])
+    if (number < memo->flat_count && memo->flat[number])
         return memo->flat[number];
     return memo->slot_count ? find_slot(memo, number)->value : NULL;
 }
@@ -46,6 +46,7 @@ static bool grow_slots(ptio_memo *memo)
 
 static bool put_slot(ptio_memo *memo, uint64_t number, ptio_value *value)
 {
+    memo->straight_most = 0;
     if (memo->slots_used >= memo->slot_count / 4 * 3 && !grow_slots(memo))
         return false;
     ptio_memo_slot *slot = find_slot(memo, number);
@@ -55,15 +56,26 @@ static bool put_slot(ptio_memo *memo, uint64_t number, ptio_value *value)
     return true;
 }
 
-static bool grow_flat(ptio_memo *memo, size_t need)
+bool ptio_memo_reserve(ptio_memo *memo, size_t count)
 {
-    size_t before = memo->flat_capacity;
-    ptio_value **flat = ptio_heap_grow(memo->heap, memo->flat, &memo->flat_capacity, need, sizeof *flat);
+    ptio_value **flat = ptio_arena_grow(memo->arena, memo->flat, &memo->flat_capacity, count, sizeof *flat);
     if (!flat)
         return false;
-    memset(flat + before, 0, (memo->flat_capacity - before) * sizeof *flat);
     memo->flat = flat;
+    if (memo->count == memo->flat_count && !memo->slot_count)
+        memo->straight_most = memo->flat_capacity;
     return true;
+}
+
+/* Make use of the array up to a number. */
+static void extend(ptio_memo *memo, size_t number)
+{
+    if (number != memo->flat_count)
+        memo->straight_most = 0;
+    if (number < memo->flat_count)
+        return;
+    memset(memo->flat + memo->flat_count, 0, (number + 1 - memo->flat_count) * sizeof *memo->flat);
+    memo->flat_count = number + 1;
 }
 
 /* Numbers below this are near enough: each PUT so far pays for two more places. */
@@ -74,18 +86,19 @@ static uint64_t flat_limit(const ptio_memo *memo)
 
 bool ptio_memo_put(ptio_memo *memo, uint64_t number, ptio_value *value)
 {
-    if (number >= memo->flat_capacity && number < flat_limit(memo) && !grow_flat(memo, (size_t)number + 1))
+    if (number >= memo->flat_capacity && number < flat_limit(memo) && !ptio_memo_reserve(memo, (size_t)number + 1))
         return false;
     if (number >= memo->flat_capacity)
         return put_slot(memo, number, value);
     memo->count += !ptio_memo_get(memo, number);
+    extend(memo, (size_t)number);
     memo->flat[number] = value;
     return true;
 }
 
 void ptio_memo_free(ptio_memo *memo)
 {
-    ptio_heap_free(memo->heap, memo->flat, memo->flat_capacity * sizeof *memo->flat);
+    ptio_arena_give_back(memo->arena, memo->flat, memo->flat_capacity * sizeof *memo->flat);
     ptio_heap_free(memo->heap, memo->slots, memo->slot_count * sizeof *memo->slots);
     memo->flat = NULL;
     memo->slots = NULL;

@@ -188,24 +188,30 @@ static ptio_status no_stop(ptio_machine *m)
         PUSH(&node_->head);                                                                                \
     } while (0)
 
-#define GET(number)                                                                          \
-    do {                                                                                     \
-        uint64_t number_ = (number);                                                         \
-        ptio_value *value_ = number_ < m->memo.flat_capacity ? m->memo.flat[number_] : NULL; \
-        if (PTIO_LIKELY(value_ != NULL))                                                     \
-            PUSH(value_);                                                                    \
-        else                                                                                 \
-            CALL(ptio_machine_get(m, number_));                                              \
+#define GET(number)                                                                       \
+    do {                                                                                  \
+        uint64_t number_ = (number);                                                      \
+        ptio_value *value_ = number_ < m->memo.flat_count ? m->memo.flat[number_] : NULL; \
+        if (PTIO_LIKELY(value_ != NULL))                                                  \
+            PUSH(value_);                                                                 \
+        else                                                                              \
+            CALL(ptio_machine_get(m, number_));                                           \
     } while (0)
 
 /* Picklers count up: such a number takes the short way. */
-#define COUNTS_UP(number) ((number) == m->memo.count && (number) < m->memo.flat_capacity && !m->memo.slot_count)
+#define COUNTS_UP(number) ((number) == m->memo.count && (number) < m->memo.straight_most)
+
+#define PUT_NEXT(value)                        \
+    do {                                       \
+        m->memo.flat[m->memo.count] = (value); \
+        m->memo.flat_count = ++m->memo.count;  \
+    } while (0)
 
 #define PUT(number)                                                  \
     do {                                                             \
         uint64_t number_ = (number);                                 \
         if (PTIO_LIKELY(COUNTS_UP(number_) && top != floor)) {       \
-            m->memo.flat[m->memo.count++] = top[-1];                 \
+            PUT_NEXT(top[-1]);                                       \
             if (PTIO_LIKELY(!(top[-1]->flags & PTIO_NODE_CONSTANT))) \
                 top[-1]->flags |= PTIO_NODE_MEMOIZED;                \
         } else {                                                     \
@@ -218,7 +224,7 @@ static ptio_status no_stop(ptio_machine *m)
 #define WITH_PUT()                                                                                            \
     do {                                                                                                      \
         if (PTIO_LIKELY(end - pos > 5 && *pos == PTIO_OP_LONG_BINPUT && COUNTS_UP(ptio_load_u32(pos + 1)))) { \
-            m->memo.flat[m->memo.count++] = top[-1];                                                          \
+            PUT_NEXT(top[-1]);                                                                                \
             top[-1]->flags |= PTIO_NODE_MEMOIZED;                                                             \
             pos += 5;                                                                                         \
         }                                                                                                     \
@@ -500,27 +506,30 @@ failed:
 }
 /* clang-format on */
 
-/* The lists of the graph grew on the heap; they end in its arena. */
-static bool settle_lists(ptio_graph *graph, ptio_heap *heap)
+/* Room by the size of the pickle, for what torch.save writes. What it turns out not to need serves for other things. */
+#define BYTES_PER_PUT 16
+#define BYTES_PER_OBJECT 24
+
+static ptio_status reserve(ptio_machine *m)
 {
-    size_t objects_size = graph->object_count * sizeof *graph->objects, dicts_size = graph->dict_count * sizeof *graph->dicts;
-    void *objects = ptio_arena_alloc(graph->arena, objects_size), *dicts = ptio_arena_alloc(graph->arena, dicts_size);
-    bool room = objects && dicts;
-    if (room && objects_size)
-        memcpy(objects, graph->objects, objects_size);
-    if (room && dicts_size)
-        memcpy(dicts, graph->dicts, dicts_size);
-    ptio_heap_free(heap, graph->objects, graph->object_capacity * sizeof *graph->objects);
-    ptio_heap_free(heap, graph->dicts, graph->dict_capacity * sizeof *graph->dicts);
-    graph->objects = room ? objects : NULL;
-    graph->dicts = room ? dicts : NULL;
-    graph->object_capacity = room ? graph->object_count : 0;
-    graph->dict_capacity = room ? graph->dict_count : 0;
-    return room;
+    size_t size = (size_t)(m->limit - m->start);
+    ptio_status status = ptio_machine_grow_stack(m);
+    if (m->heap->limit < m->heap->used + 4 * (uint64_t)size) /* a budget so small is not to be spent in advance */
+        return status;
+    if (status == PTIO_OK)
+        status = ptio_machine_grow_objects(m, size / BYTES_PER_OBJECT);
+    if (status == PTIO_OK && !ptio_memo_reserve(&m->memo, size / BYTES_PER_PUT))
+        status = ptio_machine_memory(m);
+    return status;
 }
 
 static void release(ptio_machine *m)
 {
+    ptio_graph *graph = m->graph;
+    size_t objects_left = graph->object_capacity - graph->object_count;
+    if (objects_left)
+        ptio_arena_give_back(graph->arena, graph->objects + graph->object_count, objects_left * sizeof *graph->objects);
+    graph->object_capacity = graph->object_count;
     ptio_heap_free(m->heap, m->stack, m->stack_capacity * sizeof *m->stack);
     ptio_heap_free(m->heap, m->marks, m->mark_capacity * sizeof *m->marks);
     ptio_memo_free(&m->memo);
@@ -547,13 +556,11 @@ ptio_status ptio_vm_run(const uint8_t *bytes, size_t size, const ptio_vm_options
                             .cut = cut};
     graph->bytes = bytes;
     graph->hash_key = ptio_os_random();
-    machine.memo = (ptio_memo){.heap = heap, .hash_key = graph->hash_key};
-    ptio_status status = ptio_machine_grow_stack(&machine);
+    machine.memo = (ptio_memo){.heap = heap, .arena = graph->arena, .hash_key = graph->hash_key};
+    ptio_status status = reserve(&machine);
     if (status == PTIO_OK)
         status = loop(&machine);
     graph->size = (size_t)(machine.pos - bytes);
     release(&machine);
-    if (!settle_lists(graph, heap) && status == PTIO_OK)
-        status = ptio_heap_fail(heap, err, "the values of the pickle");
     return status;
 }

@@ -116,6 +116,59 @@ static void arena_is_aligned_and_freed(void **state)
     assert_int_equal(c.bytes, 0);
 }
 
+/* What is given back serves before the system is asked; a piece of a few bytes is not worth it. */
+static void arena_takes_back(void **state)
+{
+    (void)state;
+    ptio_heap heap;
+    ptio_heap_init(&heap, NULL, 0);
+    ptio_arena arena;
+    ptio_arena_init(&arena, &heap);
+    char *small = ptio_arena_alloc(&arena, 64), *large = ptio_arena_alloc(&arena, 100000),
+         *larger = ptio_arena_alloc(&arena, 200000);
+    assert_true(small && large && larger);
+    uint64_t used = heap.used;
+    ptio_arena_give_back(&arena, small, 64);
+    ptio_arena_give_back(&arena, larger, 200000);
+    ptio_arena_give_back(&arena, large, 100000);
+    while (arena.end - arena.next >= 64)
+        assert_ptr_not_equal(ptio_arena_alloc(&arena, 64), small);
+    char *again = ptio_arena_alloc(&arena, 150000);
+    assert_ptr_equal(again, larger);
+    assert_ptr_equal(ptio_arena_alloc(&arena, 40000), larger + 150000);
+    assert_ptr_equal(ptio_arena_alloc(&arena, 100000), large);
+    assert_int_equal(heap.used, used);
+    assert_non_null(ptio_arena_alloc(&arena, 64));
+    assert_true(heap.used > used);
+    ptio_arena_free(&arena);
+    assert_int_equal(heap.used, 0);
+}
+
+static void arena_tables_double(void **state)
+{
+    (void)state;
+    ptio_heap heap;
+    ptio_heap_init(&heap, NULL, 0);
+    ptio_arena arena;
+    ptio_arena_init(&arena, &heap);
+    size_t capacity = 0;
+    uint32_t *table = NULL;
+    for (uint32_t i = 0; i < 100000; i++) {
+        if (i == capacity) {
+            table = ptio_arena_grow(&arena, table, &capacity, i + 1, sizeof *table);
+            assert_non_null(table);
+            assert_true(capacity > i && capacity <= 2 * (size_t)i + 16);
+        }
+        table[i] = i;
+    }
+    for (uint32_t i = 0; i < 100000; i++)
+        assert_int_equal(table[i], i);
+    size_t before = capacity;
+    assert_null(ptio_arena_grow(&arena, table, &capacity, SIZE_MAX / 2, sizeof *table));
+    assert_int_equal(capacity, before);
+    ptio_arena_free(&arena);
+}
+
 static void arena_fails_until_it_does_not(void **state)
 {
     (void)state;
@@ -173,6 +226,8 @@ int main(void)
         cmocka_unit_test(failing_hook_is_memory),
         cmocka_unit_test(tables_grow_by_half),
         cmocka_unit_test(arena_is_aligned_and_freed),
+        cmocka_unit_test(arena_takes_back),
+        cmocka_unit_test(arena_tables_double),
         cmocka_unit_test(arena_fails_until_it_does_not),
         cmocka_unit_test(huge_blocks_keep_their_bytes),
     };

@@ -8,18 +8,21 @@ static ptio_value values[4];
 
 typedef struct fixture {
     ptio_heap heap;
+    ptio_arena arena;
     ptio_memo memo;
 } fixture;
 
 static void begin(fixture *f)
 {
     ptio_heap_init(&f->heap, NULL, 0);
-    f->memo = (ptio_memo){.heap = &f->heap, .hash_key = 7};
+    ptio_arena_init(&f->arena, &f->heap);
+    f->memo = (ptio_memo){.heap = &f->heap, .arena = &f->arena, .hash_key = 7};
 }
 
 static void end(fixture *f)
 {
     ptio_memo_free(&f->memo);
+    ptio_arena_free(&f->arena);
     assert_int_equal(f->heap.used, 0);
 }
 
