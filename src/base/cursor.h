@@ -68,6 +68,24 @@ static inline uint64_t ptio_load_u64_big(const uint8_t *p)
     return value;
 }
 
+static inline void ptio_store_u16(uint8_t *p, unsigned value)
+{
+    p[0] = (uint8_t)value;
+    p[1] = (uint8_t)(value >> 8);
+}
+
+static inline void ptio_store_u32(uint8_t *p, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(value >> 8 * i);
+}
+
+static inline void ptio_store_u64(uint8_t *p, uint64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        p[i] = (uint8_t)(value >> 8 * i);
+}
+
 /* Little-endian integers; zero past the end. */
 
 static inline uint8_t ptio_cursor_u8(ptio_cursor *c)

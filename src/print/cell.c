@@ -4,6 +4,7 @@
  * Floats that are all whole numbers are written as such ("2."); a range too wide for four places takes scientific notation; else
  * four places. Zeros, infinities and NaNs have no say. Source: torch/_tensor_str.py, _Formatter.
  */
+#include "base/number_text.h"
 #include "print/cell.h"
 
 #include <math.h>

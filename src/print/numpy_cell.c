@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
-#include "print/digits.h"
+#include "base/digits.h"
 #include "print/repr.h"
 #include "tensor/convert.h"
 #include "tensor/dtype.h"

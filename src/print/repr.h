@@ -10,14 +10,6 @@
 /** 1.0, 0.001, 1e-05, inf, nan, -0.0 */
 void ptio_repr_float(ptio_out *out, double value);
 
-/** The same in memory: `buffer` has room for 32 bytes. Gives the length; the text is terminated. */
-size_t ptio_format_float(char *buffer, double value);
-
-/** As "%.*f" and "%.*e" of C in the "C" locale, but never "-nan". Up to 10 places; room for PTIO_FORMAT_ROOM bytes. */
-#define PTIO_FORMAT_ROOM 352
-size_t ptio_format_places(char *buffer, double value, unsigned places);
-size_t ptio_format_exponent(char *buffer, double value, unsigned places);
-
 /** A float of which the digits are known already, unless it is 0, infinite or NaN. point: whole numbers end in ".0". */
 struct ptio_digits;
 void ptio_repr_digits(ptio_out *out, double value, const struct ptio_digits *digits, bool point);

@@ -9,6 +9,7 @@
  * Only the elements that are shown are looked at. Where PyTorch has no text (dtypes without arithmetic, tensors without memory) the
  * body is "...". Composed tensors are one level deep: their parts are strided. Source: torch/_tensor_str.py.
  */
+#include "base/number_text.h"
 #include "print/repr_tensor.h"
 
 #include "base/text.h"

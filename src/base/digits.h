@@ -1,8 +1,8 @@
 /*
  * The decimal digits of a double, exactly: no locale, no rounding but the one that is asked for.
  */
-#ifndef PTIO_PRINT_DIGITS_H
-#define PTIO_PRINT_DIGITS_H
+#ifndef PTIO_BASE_DIGITS_H
+#define PTIO_BASE_DIGITS_H
 
 #include "base/os.h"
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "print/repr.h"
+#include "base/number_text.h"
 
 static double from_bits(uint64_t bits)
 {

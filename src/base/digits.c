@@ -9,7 +9,7 @@
  * floating-point numbers quickly and accurately", 1996. Why not a faster one: it needs tables of 10 kB and 128-bit products, and
  * the common numbers (few digits) take a path that needs no big integers.
  */
-#include "print/digits.h"
+#include "base/digits.h"
 
 #include <float.h>
 #include <string.h>
