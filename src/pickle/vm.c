@@ -29,6 +29,13 @@ PTIO_INLINE bool is_ascii(const uint8_t *p, size_t n)
     return (seen & 0x80) == 0;
 }
 
+/* Two places hold it now, so whoever writes the graph again needs a PUT for it. */
+static void mark_shared(ptio_value *value)
+{
+    if (!(value->flags & PTIO_NODE_CONSTANT))
+        value->flags |= PTIO_NODE_MEMOIZED;
+}
+
 static ptio_status check_utf8(ptio_machine *m, const uint8_t *bytes, size_t size)
 {
     if (ptio_utf8_valid((const char *)bytes, size, true))
@@ -401,7 +408,7 @@ next_opcode:
         NEXT();
     }
     OPCODE(POP_MARK) { NEED_MARK(); TAKE_MARK();      NEXT(); }
-    OPCODE(DUP)      { NEED_VALUES(1); PUSH(top[-1]); NEXT(); }
+    OPCODE(DUP)      { NEED_VALUES(1); mark_shared(top[-1]); PUSH(top[-1]); NEXT(); }
     OUTSIDE(POP, ptio_do_pop)
 
     /* Containers */
