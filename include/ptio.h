@@ -56,7 +56,8 @@ extern "C" {
  *
  * Functions that can fail return a ptio_status and take a ptio_error last. The caller owns the error, usually on its
  * stack; NULL is welcome. Results come before it and are written on success only. Getters never fail: they give zero,
- * false or NULL where a value is not of the kind they ask for, and accept NULL as the value.
+ * false or NULL where a value is not of the kind they ask for, and accept NULL as the value. A key, name or path that is NULL
+ * names nothing.
  *
  * Sizes and positions in files are uint64_t bytes; shapes, strides and storage offsets are int64_t elements.
  * What *_load, *_open and *_new give is the caller's, and its *_free takes NULL too. What a getter gives is borrowed
@@ -471,7 +472,8 @@ PTIO_API ptio_text ptio_node_qualname(const ptio_value *value);
  *
  * Names are joined by dots. A part names a key of a dict (a str, or an int), an index of a list or tuple, an attribute, or a
  * tensor of a whole module by its name in the state_dict. Since keys hold dots themselves, the longest key that fits is
- * taken. Brackets hold an index, or a key in quotes, in which a backslash stands before a quote or a backslash.
+ * taken. Brackets hold an index, or a key in quotes, in which a backslash stands before a quote or a backslash. A path of more
+ * than 4096 bytes names nothing.
  */
 PTIO_API const ptio_value *ptio_at(const ptio_checkpoint *ckpt, const char *path);
 
@@ -503,7 +505,8 @@ typedef struct ptio_visit {
     const char *name; /* of PTIO_ROLE_PART                                                               */
     size_t index;
     size_t depth;    /* 0 for the root                                                                  */
-    uint64_t number; /* of values that can be shared: the how manyth of them, from 0, by first visit    */
+    uint64_t number; /* of values that can be shared: the how manyth of them, from 0, by first visit. Of others (None,
+                        numbers, names; texts unless raw): how many of those came before                                       */
     bool again;      /* visited before: its contents are not walked again                               */
     bool leaving;    /* the second visit of a value that has contents, after all of them                */
 } ptio_visit;

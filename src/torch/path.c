@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+/* Keys are tried at every dot of the rest, so the time grows with the cube of the length. */
 #define LONGEST_PATH 4096
 
 /* A decimal int of at most 18 digits. */
@@ -115,7 +116,7 @@ const ptio_value *ptio_value_at(const ptio_checkpoint *ckpt, const ptio_value *f
 {
     (void)ckpt;
     ptio_text rest = ptio_text_of(path);
-    if (rest.size > LONGEST_PATH)
+    if (!path || rest.size > LONGEST_PATH)
         return NULL;
     while (from && rest.size) {
         size_t used = 0;

@@ -292,14 +292,14 @@ const ptio_value *ptio_value_key(const ptio_value *value, size_t index)
 
 const ptio_value *ptio_value_get_n(const ptio_value *value, const char *key, size_t size)
 {
-    const ptio_node_dict *dict = ptio_value_entries(value);
+    const ptio_node_dict *dict = key ? ptio_value_entries(value) : NULL;
     size_t at = dict ? ptio_dict_find_text(dict, (ptio_text){key, size}) : SIZE_MAX;
     return at == SIZE_MAX ? NULL : ptio_dict_value(dict, at);
 }
 
 const ptio_value *ptio_value_get(const ptio_value *value, const char *key)
 {
-    return ptio_value_get_n(value, key, strlen(key));
+    return ptio_value_get_n(value, key, key ? strlen(key) : 0);
 }
 
 const ptio_value *ptio_value_get_int(const ptio_value *value, int64_t key)

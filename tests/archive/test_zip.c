@@ -89,6 +89,8 @@ static void names_are_found_exactly(void **state)
                             "archive/data/99999999999999999999"};
     for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
         assert_true(ptio_archive_find(o.archive, absent[i]) == SIZE_MAX);
+    assert_true(ptio_archive_find(o.archive, NULL) == SIZE_MAX);
+    assert_true(ptio_archive_find(NULL, "archive/data/0") == SIZE_MAX);
     assert_int_equal(ptio_archive_lookup_in_root(o.archive, PTIO_TEXT("version")), 3);
     assert_int_equal(ptio_archive_lookup_in_root(o.archive, PTIO_TEXT("data/1")), 2);
     assert_true(ptio_archive_lookup_in_root(o.archive, PTIO_TEXT("archive/version")) == SIZE_MAX);

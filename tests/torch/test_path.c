@@ -90,6 +90,26 @@ static void paths_end_somewhere(void **state)
         long_path[0] = '[';
         assert_null(ptio_at(l.ckpt, long_path));
     }
+    assert_null(ptio_at(l.ckpt, NULL));
+    assert_null(ptio_value_at(l.ckpt, l.root, NULL));
+    loaded_free(&l);
+}
+
+static void paths_have_4096_bytes_at_most(void **state)
+{
+    (void)state;
+    loaded l = {0};
+    char key[4097] = "", path[4098];
+    memset(key, 'k', 4095);
+    load(&l, "} ( '%s' 1 '%sk' 2 u", key, key);
+    (void)snprintf(path, sizeof path, "%s", key);
+    assert_int_equal(number_at(&l, path), 1);
+    (void)snprintf(path, sizeof path, "%sk", key);
+    assert_int_equal(number_at(&l, path), 2);
+    (void)snprintf(path, sizeof path, "%skk", key);
+    assert_null(ptio_at(l.ckpt, path));
+    (void)snprintf(path, sizeof path, "%s.", key);
+    assert_int_equal(number_at(&l, path), 1);
     loaded_free(&l);
 }
 
@@ -152,6 +172,7 @@ int main(void)
         cmocka_unit_test(the_longest_key_wins),
         cmocka_unit_test(quotes_hold_any_key),
         cmocka_unit_test(paths_end_somewhere),
+        cmocka_unit_test(paths_have_4096_bytes_at_most),
         cmocka_unit_test(attributes_and_slots_have_names),
         cmocka_unit_test(modules_go_by_their_state_dict),
         cmocka_unit_test(parts_of_tensors_have_names),

@@ -356,6 +356,8 @@ static void keys_hold_any_bytes(void **state)
     assert_int_equal(number_of(ptio_value_get(l.root, "")), 3);
     assert_int_equal(number_of(ptio_value_get(l.root, "\xff")), 4); /* Python 2's, by its bytes */
     assert_null(ptio_value_get_n(l.root, "a\0b", 2));
+    assert_null(ptio_value_get(l.root, NULL));
+    assert_null(ptio_value_get_n(l.root, NULL, 0));
     loaded_free(&l);
 }
 
@@ -399,6 +401,7 @@ static void dicts_of_other_classes(void **state)
         assert_text(ptio_value_class(ptio_value_item(l.root, i)), classes[i]);
         assert_int_equal(ptio_value_count(ptio_value_item(l.root, i)), counts[i]);
     }
+    assert_null(ptio_value_attribute(ptio_value_item(l.root, 0), NULL));
     assert_int_equal(number_of(ptio_value_get(ptio_value_item(l.root, 1), "x")), 3);
     assert_int_equal(number_of(ptio_value_get(ptio_value_item(l.root, 5), "q")), 2);
     assert_int_equal(number_of(ptio_value_get(ptio_value_item(l.root, 5), "p")), 1);
