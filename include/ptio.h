@@ -9,6 +9,7 @@
  *     4  loading                            10  the pickle itself: disassembly
  *     5  values: what was saved             11  checking a file
  *     6  paths and walks                    12  printing
+ *                                           13  sinks: where bytes go
  *
  * A first program:
  *
@@ -75,7 +76,7 @@ extern "C" {
     X(ERR_DENIED, "it names something outside the allowed set")                  \
     X(ERR_LIMIT, "it needs more than a limit allows")                            \
     X(ERR_MEMORY, "out of memory")                                               \
-    X(ERR_IO, "reading failed")                                                  \
+    X(ERR_IO, "reading or writing failed")                                       \
     X(ERR_ARGUMENT, "the call is wrong")                                         \
     X(ERR_NOT_FOUND, "there is no such thing")                                   \
     X(ERR_CANCELLED, "cancelled by the caller")
@@ -958,6 +959,66 @@ PTIO_API ptio_status ptio_print_str(ptio_text text, ptio_write write, void *ctx,
 
 /** Text made safe for a terminal, without quotes: control and invisible characters, and bytes that are not UTF-8, are escaped. */
 PTIO_API ptio_status ptio_print_escaped(ptio_text text, ptio_write write, void *ctx, ptio_error *err);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 13  Sinks: where bytes go
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct ptio_sink ptio_sink;
+
+/** The caller's own output. write gives the bytes taken (fewer than given is fine) or -1; flush 0 or -1. */
+typedef struct ptio_sink_callbacks {
+    int64_t (*write)(void *ctx, const void *data, size_t size);
+    int (*flush)(void *ctx);  /* called once, by ptio_sink_finish(); may be NULL */
+    void (*close)(void *ctx); /* called by ptio_sink_free(); may be NULL         */
+} ptio_sink_callbacks;
+
+/** How a path is written. NULL in the calls below means all zeros. */
+typedef struct ptio_sink_options {
+    size_t struct_size; /* sizeof(ptio_sink_options)                                                     */
+    bool not_durable;   /* leave out fsync: after a power loss the path may hold neither file              */
+    bool no_replace;    /* PTIO_ERR_ARGUMENT "io.exists" where there is a file already                     */
+    const char *backup; /* keep the file that was there under its name and this suffix, such as ".bak"     */
+    const ptio_memory *memory;
+} ptio_sink_options;
+
+/**
+ * Write a file, all or nothing.
+ *
+ * The bytes go to a temporary file in the same folder, which ptio_sink_finish() puts in the place of `path`: there is the whole old
+ * file until then, and the whole new one after. A symbolic link is followed, the file behind it replaced. What is no regular file
+ * (a FIFO, a device) is written to directly, without any promise.
+ *
+ * Errors     PTIO_ERR_IO with the system's text; PTIO_ERR_ARGUMENT a folder, or options->no_replace; PTIO_ERR_MEMORY
+ */
+PTIO_API ptio_status ptio_sink_open(const char *path, const ptio_sink_options *options, ptio_sink **ret, ptio_error *err);
+
+/** Over an open descriptor, from its position on. It need not be able to seek, and is not closed. */
+PTIO_API ptio_status ptio_sink_from_fd(int fd, const ptio_memory *memory, ptio_sink **ret, ptio_error *err);
+
+/** Over a stdio stream, which is flushed by ptio_sink_finish() but not closed. */
+PTIO_API ptio_status ptio_sink_from_file(FILE *file, const ptio_memory *memory, ptio_sink **ret, ptio_error *err);
+
+/** Over memory that grows; ptio_sink_bytes() gives what was written. */
+PTIO_API ptio_status ptio_sink_to_memory(const ptio_memory *memory, ptio_sink **ret, ptio_error *err);
+
+/** Over the caller's functions. */
+PTIO_API ptio_status ptio_sink_from_callbacks(const ptio_sink_callbacks *callbacks, void *ctx, const ptio_memory *memory,
+                                              ptio_sink **ret, ptio_error *err);
+
+/** What a sink of memory holds, until the next write or ptio_sink_free(). No bytes for other sinks. */
+PTIO_API ptio_text ptio_sink_bytes(const ptio_sink *sink);
+
+/**
+ * All is written: flush, and put the new file in place.
+ *
+ * Errors     PTIO_ERR_IO: the path holds the old file still; only with reason "io.directory-sync" it holds the new one already,
+ *            but a power loss may bring the old one back
+ */
+PTIO_API ptio_status ptio_sink_finish(ptio_sink *sink, ptio_error *err);
+
+/** Without ptio_sink_finish() before, nothing has happened to the path. */
+PTIO_API void ptio_sink_free(ptio_sink *sink);
 
 #ifdef __cplusplus
 }

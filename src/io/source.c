@@ -195,6 +195,11 @@ ptio_text ptio_source_name(const ptio_source *source)
     return (ptio_text){source->name, source->name_size};
 }
 
+int ptio_source_fd(const ptio_source *source)
+{
+    return source->owned ? -1 : source->fd;
+}
+
 bool ptio_source_is_mapped(const ptio_source *source)
 {
     return source->map != NULL;

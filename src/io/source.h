@@ -22,6 +22,9 @@ const uint8_t *ptio_source_view(const ptio_source *source, uint64_t offset, uint
 /** "model.pt", "<memory>", "<stream>": what messages call the source. Not escaped. */
 ptio_text ptio_source_name(const ptio_source *source);
 
+/** The descriptor whose bytes, from offset 0 on, are those of the source; -1 where there is none. For copies inside the system. */
+int ptio_source_fd(const ptio_source *source);
+
 /** Whether the views of the source are a map of a file, which are private to the process. */
 bool ptio_source_is_mapped(const ptio_source *source);
 
