@@ -32,8 +32,7 @@ static inline uint64_t forward(uint64_t word)
     return word ^ (hit >> 7) * ('\\' ^ '/');
 }
 
-/* size is at most PTIO_NAME_MOST. */
-static void fold(char *out, const char *name, size_t size)
+void ptio_table_fold(char *out, const char *name, size_t size)
 {
     size_t i = 0;
     uint64_t word;
@@ -53,19 +52,19 @@ static uint64_t hash_name(const ptio_archive *archive, ptio_text name)
     char folded[PTIO_NAME_MOST];
     if (archive->kind != PTIO_ARCHIVE_ZIP || name.size > PTIO_NAME_MOST)
         return ptio_hash(archive->hash_key, name.bytes, name.size);
-    fold(folded, name.bytes, name.size);
+    ptio_table_fold(folded, name.bytes, name.size);
     return ptio_hash(archive->hash_key, folded, name.size);
 }
 
-static bool same_folded(ptio_text a, ptio_text b)
+bool ptio_table_same(ptio_text a, ptio_text b)
 {
     if (a.size != b.size)
         return false;
     char left[8], right[8];
     for (size_t i = 0; i < a.size; i += 8) {
         size_t n = a.size - i < 8 ? a.size - i : 8;
-        fold(left, a.bytes + i, n);
-        fold(right, b.bytes + i, n);
+        ptio_table_fold(left, a.bytes + i, n);
+        ptio_table_fold(right, b.bytes + i, n);
         if (memcmp(left, right, n) != 0)
             return false;
     }
@@ -74,7 +73,7 @@ static bool same_folded(ptio_text a, ptio_text b)
 
 static bool clashes(const ptio_archive *archive, ptio_text a, ptio_text b)
 {
-    return archive->kind == PTIO_ARCHIVE_ZIP ? same_folded(a, b) : ptio_text_equal(a, b);
+    return archive->kind == PTIO_ARCHIVE_ZIP ? ptio_table_same(a, b) : ptio_text_equal(a, b);
 }
 
 /* The number behind the prefix: plain digits, no zero in front. SIZE_MAX where there is none, or none in the array. */
@@ -115,7 +114,7 @@ static inline bool has_prefix(const ptio_archive *archive, ptio_text name)
 static size_t number_of(const ptio_archive *archive, ptio_text name)
 {
     size_t size = archive->prefix.size;
-    if (!size || name.size <= size || !same_folded(archive->prefix, (ptio_text){name.bytes, size}))
+    if (!size || name.size <= size || !ptio_table_same(archive->prefix, (ptio_text){name.bytes, size}))
         return SIZE_MAX;
     return number_behind(archive, name);
 }

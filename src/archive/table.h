@@ -9,6 +9,13 @@
 /** Longest name of a record. */
 #define PTIO_NAME_MOST 4096
 
+/** Names of a zip meet where readers could take one for the other: in lower case, with every backslash a slash. `out` has room for
+ *  `size` bytes. */
+void ptio_table_fold(char *out, const char *name, size_t size);
+
+/** Whether two names are the same once folded. */
+bool ptio_table_same(ptio_text a, ptio_text b);
+
 /** Room for `count` entries in all, and for their names in the hash table. Not for a zip. */
 ptio_status ptio_table_reserve(ptio_archive *archive, size_t count, ptio_error *err);
 

@@ -56,6 +56,9 @@ ptio_status ptio_zip_fail_cut(ptio_archive *archive, ptio_error *err);
 /** Refuse names that are no plain path. *odd is set where the name is not ASCII and not said to be UTF-8, and is not. */
 ptio_status ptio_zip_check_name(ptio_text name, unsigned flags, uint64_t offset, bool *odd, ptio_error *err);
 
+/** The same for names of any length. */
+ptio_status ptio_zip_check_path(ptio_text name, unsigned flags, uint64_t offset, bool *odd, ptio_error *err);
+
 /** Where the parts of a record are, in the source. */
 typedef struct ptio_zip_member {
     uint64_t data_offset;

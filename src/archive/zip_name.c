@@ -112,10 +112,15 @@ static ptio_status check_closely(ptio_text name, unsigned flags, uint64_t offset
 
 ptio_status ptio_zip_check_name(ptio_text name, unsigned flags, uint64_t offset, bool *odd, ptio_error *err)
 {
-    if (!name.size)
-        return bad("zip.name-empty", offset, name, "is empty", err);
     if (name.size > PTIO_NAME_MOST)
         return bad("zip.name-long", offset, name, "has more than 4096 bytes", err);
+    return ptio_zip_check_path(name, flags, offset, odd, err);
+}
+
+ptio_status ptio_zip_check_path(ptio_text name, unsigned flags, uint64_t offset, bool *odd, ptio_error *err)
+{
+    if (!name.size)
+        return bad("zip.name-empty", offset, name, "is empty", err);
     uint64_t found = 0;
     size_t i = 0;
     for (; name.size - i >= 8; i += 8)
