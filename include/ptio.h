@@ -10,6 +10,7 @@
  *     5  values: what was saved             11  checking a file
  *     6  paths and walks                    12  printing
  *                                           13  sinks: where bytes go
+ *                                           14  writing archives
  *
  * A first program:
  *
@@ -1019,6 +1020,53 @@ PTIO_API ptio_status ptio_sink_finish(ptio_sink *sink, ptio_error *err);
 
 /** Without ptio_sink_finish() before, nothing has happened to the path. */
 PTIO_API void ptio_sink_free(ptio_sink *sink);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 14  Writing archives
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct ptio_writer ptio_writer;
+
+typedef struct ptio_writer_options {
+    size_t struct_size; /* sizeof(ptio_writer_options)                                                         */
+    const char *root;   /* folder of the records; NULL: as torch.save() names it after the path of the sink     */
+    uint32_t alignment; /* of the data of each record, 1 to 65504; 0: 64                                        */
+    bool no_crc32;      /* all CRC fields 0, as torch.serialization.set_crc32_options(False)                    */
+    bool libcxx_id;     /* the serialization id as the macOS wheels make it, not as the Linux ones              */
+    const ptio_memory *memory;
+} ptio_writer_options;
+
+/**
+ * Write an archive record by record, as PyTorchFileWriter does. It begins where the sink is now, and is only written forwards.
+ *
+ * The root of NULL is the last part of the path up to its last dot; "archive" for a sink without a path, or a path that is not ASCII.
+ *
+ * Errors     PTIO_ERR_ARGUMENT a path that names no root, such as ".pt"; a root with a slash; an alignment out of range; PTIO_ERR_MEMORY
+ * Ownership  *ret is the caller's, released by ptio_writer_free(); the sink must outlive it
+ * Source     caffe2/serialize/inline_container.cc: PyTorchStreamWriter
+ */
+PTIO_API ptio_status ptio_writer_open(ptio_sink *sink, const ptio_writer_options *options, ptio_writer **ret, ptio_error *err);
+
+/**
+ * Add a record, stored. Its name goes without the root: "data/0". One called ".data/serialization_id" is left out, since
+ * ptio_writer_finish() makes it.
+ *
+ * Errors     PTIO_ERR_ARGUMENT a name that is no plain path, has more than 65,535 bytes with its root, or is taken ("A" takes "a" too,
+ *            since readers do not tell them apart): then nothing is written and the next record may follow. PTIO_ERR_LIMIT where the
+ *            directory would have more than 2^32 - 1 bytes; PTIO_ERR_MEMORY; PTIO_ERR_IO of the sink
+ */
+PTIO_API ptio_status ptio_writer_add(ptio_writer *writer, const char *name, const void *data, uint64_t size, ptio_error *err);
+
+/** Add a record whose `size` bytes `read` gives, in pieces: fewer bytes than asked is fine, 0 or -1 is a failure, after which the
+ *  archive cannot be finished. */
+PTIO_API ptio_status ptio_writer_add_from(ptio_writer *writer, const char *name, uint64_t size,
+                                          int64_t (*read)(void *ctx, void *buffer, size_t size), void *ctx, ptio_error *err);
+
+/** Write the records "version" and "byteorder" if there are none, and ".data/serialization_id", then the directory. The sink is the
+ *  caller's to finish. */
+PTIO_API ptio_status ptio_writer_finish(ptio_writer *writer, ptio_error *err);
+
+PTIO_API void ptio_writer_free(ptio_writer *writer);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,552 @@
+/*
+ * Writing an archive, forwards only.
+ *
+ * A record's header is put together in one piece and written at once. Its data go out in blocks: each is written first, which brings
+ * it into the cache, and its CRC found right after. What the directory will say is kept in a table, the names in an arena, and a hash
+ * table finds names that are there already.
+ *
+ * PyTorch's serialization id mixes in the CRC of "every write that looks like a data descriptor". That is a descriptor, but also data
+ * of a record which begin as one, and even a name, so all three are looked at here.
+ */
+#include "archive/zip_writer.h"
+
+#include <inttypes.h>
+#include <libdeflate.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "archive/table.h"
+#include "archive/zip.h"
+#include "base/text.h"
+
+#define BLOCK ((size_t)512 << 10)
+
+typedef struct added {
+    const char *name; /* without root */
+    uint32_t name_size;
+    uint32_t hash; /* of the name folded */
+    ptio_zip_item item;
+} added;
+
+struct ptio_zip_writer {
+    ptio_sink *sink;
+    ptio_heap *heap;
+    ptio_arena arena; /* names                                        */
+    ptio_text prefix; /* the root and a slash                          */
+    uint32_t alignment;
+    bool has_crc32;
+    bool is_open; /* between the begin and the end of a record    */
+    bool is_finished;
+    added *added; /* the last one is the open record              */
+    size_t count, capacity;
+    uint32_t *slots; /* hash table of names: index + 1, 0 empty       */
+    size_t slot_count;
+    uint64_t hash_key;
+    uint8_t *scratch; /* a header with its name                       */
+    size_t scratch_size;
+    uint8_t *block;          /* BLOCK bytes for copies, once needed          */
+    uint64_t position;       /* in the archive                               */
+    uint64_t directory_size; /* so far                                       */
+    uint64_t id_of_data;     /* the second half of the serialization id      */
+    uint64_t left;           /* data of the open record to come              */
+    uint8_t head[8];         /* the first of its data, head_size of them     */
+    size_t head_size;
+};
+
+/* ---- making and freeing ---- */
+
+static ptio_status check_spec(const ptio_zip_writer_spec *spec, ptio_error *err)
+{
+    ptio_text root = spec->root;
+    if (!spec->alignment || spec->alignment > PTIO_ZIP_ALIGNMENT_MOST)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.alignment", PTIO_NO_OFFSET,
+                         "an alignment of %" PRIu32 " bytes is not from 1 to %d", spec->alignment, PTIO_ZIP_ALIGNMENT_MOST);
+    if (!root.size || root.size > PTIO_ZIP_NAME_MOST || memchr(root.bytes, '/', root.size) || memchr(root.bytes, 0, root.size) ||
+        !ptio_utf8_valid(root.bytes, root.size, false))
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.name", PTIO_NO_OFFSET, "'%s' cannot be the root folder of an archive",
+                         ptio_quote(root).text);
+    return PTIO_OK;
+}
+
+static ptio_text make_prefix(ptio_arena *arena, ptio_text root)
+{
+    char *prefix = ptio_arena_alloc(arena, root.size + 1);
+    if (!prefix)
+        return (ptio_text){NULL, 0};
+    memcpy(prefix, root.bytes, root.size);
+    prefix[root.size] = '/';
+    return (ptio_text){prefix, root.size + 1};
+}
+
+ptio_status ptio_zip_writer_new(ptio_sink *sink, const ptio_zip_writer_spec *spec, ptio_heap *heap, ptio_zip_writer **ret,
+                                ptio_error *err)
+{
+    ptio_status status = check_spec(spec, err);
+    if (status != PTIO_OK)
+        return status;
+    ptio_zip_writer *writer = ptio_heap_resize(heap, NULL, 0, sizeof *writer);
+    if (!writer)
+        return ptio_heap_fail(heap, err, "the writer of an archive");
+    *writer = (ptio_zip_writer){.sink = sink, .heap = heap, .alignment = spec->alignment, .has_crc32 = spec->crc32};
+    writer->hash_key = ptio_os_random();
+    ptio_arena_init(&writer->arena, heap);
+    writer->prefix = make_prefix(&writer->arena, spec->root);
+    if (!writer->prefix.bytes) {
+        ptio_zip_writer_free(writer);
+        return ptio_heap_fail(heap, err, "the writer of an archive");
+    }
+    *ret = writer;
+    return PTIO_OK;
+}
+
+void ptio_zip_writer_free(ptio_zip_writer *writer)
+{
+    if (!writer)
+        return;
+    ptio_heap *heap = writer->heap;
+    if (writer->block)
+        heap->hooks.free(heap->hooks.ctx, writer->block, BLOCK);
+    ptio_heap_free(heap, writer->scratch, writer->scratch_size);
+    ptio_heap_free(heap, writer->slots, writer->slot_count * sizeof *writer->slots);
+    ptio_heap_free(heap, writer->added, writer->capacity * sizeof *writer->added);
+    ptio_arena_free(&writer->arena);
+    ptio_heap_free(heap, writer, sizeof *writer);
+}
+
+ptio_status ptio_zip_root_of_path(ptio_text path, ptio_text *ret, ptio_error *err)
+{
+    size_t begin = 0, end = path.size;
+    *ret = PTIO_TEXT("archive");
+    for (size_t i = 0; i < path.size; i++) {
+        if ((unsigned char)path.bytes[i] > 0x7F)
+            return PTIO_OK;
+        if (path.bytes[i] == '/' || path.bytes[i] == '\\')
+            begin = i + 1;
+    }
+    if (!path.size)
+        return PTIO_OK;
+    for (size_t i = begin; i < path.size; i++)
+        if (path.bytes[i] == '.')
+            end = i;
+    if (begin == end)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.path", PTIO_NO_OFFSET,
+                         "invalid file name: '%s' has nothing before its last dot that could name the root folder",
+                         ptio_quote(path).text);
+    *ret = (ptio_text){path.bytes + begin, end - begin};
+    return PTIO_OK;
+}
+
+/* ---- sizes ---- */
+
+bool ptio_zip_record_size(uint64_t position, size_t name_size, uint64_t size, uint32_t alignment, uint64_t *record,
+                          uint64_t *directory)
+{
+    ptio_zip_item item = {.offset = position, .size = size};
+    uint64_t around = PTIO_ZIP_LOCAL_SIZE + (uint64_t)name_size + ptio_zip_local_extra(&item, name_size, alignment) +
+                      ptio_zip_descriptor_size(&item);
+    uint64_t end;
+    if (!ptio_add_u64(size, around, record) || !ptio_add_u64(position, *record, &end))
+        return false;
+    *directory = PTIO_ZIP_CENTRAL_SIZE + (uint64_t)name_size + ptio_zip_central_extra(&item);
+    return true;
+}
+
+static ptio_status check_size(const ptio_zip_writer *writer, size_t name_size, uint64_t size, ptio_error *err)
+{
+    uint64_t record, directory;
+    if (!ptio_zip_record_size(writer->position, name_size, size, writer->alignment, &record, &directory) ||
+        record > INT64_MAX - writer->position)
+        return ptio_fail(err, PTIO_ERR_LIMIT, "zip.size", PTIO_NO_OFFSET,
+                         "a record of %" PRIu64 " bytes at %" PRIu64 " ends beyond what a file can hold", size, writer->position);
+    if (directory > UINT32_MAX - writer->directory_size)
+        return ptio_fail(err, PTIO_ERR_LIMIT, "zip.directory", PTIO_NO_OFFSET,
+                         "the directory of %zu records would take more than the 4294967295 bytes that readers accept",
+                         writer->count + 1);
+    return PTIO_OK;
+}
+
+/* ---- names ---- */
+
+static ptio_status check_name(const ptio_zip_writer *writer, ptio_text name, ptio_error *err)
+{
+    ptio_error why = {0};
+    bool odd = false;
+    if (name.size > PTIO_ZIP_NAME_MOST - writer->prefix.size)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.name", PTIO_NO_OFFSET,
+                         "a name of %zu bytes has more than 65535 with its root", name.size);
+    if (ptio_zip_check_path(name, PTIO_ZIP_UTF8, PTIO_NO_OFFSET, &odd, &why) != PTIO_OK)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.name", PTIO_NO_OFFSET, "%s", why.message);
+    if (name.bytes[name.size - 1] == '/' || name.bytes[name.size - 1] == '\\')
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.name", PTIO_NO_OFFSET, "the name '%s' is that of a folder",
+                         ptio_quote(name).text);
+    return PTIO_OK;
+}
+
+static inline ptio_text name_of(const added *record)
+{
+    return (ptio_text){record->name, record->name_size};
+}
+
+/* Of the name folded, in pieces of 64 bytes. */
+static uint32_t hash_name(const ptio_zip_writer *writer, ptio_text name)
+{
+    char folded[64];
+    uint64_t hash = writer->hash_key;
+    for (size_t i = 0, n; i < name.size; i += n) {
+        n = name.size - i < sizeof folded ? name.size - i : sizeof folded;
+        ptio_table_fold(folded, name.bytes + i, n);
+        hash = ptio_hash(hash, folded, n);
+    }
+    return (uint32_t)hash;
+}
+
+/* Where the name is, or belongs. There is always an empty slot. */
+static uint32_t *find_slot(const ptio_zip_writer *writer, ptio_text name, uint32_t hash)
+{
+    size_t mask = writer->slot_count - 1, slot = hash & mask;
+    for (; writer->slots[slot]; slot = (slot + 1) & mask) {
+        const added *other = &writer->added[writer->slots[slot] - 1];
+        if (other->hash == hash && ptio_table_same(name, name_of(other)))
+            break;
+    }
+    return &writer->slots[slot];
+}
+
+/* At most half of the slots are taken. */
+static ptio_status reserve_slots(ptio_zip_writer *writer, ptio_error *err)
+{
+    if (writer->count < writer->slot_count / 2)
+        return PTIO_OK;
+    size_t slot_count = writer->slot_count ? writer->slot_count * 2 : 64, mask = slot_count - 1;
+    uint32_t *slots = ptio_heap_resize(writer->heap, NULL, 0, slot_count * sizeof *slots);
+    if (!slots)
+        return ptio_heap_fail(writer->heap, err, "the table of records");
+    memset(slots, 0, slot_count * sizeof *slots);
+    for (size_t i = 0; i < writer->count; i++) {
+        size_t slot = writer->added[i].hash & mask;
+        while (slots[slot])
+            slot = (slot + 1) & mask;
+        slots[slot] = (uint32_t)i + 1;
+    }
+    ptio_heap_free(writer->heap, writer->slots, writer->slot_count * sizeof *slots);
+    writer->slots = slots;
+    writer->slot_count = slot_count;
+    return PTIO_OK;
+}
+
+static ptio_status reserve_entry(ptio_zip_writer *writer, ptio_error *err)
+{
+    if (writer->count < writer->capacity)
+        return PTIO_OK;
+    added *moved = ptio_heap_grow(writer->heap, writer->added, &writer->capacity, writer->count + 1, sizeof *moved);
+    if (!moved)
+        return ptio_heap_fail(writer->heap, err, "the table of records");
+    writer->added = moved;
+    return PTIO_OK;
+}
+
+bool ptio_zip_writer_has(const ptio_zip_writer *writer, ptio_text name)
+{
+    if (!writer->slot_count)
+        return false;
+    const uint32_t *slot = find_slot(writer, name, hash_name(writer, name));
+    return *slot && ptio_text_equal(name, name_of(&writer->added[*slot - 1]));
+}
+
+/* ---- a record ---- */
+
+/* What PyTorch takes for a descriptor: a write of at least 8 bytes, the first of which say so. */
+static void note_write(ptio_zip_writer *writer, const uint8_t *bytes, size_t size)
+{
+    if (size < 8 || memcmp(bytes, "PK\7\10", 4) != 0)
+        return;
+    uint32_t crc = bytes[4] | (uint32_t)bytes[5] << 8 | (uint32_t)bytes[6] << 16 | (uint32_t)bytes[7] << 24;
+    writer->id_of_data = ptio_id_mix(writer->id_of_data, crc);
+}
+
+static ptio_status reserve_scratch(ptio_zip_writer *writer, size_t size, ptio_error *err)
+{
+    if (size <= writer->scratch_size)
+        return PTIO_OK;
+    uint8_t *moved = ptio_heap_grow(writer->heap, writer->scratch, &writer->scratch_size, size, 1);
+    if (!moved)
+        return ptio_heap_fail(writer->heap, err, "the header of a record");
+    writer->scratch = moved;
+    return PTIO_OK;
+}
+
+static ptio_status write_header(ptio_zip_writer *writer, ptio_text name, const ptio_zip_item *item, ptio_error *err)
+{
+    size_t name_size = writer->prefix.size + name.size;
+    size_t extra = ptio_zip_local_extra(item, name_size, writer->alignment), size = PTIO_ZIP_LOCAL_SIZE + name_size + extra;
+    ptio_status status = reserve_scratch(writer, size, err);
+    if (status != PTIO_OK)
+        return status;
+    uint8_t *whole_name = writer->scratch + PTIO_ZIP_LOCAL_SIZE;
+    ptio_zip_put_local(writer->scratch, item, name_size, extra);
+    memcpy(whole_name, writer->prefix.bytes, writer->prefix.size);
+    memcpy(whole_name + writer->prefix.size, name.bytes, name.size);
+    ptio_zip_put_local_extra(whole_name + name_size, item, extra);
+    status = ptio_sink_write(writer->sink, writer->scratch, size, err);
+    if (status != PTIO_OK)
+        return status;
+    note_write(writer, whole_name, name_size);
+    writer->position += size;
+    return PTIO_OK;
+}
+
+static ptio_status wrong_call(const char *why, ptio_error *err)
+{
+    return ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.call", PTIO_NO_OFFSET, "%s", why);
+}
+
+static ptio_status open_record(ptio_zip_writer *writer, ptio_text name, uint64_t size, ptio_error *err)
+{
+    ptio_status status = reserve_slots(writer, err);
+    if (status == PTIO_OK)
+        status = reserve_entry(writer, err);
+    if (status != PTIO_OK)
+        return status;
+    uint32_t hash = hash_name(writer, name), *slot = find_slot(writer, name, hash);
+    if (*slot)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.duplicate", PTIO_NO_OFFSET,
+                         "'%s' cannot be added: there is a record '%s' already", ptio_quote(name).text,
+                         ptio_quote(name_of(&writer->added[*slot - 1])).text);
+    ptio_text kept = ptio_arena_text(&writer->arena, name);
+    if (!kept.bytes)
+        return ptio_heap_fail(writer->heap, err, "the name of a record");
+    ptio_zip_item item = {.offset = writer->position, .size = size};
+    status = write_header(writer, name, &item, err);
+    if (status != PTIO_OK)
+        return status;
+    writer->directory_size += PTIO_ZIP_CENTRAL_SIZE + writer->prefix.size + name.size + ptio_zip_central_extra(&item);
+    writer->added[writer->count] = (added){.name = kept.bytes, .name_size = (uint32_t)name.size, .hash = hash, .item = item};
+    *slot = (uint32_t)++writer->count;
+    writer->left = size;
+    writer->head_size = 0;
+    writer->is_open = true;
+    return PTIO_OK;
+}
+
+ptio_status ptio_zip_writer_begin(ptio_zip_writer *writer, ptio_text name, uint64_t size, ptio_error *err)
+{
+    if (writer->is_open || writer->is_finished)
+        return wrong_call(writer->is_open ? "the record before this one was not ended" : "the archive is finished already", err);
+    ptio_status status = check_name(writer, name, err);
+    if (status == PTIO_OK)
+        status = check_size(writer, writer->prefix.size + name.size, size, err);
+    if (status == PTIO_OK)
+        status = open_record(writer, name, size, err);
+    return status;
+}
+
+/* The record that data go to. */
+static inline added *current(const ptio_zip_writer *writer)
+{
+    return &writer->added[writer->count - 1];
+}
+
+static ptio_status in_record(const ptio_zip_writer *writer, ptio_status status, ptio_error *err)
+{
+    return status == PTIO_OK ? PTIO_OK : ptio_error_in_record(err, status, name_of(current(writer)));
+}
+
+static ptio_status check_data(const ptio_zip_writer *writer, uint64_t size, ptio_error *err)
+{
+    if (!writer->is_open)
+        return wrong_call("no record was begun that data could go to", err);
+    if (size > writer->left)
+        return in_record(writer,
+                         ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.size", PTIO_NO_OFFSET,
+                                   "%" PRIu64 " bytes are given where %" PRIu64 " are left of the record", size, writer->left),
+                         err);
+    return PTIO_OK;
+}
+
+static void note_head(ptio_zip_writer *writer, const uint8_t *data, uint64_t size)
+{
+    for (uint64_t i = 0; i < size && writer->head_size < sizeof writer->head; i++)
+        writer->head[writer->head_size++] = data[i];
+}
+
+static void count_data(ptio_zip_writer *writer, uint64_t size)
+{
+    writer->left -= size;
+    writer->position += size;
+}
+
+ptio_status ptio_zip_writer_data(ptio_zip_writer *writer, const void *data, size_t size, ptio_error *err)
+{
+    ptio_status status = check_data(writer, size, err);
+    if (status != PTIO_OK)
+        return status;
+    const uint8_t *at = data;
+    uint32_t crc = current(writer)->item.crc32;
+    note_head(writer, at, size);
+    for (size_t left = size; left;) {
+        size_t n = left < BLOCK ? left : BLOCK;
+        status = ptio_sink_write(writer->sink, at, n, err);
+        if (status != PTIO_OK)
+            return in_record(writer, status, err);
+        if (writer->has_crc32)
+            crc = libdeflate_crc32(crc, at, n);
+        at += n;
+        left -= n;
+    }
+    current(writer)->item.crc32 = crc;
+    count_data(writer, size);
+    return PTIO_OK;
+}
+
+static ptio_status copy_through_memory(ptio_zip_writer *writer, ptio_source *source, uint64_t offset, uint64_t size,
+                                       ptio_error *err)
+{
+    const ptio_memory *hooks = &writer->heap->hooks;
+    const uint8_t *view = ptio_source_view(source, offset, size);
+    if (view)
+        return ptio_zip_writer_data(writer, view, (size_t)size, err);
+    if (!writer->block && !(writer->block = hooks->alloc(hooks->ctx, BLOCK, PTIO_STORAGE_ALIGN)))
+        return ptio_fail_memory(err, "copying a record");
+    ptio_status status = PTIO_OK;
+    for (uint64_t done = 0; status == PTIO_OK && done < size;) {
+        size_t n = size - done < BLOCK ? (size_t)(size - done) : BLOCK;
+        status = ptio_source_read(source, offset + done, writer->block, n, err);
+        if (status == PTIO_OK)
+            status = ptio_zip_writer_data(writer, writer->block, n, err);
+        done += n;
+    }
+    return status;
+}
+
+/* The CRC is known, or there is to be none. Only the first bytes are looked at, for the serialization id. */
+static ptio_status copy_range(ptio_zip_writer *writer, ptio_source *source, uint64_t offset, uint64_t size, ptio_error *err)
+{
+    uint8_t first[sizeof writer->head];
+    size_t n = size < sizeof first ? (size_t)size : sizeof first;
+    ptio_status status = PTIO_OK;
+    if (writer->head_size < sizeof writer->head) {
+        status = ptio_source_read(source, offset, first, n, err);
+        if (status == PTIO_OK)
+            note_head(writer, first, n);
+    }
+    if (status == PTIO_OK)
+        status = ptio_sink_copy(writer->sink, source, offset, size, err);
+    if (status == PTIO_OK)
+        count_data(writer, size);
+    return status;
+}
+
+ptio_status ptio_zip_writer_copy(ptio_zip_writer *writer, ptio_source *source, uint64_t offset, uint64_t size,
+                                 const uint32_t *crc32, ptio_error *err)
+{
+    ptio_status status = check_data(writer, size, err);
+    if (status != PTIO_OK)
+        return status;
+    if (crc32 && size != current(writer)->item.size)
+        return in_record(writer, wrong_call("the CRC of a part of a record is given as that of all of it", err), err);
+    if (!size)
+        return PTIO_OK;
+    if (writer->has_crc32 && !crc32)
+        status = copy_through_memory(writer, source, offset, size, err);
+    else
+        status = copy_range(writer, source, offset, size, err);
+    if (status == PTIO_OK && writer->has_crc32 && crc32)
+        current(writer)->item.crc32 = *crc32;
+    return in_record(writer, status, err);
+}
+
+ptio_status ptio_zip_writer_skip(ptio_zip_writer *writer, ptio_error *err)
+{
+    ptio_status status = check_data(writer, 0, err);
+    if (status != PTIO_OK)
+        return status;
+    if (writer->left != current(writer)->item.size)
+        return in_record(writer, wrong_call("a record of which some data were given cannot be left out", err), err);
+    status = ptio_sink_skip(writer->sink, writer->left, err);
+    if (status != PTIO_OK)
+        return in_record(writer, status, err);
+    count_data(writer, writer->left);
+    return PTIO_OK;
+}
+
+ptio_status ptio_zip_writer_end_record(ptio_zip_writer *writer, ptio_error *err)
+{
+    ptio_status status = check_data(writer, 0, err);
+    if (status != PTIO_OK)
+        return status;
+    if (writer->left)
+        return in_record(writer,
+                         ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.size", PTIO_NO_OFFSET,
+                                   "the record ends, but %" PRIu64 " of its %" PRIu64 " bytes were not given", writer->left,
+                                   current(writer)->item.size),
+                         err);
+    uint8_t descriptor[PTIO_ZIP_DESCRIPTOR_MOST];
+    size_t size = ptio_zip_put_descriptor(descriptor, &current(writer)->item);
+    if (size)
+        status = ptio_sink_write(writer->sink, descriptor, size, err);
+    if (status != PTIO_OK)
+        return in_record(writer, status, err);
+    note_write(writer, writer->head, writer->head_size);
+    note_write(writer, descriptor, size);
+    writer->position += size;
+    writer->is_open = false;
+    return PTIO_OK;
+}
+
+ptio_status ptio_zip_writer_add(ptio_zip_writer *writer, ptio_text name, const void *data, size_t size, ptio_error *err)
+{
+    ptio_status status = ptio_zip_writer_begin(writer, name, size, err);
+    if (status == PTIO_OK)
+        status = ptio_zip_writer_data(writer, data, size, err);
+    if (status == PTIO_OK)
+        status = ptio_zip_writer_end_record(writer, err);
+    return status;
+}
+
+/* ---- the end ---- */
+
+ptio_status ptio_zip_writer_serialization_id(ptio_zip_writer *writer, ptio_cxx_library library,
+                                             char ret[PTIO_SERIALIZATION_ID_SIZE + 1], ptio_error *err)
+{
+    uint64_t *hashes = NULL, id_of_names = 0;
+    size_t size = writer->count * sizeof *hashes;
+    if (size && !(hashes = ptio_heap_resize(writer->heap, NULL, 0, size)))
+        return ptio_heap_fail(writer->heap, err, "the serialization id");
+    for (size_t i = 0; i < writer->count; i++)
+        hashes[i] = ptio_cxx_hash(library, writer->added[i].name, writer->added[i].name_size);
+    ptio_status status = ptio_id_of_names(library, hashes, (uint32_t)writer->count, writer->heap, &id_of_names, err);
+    ptio_heap_free(writer->heap, hashes, size);
+    if (status == PTIO_OK)
+        (void)snprintf(ret, PTIO_SERIALIZATION_ID_SIZE + 1, "%020" PRIu64 "%020" PRIu64, id_of_names, writer->id_of_data);
+    return status;
+}
+
+static ptio_status write_entry(ptio_zip_writer *writer, const added *record, ptio_error *err)
+{
+    size_t name_size = writer->prefix.size + record->name_size;
+    ptio_status status = reserve_scratch(writer, PTIO_ZIP_CENTRAL_SIZE + name_size + PTIO_ZIP_EXTRA_MOST, err);
+    if (status != PTIO_OK)
+        return status;
+    uint8_t *name = writer->scratch + PTIO_ZIP_CENTRAL_SIZE;
+    ptio_zip_put_central(writer->scratch, &record->item, name_size);
+    memcpy(name, writer->prefix.bytes, writer->prefix.size);
+    memcpy(name + writer->prefix.size, record->name, record->name_size);
+    size_t extra = ptio_zip_put_central_extra(name + name_size, &record->item);
+    return ptio_sink_write(writer->sink, writer->scratch, PTIO_ZIP_CENTRAL_SIZE + name_size + extra, err);
+}
+
+ptio_status ptio_zip_writer_finish(ptio_zip_writer *writer, ptio_error *err)
+{
+    uint8_t ends[PTIO_ZIP_ENDS_SIZE];
+    ptio_status status = PTIO_OK;
+    if (writer->is_open || writer->is_finished)
+        return wrong_call(writer->is_open ? "the last record was not ended" : "the archive is finished already", err);
+    for (size_t i = 0; status == PTIO_OK && i < writer->count; i++)
+        status = write_entry(writer, &writer->added[i], err);
+    if (status != PTIO_OK)
+        return status;
+    ptio_zip_put_ends(ends, writer->count, writer->position, writer->directory_size);
+    status = ptio_sink_write(writer->sink, ends, sizeof ends, err);
+    writer->is_finished = status == PTIO_OK;
+    return status;
+}
