@@ -43,6 +43,7 @@ if(PTIO_WERROR)
 endif()
 
 # Paths of the building machine stay out of the binaries.
+ptio_try_compile_flag(-ffile-prefix-map=${PROJECT_BINARY_DIR}=build)
 ptio_try_compile_flag(-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 
 # A sanitizer finds less where a hardening flag has papered over the fault, so a build has one or the other.
