@@ -335,6 +335,11 @@ static void write_storage(tree *t, const ptio_value *value, uint64_t id)
 {
     const ptio_storage *storage = ptio_value_storage(value);
     uint8_t hash[HASH_BYTES];
+    ptio_error err = {0};
+    ptio_status status = hash_storage(storage, hash, &err);
+    bool meta = status == PTIO_ERR_ARGUMENT; /* it has no bytes to ask for */
+    if (status != PTIO_OK && !meta && t->err.status == PTIO_OK)
+        t->err = err;
     begin("storage", id);
     out_json_key(false, "cls");
     out_json_string(ptio_value_class(value));
@@ -342,14 +347,12 @@ static void write_storage(tree *t, const ptio_value *value, uint64_t id)
     out_u64(ptio_storage_nbytes(storage));
     out_json_key(false, "dtype");
     out_json_word(ptio_dtype_name(ptio_storage_dtype(storage)));
-    ptio_text location = ptio_storage_location(storage);
-    bool meta = location.size == 4 && starts(location, "meta");
     out_json_key(false, "device");
     out_json_word(meta ? "meta" : "cpu");
     out_json_key(false, "storage");
     out_u64(storage_number(t, storage));
     out_json_key(false, "sha256");
-    if (!meta && hash_storage(storage, hash, &t->err) == PTIO_OK)
+    if (status == PTIO_OK)
         out_json_hex(hash, sizeof hash);
     else
         out_string("null");

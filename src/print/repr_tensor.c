@@ -458,7 +458,8 @@ ptio_status ptio_repr_storage(ptio_out *out, const ptio_storage *storage, const 
     size_t itemsize = ptio_dtype_itemsize(dtype);
     uint64_t count = itemsize ? ptio_storage_nbytes(storage) / itemsize : 0;
     const void *data = NULL;
-    if (ptio_text_is(ptio_storage_location(storage), "meta")) {
+    bool meta = ptio_storage_is_meta(storage);
+    if (meta) {
         ptio_out_string(out, "...\n");
     } else {
         ptio_status status = ptio_storage_data(storage, &data, out->err);
@@ -484,7 +485,7 @@ ptio_status ptio_repr_storage(ptio_out *out, const ptio_storage *storage, const 
         ptio_out_string(out, ptio_dtype_name(dtype));
         ptio_out_string(out, ", device=");
     }
-    ptio_out_string(out, data || !count ? "cpu" : "meta");
+    ptio_out_string(out, meta ? "meta" : "cpu");
     ptio_out_string(out, ") of size ");
     ptio_out_u64(out, count);
     ptio_out_char(out, ']');

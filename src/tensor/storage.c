@@ -240,7 +240,7 @@ static ptio_status read_bytes(const ptio_storage *storage, const void **ret, pti
 
 static ptio_status check_readable(const ptio_storage *storage, ptio_error *err)
 {
-    if (atomic_load(&storage->flags) & PTIO_STORAGE_META)
+    if (ptio_storage_is_meta(storage))
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "storage.meta", PTIO_NO_OFFSET, "a meta storage has no bytes");
     uint64_t limit = storage->pool->storage_limit;
     if (limit && storage->nbytes > limit)
@@ -336,7 +336,7 @@ void ptio_storage_drop(const ptio_storage *storage)
 bool ptio_storage_range(const ptio_storage *storage, uint64_t *offset, uint64_t *nbytes)
 {
     uint64_t in_root, root_offset, root_nbytes;
-    if (!storage || atomic_load(&storage->flags) & PTIO_STORAGE_META)
+    if (!storage || ptio_storage_is_meta(storage))
         return false;
     const ptio_storage *root = root_of(storage, &in_root);
     if (!root || !root->origin || !root->origin->range || swap_unit(root) > 1 ||

@@ -69,6 +69,12 @@ struct ptio_storage {
     uint8_t swap; /* unit of the swap, where PTIO_STORAGE_SWAP; 0: that of `dtype`. Set by the first tensor of an untyped one */
 };
 
+/** Whether it has a size but no bytes. A location tag "meta" alone does not make it so. */
+static inline bool ptio_storage_is_meta(const ptio_storage *storage)
+{
+    return atomic_load_explicit(&storage->flags, memory_order_relaxed) & PTIO_STORAGE_META;
+}
+
 /** False where the system has no locks left; then there is nothing to free. `hooks` and `limits` may be NULL or have NULLs and zeros. */
 bool ptio_storage_pool_init(ptio_storage_pool *pool, const ptio_memory *hooks, const ptio_limits *limits);
 

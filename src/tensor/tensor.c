@@ -260,8 +260,7 @@ bool ptio_tensor_is_coalesced(const ptio_tensor *tensor)
 
 bool ptio_tensor_is_meta(const ptio_tensor *tensor)
 {
-    return has_flag(tensor, PTIO_TENSOR_META) ||
-           (tensor && tensor->storage && atomic_load(&tensor->storage->flags) & PTIO_STORAGE_META);
+    return has_flag(tensor, PTIO_TENSOR_META) || (tensor && tensor->storage && ptio_storage_is_meta(tensor->storage));
 }
 
 /* As PyTorch: strides of dimensions of size 1 do not matter, and no elements are always contiguous. */

@@ -214,6 +214,14 @@ static ptio_status check_record(ptio_loader *loader, const ptio_node_persistent 
                           (unsigned long long)entry->size);
 }
 
+/* Storages on the meta device have no bytes: torch.jit.save gives them empty records, torch.save refuses them. Any other storage with
+ * that tag is one with bytes, since a tag is only where it was. */
+static bool is_meta(const ptio_loader *loader, const ptio_storage_id *id, size_t record)
+{
+    return loader->ckpt->container == PTIO_CONTAINER_TORCHSCRIPT && ptio_text_is(id->location, "meta") &&
+           !loader->ckpt->archive->entries[record].size;
+}
+
 ptio_status ptio_persistent_zip(ptio_loader *loader, ptio_node_persistent *node, ptio_error *err)
 {
     ptio_storage_id id;
@@ -222,32 +230,29 @@ ptio_status ptio_persistent_zip(ptio_loader *loader, ptio_node_persistent *node,
         return status;
     ptio_archive *archive = loader->ckpt->archive;
     size_t record = record_of(loader, id.key);
-    bool meta = ptio_text_is(id.location, "meta");
-    if (record == SIZE_MAX && !meta)
+    if (record == SIZE_MAX)
         return ptio_fail_node(loader, &node->head, PTIO_ERR_FORMAT, "storage.missing", err,
                               "storage %s has no record in the archive", ptio_quote(id.key).text);
     node->head.seen = PTIO_KIND_STORAGE;
-    ptio_storage **known = record == SIZE_MAX ? NULL : &loader->by_record[record];
-    if (known && *known) {
+    bool meta = is_meta(loader, &id, record);
+    ptio_storage **known = &loader->by_record[record];
+    if (*known) {
         node->meaning = *known;
         if ((status = same_storage(loader, node, &id, *known, err)) != PTIO_OK || id.nbytes)
             return status;
         /* PyTorch makes an empty storage anew at each visit, of the dtype of that visit. */
-    } else if (record != SIZE_MAX && (status = check_record(loader, node, &id, record, err)) != PTIO_OK) {
+    } else if (!meta && (status = check_record(loader, node, &id, record, err)) != PTIO_OK) {
         return status;
     }
     ptio_storage *storage;
     if ((status = ptio_storage_from_id(loader, &id, &storage, err)) != PTIO_OK)
         return status;
-    if (known) {
-        storage->origin = &ptio_storage_of_record;
-        storage->origin_data = archive;
-        storage->origin_index = record;
-        *known = storage;
-    } else {
-        storage->origin = &ptio_storage_of_zeros;
-        atomic_store_explicit(&storage->flags, atomic_load(&storage->flags) | PTIO_STORAGE_META, memory_order_relaxed);
-    }
+    storage->origin = &ptio_storage_of_record;
+    storage->origin_data = archive;
+    storage->origin_index = record;
+    if (meta)
+        atomic_fetch_or_explicit(&storage->flags, PTIO_STORAGE_META, memory_order_relaxed);
+    *known = storage;
     node->meaning = storage;
     return PTIO_OK;
 }

@@ -119,7 +119,7 @@ static ptio_status read_view(ptio_loader *loader, ptio_node_reduced *node, const
     spec->stride = dims[1];
     if (spec->dtype == PTIO_NO_DTYPE)
         spec->dtype = (ptio_dtype)spec->storage->dtype;
-    if (atomic_load_explicit(&spec->storage->flags, memory_order_relaxed) & PTIO_STORAGE_META) {
+    if (ptio_storage_is_meta(spec->storage)) {
         spec->flags |= PTIO_TENSOR_META;
         spec->storage = NULL;
     }

@@ -98,10 +98,34 @@ static void constants_of_scripts(void **state)
     ptio_checkpoint_free(ckpt);
 }
 
-#define TENSOR(key)                                                                            \
-    "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" key \
-    "X\3\0\0\0cpuK\2tQK\0(K\2t(K\1t\x89"                                                       \
+#define TENSOR_AT(key, location)                                                                                                 \
+    "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" key location "K\2tQK\0(K\2t(K\1t\x89" \
     "ccollections\nOrderedDict\n)RtR"
+#define TENSOR(key) TENSOR_AT(key, "X\3\0\0\0cpu")
+#define META_TENSOR(key) TENSOR_AT(key, "X\4\0\0\0meta")
+
+/* Modules on the meta device: torch.jit.save writes records without bytes. A tag with bytes behind it is a tag like any other. */
+static void scripts_may_be_without_elements(void **state)
+{
+    (void)state;
+    static const char pickle[] = "\x80\2c__torch__\nNet\n)\x81}(X\1\0\0\0a" META_TENSOR("0") "X\1\0\0\0b" META_TENSOR("1") "ub.";
+    zip z = {.count = 0};
+    zip_add(&z, "m/data.pkl", pickle, sizeof pickle - 1);
+    zip_add(&z, "m/data/0", "", 0);
+    zip_add(&z, "m/data/1", "\0\0\0@\0\0\x80?", 8);
+    zip_add(&z, "m/constants.pkl", "\x80\2).", 4);
+    zip_add_string(&z, "m/version", "3\n");
+    bytes b = zip_end(&z);
+    ptio_checkpoint *ckpt = load_made(b);
+    const ptio_tensor *meta = ptio_value_tensor(ptio_at(ckpt, "a"));
+    assert_true(ptio_tensor_is_meta(meta));
+    assert_int_equal(ptio_tensor_numel(meta), 2);
+    assert_null(ptio_tensor_storage(meta));
+    expect_ramp(ptio_at(ckpt, "b"), PTIO_FLOAT32, 2, 2, -1);
+    assert_false(ptio_tensor_is_meta(ptio_value_tensor(ptio_at(ckpt, "b"))));
+    ptio_checkpoint_free(ckpt);
+    free(b.data);
+}
 
 /* A module of the class __torch__.Net with attributes a and b, its class defined by `source`. */
 static bytes script(const char *source)
@@ -410,11 +434,20 @@ static void failing_memory(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(modules_of_scripts), cmocka_unit_test(attributes_of_scripts),  cmocka_unit_test(constants_of_scripts),
-        cmocka_unit_test(sources_of_scripts), cmocka_unit_test(scripts_with_flaws),     cmocka_unit_test(package),
-        cmocka_unit_test(package_of_several), cmocka_unit_test(package_without_pickle), cmocka_unit_test(exported),
-        cmocka_unit_test(exported_views),     cmocka_unit_test(exported_with_flaws),    cmocka_unit_test(exported_with_files),
-        cmocka_unit_test(every_prefix),       cmocka_unit_test(failing_memory)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(modules_of_scripts),
+                                              cmocka_unit_test(attributes_of_scripts),
+                                              cmocka_unit_test(constants_of_scripts),
+                                              cmocka_unit_test(scripts_may_be_without_elements),
+                                              cmocka_unit_test(sources_of_scripts),
+                                              cmocka_unit_test(scripts_with_flaws),
+                                              cmocka_unit_test(package),
+                                              cmocka_unit_test(package_of_several),
+                                              cmocka_unit_test(package_without_pickle),
+                                              cmocka_unit_test(exported),
+                                              cmocka_unit_test(exported_views),
+                                              cmocka_unit_test(exported_with_flaws),
+                                              cmocka_unit_test(exported_with_files),
+                                              cmocka_unit_test(every_prefix),
+                                              cmocka_unit_test(failing_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

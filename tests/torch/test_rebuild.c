@@ -606,22 +606,23 @@ static void meta_tensors_have_no_elements(void **state)
     refused(PTIO_ERR_FORMAT, "tensor.overflow", META "c:torch:bfloat16 4611686018427387904 4 2t 1 1 2t False t @ R");
 }
 
-/* A storage that is on the meta device has no record. */
-static void meta_storages_have_no_record(void **state)
+/* Where a storage was is only a tag: with bytes it has elements, without a record it is refused as any other. */
+static void storages_tagged_meta_have_elements(void **state)
 {
     (void)state;
     loaded l = {0};
     const void *data = NULL;
-    load(&l, V2 "( ( 'storage' c:torch:FloatStorage '9' 'meta' 16 t Q 0 4 4 2t 4 1 2t False N t R");
-    assert_true(ptio_tensor_is_meta(tensor_of(&l)));
-    assert_int_equal(ptio_tensor_dtype(tensor_of(&l)), PTIO_FLOAT32);
-    assert_null(ptio_value_storage(l.root));
-    load(&l, V3 "( ( 'storage' c:torch.storage:UntypedStorage '9' 'meta' 32 t Q 0 4 4 2t 4 1 2t False N c:torch:uint16 t R");
-    assert_true(ptio_tensor_is_meta(tensor_of(&l)));
-    assert_int_equal(ptio_tensor_dtype(tensor_of(&l)), PTIO_UINT16);
-    load(&l, "( 'storage' c:torch:FloatStorage '9' 'meta' 16 t Q");
-    assert_int_equal(ptio_storage_data(ptio_value_storage(l.root), &data, NULL), PTIO_ERR_ARGUMENT);
+    double four[4];
+    load(&l, V2 "( ( 'storage' c:torch:FloatStorage '0' 'meta' 16 t Q 0 4 1t 1 1t False N t R");
+    assert_false(ptio_tensor_is_meta(tensor_of(&l)));
+    assert_text(ptio_storage_location(ptio_value_storage(l.root)), "meta");
+    assert_int_equal(ptio_tensor_copy(tensor_of(&l), PTIO_FLOAT64, four, sizeof four, NULL), PTIO_OK);
+    assert_true(four[3] == 1.5);
+    load(&l, "( 'storage' c:torch:FloatStorage '0' 'meta' 16 t Q");
+    assert_int_equal(ptio_storage_data(ptio_value_storage(l.root), &data, NULL), PTIO_OK);
     loaded_free(&l);
+    refused(PTIO_ERR_FORMAT, "storage.missing", "( 'storage' c:torch:FloatStorage '9' 'meta' 16 t @ Q");
+    refused(PTIO_ERR_FORMAT, "storage.size", "( 'storage' c:torch:FloatStorage '0' 'meta' 15 t @ Q");
 }
 
 static void wrappers_have_a_class(void **state)
@@ -692,7 +693,7 @@ int main(void)
         cmocka_unit_test(nested_tensors_of_many_components),
         cmocka_unit_test(jagged_tensors_have_components),
         cmocka_unit_test(meta_tensors_have_no_elements),
-        cmocka_unit_test(meta_storages_have_no_record),
+        cmocka_unit_test(storages_tagged_meta_have_elements),
         cmocka_unit_test(wrappers_have_a_class),
         cmocka_unit_test(device_tensors_are_what_they_were_on_the_cpu),
     };
