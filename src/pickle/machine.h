@@ -61,6 +61,13 @@ ptio_status ptio_machine_global(ptio_machine *m, const ptio_value *module, const
 ptio_status ptio_machine_check_name(ptio_machine *m, ptio_text module, ptio_text name);
 ptio_status ptio_machine_persistent(ptio_machine *m, ptio_value *id, unsigned flags, ptio_value **ret);
 
+/** No run has so many bytes. */
+#define PTIO_TENSOR_RUN_MOST 256
+
+/** At a mark that another one follows: do the opcodes up to the REDUCE that makes a tensor, and the PUT behind it, where they are
+ *  as torch.save writes them. False where they are not, or there is no room; then nothing has changed. */
+bool ptio_machine_tensor_run(ptio_machine *m);
+
 /* Opcodes. Their arguments begin at m->pos. */
 ptio_status ptio_do_pop(ptio_machine *m);
 ptio_status ptio_do_append(ptio_machine *m);

@@ -401,6 +401,13 @@ next_opcode:
 
     OPCODE(MARK)
     {
+        if (PTIO_UNLIKELY(end - pos >= PTIO_TENSOR_RUN_MOST && *pos == PTIO_OP_MARK)) {
+            SAVE();
+            bool done = ptio_machine_tensor_run(m);
+            LOAD();
+            if (done)
+                NEXT();
+        }
         if (PTIO_UNLIKELY(m->mark_count == m->mark_capacity))
             CALL(ptio_machine_grow_marks(m));
         m->marks[m->mark_count++] = (size_t)(floor - m->stack);
