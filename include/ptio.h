@@ -398,8 +398,9 @@ PTIO_API ptio_text ptio_value_name(const ptio_value *value);
  *  are given as Python 3's. */
 PTIO_API ptio_text ptio_value_class(const ptio_value *value);
 
-/** Items of a list, tuple, set, frozenset, size, deque or array of objects; entries of a dict (equal keys are one, as in Python);
- *  items of an object that is a list or tuple of its own class; seed, offset and state of a generator. 0 for other kinds. */
+/** Items of a list, tuple, set, frozenset, size, deque or array of objects; entries of a dict; items of an
+ *  object that is a list or tuple of its own class; seed, offset and state of a generator. 0 for other kinds. As in Python, equal
+ *  keys of a dict are one, and so are equal items of a set. */
 PTIO_API size_t ptio_value_count(const ptio_value *value);
 
 /** Item `index` of those; the value of entry `index` of a dict. NULL beyond the end. */
@@ -434,7 +435,7 @@ PTIO_API const ptio_value *ptio_value_factory(const ptio_value *value);
  * How a value stands in the pickle: the view of the pickler, below what sections 5 and 7 make of it.
  *
  * A tensor, for example, is a REDUCED node whose callable is the global torch._utils._rebuild_tensor_v2. Identity and order
- * are those of the file, entries of a dict are not merged.
+ * are those of the file; equal keys of a dict and equal items of a set are not merged.
  */
 typedef enum ptio_node_kind {
     PTIO_NODE_NONE,       /* None                                                                                    */

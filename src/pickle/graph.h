@@ -14,7 +14,8 @@
  *   REDUCED   an object that a callable made of arguments; later items, entries and states hang on it in `more`
  *
  * The kind is what the pickle says. `seen` is what the layer above makes of it (ptio_kind): it alone may set it, together with
- * the one pointer `meaning` of GLOBAL, PERSISTENT and REDUCED nodes. Nothing here knows of tensors.
+ * the one pointer `meaning` of GLOBAL, PERSISTENT and REDUCED nodes. Nothing here knows of tensors. Keys alone look at what objects
+ * mean (key.c): of those seen as BYTES, DEVICE and LAYOUT a ptio_text, as SIZE and FROZENSET the node with the items.
  */
 #ifndef PTIO_PICKLE_GRAPH_H
 #define PTIO_PICKLE_GRAPH_H
@@ -44,12 +45,14 @@ typedef enum ptio_node_type {
 
 /* Flags of a node. */
 enum {
-    PTIO_NODE_CONSTANT = 1, /* static, shared by all graphs: never written to                                     */
-    PTIO_NODE_BIG = 2,      /* INT of more than 64 bits                                                            */
-    PTIO_NODE_LONG = 4,     /* INT written by LONG, LONG1 or LONG4: a `long` of Python 2                           */
-    PTIO_NODE_MEMOIZED = 8, /* a PUT named it: Python 2 does so only for objects that are used twice               */
-    PTIO_NODE_TEXT_ID = 16, /* PERSISTENT written by PERSID: its id is a line of text                              */
-    PTIO_NODE_HASHABLE = 32 /* TUPLE that holds no list, dict, set or bytearray, at any depth; set once that was asked */
+    PTIO_NODE_CONSTANT = 1,  /* static, shared by all graphs: never written to                                     */
+    PTIO_NODE_BIG = 2,       /* INT of more than 64 bits                                                            */
+    PTIO_NODE_LONG = 4,      /* INT written by LONG, LONG1 or LONG4: a `long` of Python 2                           */
+    PTIO_NODE_MEMOIZED = 8,  /* a PUT named it: Python 2 does so only for objects that are used twice               */
+    PTIO_NODE_TEXT_ID = 16,  /* PERSISTENT written by PERSID: its id is a line of text                              */
+    PTIO_NODE_HASHABLE = 32, /* TUPLE that holds no list, dict, set or bytearray, at any depth; set once that was asked */
+    /* 64 is the interpreter's */
+    PTIO_NODE_LATE_KEY = 128 /* TUPLE or SET that holds an object or frozenset, DICT with such a key: see key.h */
 };
 
 /** Every node begins so. */
@@ -109,9 +112,14 @@ typedef struct ptio_key_index {
 
 /** The items of a list or set, the entries of a dict (key, value, key, value …). */
 typedef struct ptio_block {
-    size_t capacity;       /* in pointers                                                                     */
-    ptio_key_index *index; /* of a dict; NULL for small ones without equal keys: they are searched. It is here
-                              and not in the node so that a flood of empty dicts stays within 32 bytes each */
+    size_t capacity; /* in pointers */
+    union {
+        /* Of a dict; NULL for small ones without equal keys: they are searched. It is here and not in the node so that a flood of
+         * empty dicts stays within 32 bytes each. */
+        ptio_key_index *index;
+        /* Of a set: a LIST of its items, each once; NULL where no two are equal. */
+        const struct ptio_node_list *distinct;
+    };
     const ptio_value *items[];
 } ptio_block;
 
@@ -173,6 +181,9 @@ typedef struct ptio_graph {
     size_t object_count, object_capacity;
     ptio_node_dict **dicts; /* every DICT node with entries, those in `more` too     */
     size_t dict_count, dict_capacity;
+    ptio_node_list **sets; /* every SET and FROZENSET node with items               */
+    size_t set_count, set_capacity;
+    uint64_t steps; /* spent on the items of sets that are calls            */
 } ptio_graph;
 
 /* Constants. */
@@ -207,18 +218,47 @@ static inline const ptio_value *ptio_tuple_item(const ptio_value *tuple, size_t 
     return PTIO_NODE(tuple, tuple)->items[index];
 }
 
+/** The items of a TUPLE, LIST, SET or FROZENSET node, those of sets each once; NULL and 0 for other nodes. */
+static inline const ptio_value *const *ptio_node_items(const ptio_value *node, size_t *count)
+{
+    static const ptio_value *const none[1] = {NULL};
+    *count = 0;
+    if (node->type < PTIO_NODE_TYPE_TUPLE || node->type > PTIO_NODE_TYPE_FROZENSET)
+        return NULL;
+    *count = node->count;
+    if (node->type == PTIO_NODE_TYPE_TUPLE)
+        return PTIO_NODE(tuple, node)->items;
+    if (!node->count)
+        return none;
+    const ptio_node_list *list = PTIO_NODE(list, node);
+    if (node->type != PTIO_NODE_TYPE_LIST && list->block->distinct) {
+        list = list->block->distinct;
+        *count = list->head.count;
+    }
+    return list->block->items;
+}
+
 /** Whether a value is an int (or bool) of 64 bits; then *ret is it. */
 bool ptio_node_int64(const ptio_value *value, int64_t *ret);
 
 /* Finding keys. As in Python, 1, 1.0 and True are one key; objects are keys by identity. */
 
-/** Index all dicts of a graph.
+/**
+ * Index all dicts of a graph and merge the equal items of its sets.
  *
- *  Errors     PTIO_ERR_FORMAT a key cannot be hashed (list, dict, set, bytearray; those of a pickle the machine has refused
- *             already, with their offset); PTIO_ERR_LIMIT comparing tuples takes more than 64 steps for each byte of the pickle.
- *             Frozensets, objects and persistent ids are keys by identity
+ * Objects are taken by identity here; once they were interpreted, ptio_graph_settle_keys() does again what depends on them.
+ *
+ * Errors     PTIO_ERR_FORMAT a key cannot be hashed (list, dict, set, bytearray; those of a pickle the machine has refused
+ *            already, with their offset); PTIO_ERR_LIMIT hashing and comparing takes more than 64 steps for each
+ *            byte of the pickle
  */
 ptio_status ptio_graph_index_keys(ptio_graph *graph, ptio_heap *heap, ptio_error *err);
+ptio_status ptio_graph_settle_keys(ptio_graph *graph, ptio_heap *heap, ptio_error *err);
+
+/** Items as those of a set: all must be hashable. Gives in *ret a LIST of them, each once; NULL where no two are equal. All calls
+ *  for one graph together may take 64 steps for each byte of the pickle. */
+ptio_status ptio_graph_distinct_items(ptio_graph *graph, const ptio_value *const *items, size_t count, ptio_heap *heap,
+                                      const ptio_node_list **ret, ptio_error *err);
 
 /** Entries of a dict with equal keys merged; key and value of the index-th of them. */
 size_t ptio_dict_count(const ptio_node_dict *dict);
@@ -228,6 +268,12 @@ const ptio_value *ptio_dict_value(const ptio_node_dict *dict, size_t index);
 /** The merged position of a str key (or Python 2 str) of these bytes, or of an int key; SIZE_MAX where there is none. */
 size_t ptio_dict_find_text(const ptio_node_dict *dict, ptio_text key);
 size_t ptio_dict_find_int(const ptio_node_dict *dict, int64_t key);
+
+/** The same of any key, also one of another graph. Takes no memory: tuples and frozensets that are nested deeper than this, or
+ *  take more steps, are not found. */
+#define PTIO_FIND_DEPTH 64
+#define PTIO_FIND_STEPS 1000000
+size_t ptio_dict_find_value(const ptio_node_dict *dict, const ptio_value *key);
 
 /* Making nodes, for the machine and for interpreters that need values of their own. NULL where there is no memory. */
 

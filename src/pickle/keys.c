@@ -1,421 +1,35 @@
 /*
- * The keys of dicts: which values are one key, and tables to find them by.
+ * Tables to find the keys of dicts by, in which equal keys are one; sets, whose equal items are one.
  *
- * As in Python, 1, 1.0 and True are one key, NaN equals only itself, and a str never equals bytes. Tuples are compared by their
- * items, globals by module and name; objects, persistent ids and frozensets are keys by identity.
- *
- * Hashes are keyed, so that a file cannot choose keys that collide. A tuple's hash is kept beside the tuple, so that forty
- * tuples of two times the one before cost forty steps; comparing such tuples has a budget, which only a hostile file meets.
+ * Dicts are indexed twice, where they must be. First before the objects of the pickle are interpreted, since handlers look keys up;
+ * and those with keys that are or hold objects once more after it (key.h).
  */
-#include <math.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/text.h"
-#include "pickle/machine.h"
+#include "pickle/key.h"
 
 /* A dict of no more entries is searched one by one. */
 #define SMALL 8
 
-/* Comparisons of keys inside tuples, for each byte of the pickle. */
-#define STEPS_PER_BYTE 64
-
-/* ---- scalars ---- */
-
-/* What a key is compared by: numbers of all types are one class. */
-typedef enum key_class { KEY_IDENTITY, KEY_NUMBER, KEY_STR, KEY_BYTES, KEY_TUPLE, KEY_GLOBAL, KEY_UNHASHABLE } key_class;
-
-static inline key_class class_of(const ptio_value *key)
-{
-    static const uint8_t classes[] = {
-        [PTIO_NODE_TYPE_NONE] = KEY_IDENTITY,
-        [PTIO_NODE_TYPE_BOOL] = KEY_NUMBER,
-        [PTIO_NODE_TYPE_INT] = KEY_NUMBER,
-        [PTIO_NODE_TYPE_FLOAT] = KEY_NUMBER,
-        [PTIO_NODE_TYPE_STR] = KEY_STR,
-        [PTIO_NODE_TYPE_BYTES] = KEY_BYTES,
-        [PTIO_NODE_TYPE_BYTEARRAY] = KEY_UNHASHABLE,
-        [PTIO_NODE_TYPE_PY2STR] = KEY_BYTES,
-        [PTIO_NODE_TYPE_TUPLE] = KEY_TUPLE,
-        [PTIO_NODE_TYPE_LIST] = KEY_UNHASHABLE,
-        [PTIO_NODE_TYPE_SET] = KEY_UNHASHABLE,
-        [PTIO_NODE_TYPE_FROZENSET] = KEY_IDENTITY,
-        [PTIO_NODE_TYPE_DICT] = KEY_UNHASHABLE,
-        [PTIO_NODE_TYPE_GLOBAL] = KEY_GLOBAL,
-        [PTIO_NODE_TYPE_PERSISTENT] = KEY_IDENTITY,
-        [PTIO_NODE_TYPE_REDUCED] = KEY_IDENTITY,
-    };
-    if (key->type == PTIO_NODE_TYPE_PY2STR && key->seen == PTIO_KIND_STR)
-        return KEY_STR;
-    return (key_class)classes[key->type];
-}
-
-/* A number in the one form that equal numbers share. */
-typedef struct number {
-    enum { NUMBER_SMALL, NUMBER_BIG, NUMBER_FLOAT, NUMBER_NAN } form;
-    int64_t small;        /* whole and of 64 bits                                    */
-    const uint8_t *bytes; /* whole and larger: two's complement in the fewest bytes  */
-    size_t size;
-    double real;       /* not whole, or infinite */
-    uint8_t room[136]; /* of the bytes of a large float: 1024 bits and a sign        */
-} number;
-
-/* The bytes of a whole float of 2^63 and more. */
-static void large_float(double value, number *ret)
-{
-    int exponent;
-    uint64_t mantissa = (uint64_t)ldexp(frexp(fabs(value), &exponent), 53);
-    size_t shift = (size_t)exponent - 53, at = shift / 8;
-    memset(ret->room, 0, sizeof ret->room);
-    mantissa <<= shift % 8; /* 53 and 7 bits */
-    for (size_t i = 0; i < 8; i++)
-        ret->room[at + i] = (uint8_t)(mantissa >> 8 * i);
-    unsigned carry = 1;
-    for (size_t i = 0; value < 0 && i < sizeof ret->room; i++) {
-        carry += (uint8_t)~ret->room[i];
-        ret->room[i] = (uint8_t)carry;
-        carry >>= 8;
-    }
-    ret->form = NUMBER_BIG;
-    ret->bytes = ret->room;
-    ret->size = ptio_int_fewest(ret->room, sizeof ret->room);
-}
-
-static void float_number(double value, number *ret)
-{
-    if (isnan(value)) {
-        ret->form = NUMBER_NAN;
-    } else if (isinf(value)) {
-        ret->form = NUMBER_FLOAT;
-        ret->real = value;
-    } else if (value >= -9223372036854775808.0 && value < 9223372036854775808.0) {
-        ret->form = (double)(int64_t)value == value ? NUMBER_SMALL : NUMBER_FLOAT;
-        ret->small = (int64_t)value;
-        if (ret->form == NUMBER_FLOAT)
-            ret->real = value;
-    } else {
-        large_float(value, ret);
-    }
-}
-
-static void number_of(const ptio_value *key, number *ret)
-{
-    if (key->type == PTIO_NODE_TYPE_FLOAT) {
-        float_number(PTIO_NODE(float, key)->value, ret);
-    } else if (ptio_node_int64(key, &ret->small)) {
-        ret->form = NUMBER_SMALL;
-    } else {
-        ret->form = NUMBER_BIG;
-        ret->bytes = PTIO_NODE(int, key)->u.bytes;
-        ret->size = key->count;
-    }
-}
-
-static bool numbers_equal(const ptio_value *a, const ptio_value *b)
-{
-    number x, y;
-    number_of(a, &x);
-    number_of(b, &y);
-    if (x.form != y.form)
-        return false;
-    switch (x.form) {
-    case NUMBER_SMALL: return x.small == y.small;
-    case NUMBER_BIG: return x.size == y.size && memcmp(x.bytes, y.bytes, x.size) == 0;
-    case NUMBER_FLOAT: return x.real == y.real;
-    case NUMBER_NAN: return false;
-    }
-    return false;
-}
-
-/* Equal, but for tuples, which are compared by equal_keys(). */
-static bool equal_plain(const ptio_value *a, const ptio_value *b)
-{
-    if (a == b)
-        return true;
-    key_class class = class_of(a);
-    if (class != class_of(b))
-        return false;
-    switch (class) {
-    case KEY_NUMBER: return numbers_equal(a, b);
-    case KEY_STR:
-    case KEY_BYTES: return ptio_text_equal(ptio_node_str_of(a), ptio_node_str_of(b));
-    case KEY_GLOBAL: {
-        const ptio_node_global *x = PTIO_NODE(global, a), *y = PTIO_NODE(global, b);
-        return ptio_text_equal(ptio_node_str_of(x->module), ptio_node_str_of(y->module)) &&
-               ptio_text_equal(ptio_node_str_of(x->name), ptio_node_str_of(y->name));
-    }
-    case KEY_IDENTITY:
-    case KEY_TUPLE:
-    case KEY_UNHASHABLE: return false;
-    }
-    return false;
-}
-
-static uint64_t hash_text(uint64_t key, key_class class, ptio_text text)
-{
-    return ptio_hash(key + (uint64_t) class, text.bytes, text.size);
-}
-
-static uint64_t hash_int(uint64_t key, int64_t value)
-{
-    return ptio_hash(key + KEY_NUMBER, &value, sizeof value);
-}
-
-static uint64_t hash_address(uint64_t key, const void *pointer)
-{
-    return ptio_hash(key + KEY_IDENTITY, &pointer, sizeof pointer);
-}
-
-static uint64_t hash_number(uint64_t key, const ptio_value *value)
-{
-    number n;
-    number_of(value, &n);
-    switch (n.form) {
-    case NUMBER_SMALL: return hash_int(key, n.small);
-    case NUMBER_BIG: return ptio_hash(key + KEY_NUMBER, n.bytes, n.size);
-    case NUMBER_FLOAT: return ptio_hash(key + KEY_NUMBER, &n.real, sizeof n.real);
-    case NUMBER_NAN: break;
-    }
-    return hash_address(key, value);
-}
-
-static uint64_t hash_plain(uint64_t key, const ptio_value *value)
-{
-    key_class class = class_of(value);
-    switch (class) {
-    case KEY_NUMBER: return hash_number(key, value);
-    case KEY_STR:
-    case KEY_BYTES: return hash_text(key, class, ptio_node_str_of(value));
-    case KEY_GLOBAL: {
-        const ptio_node_global *global = PTIO_NODE(global, value);
-        uint64_t module = hash_text(key, class, ptio_node_str_of(global->module));
-        return hash_text(key ^ module, class, ptio_node_str_of(global->name));
-    }
-    case KEY_IDENTITY:
-    case KEY_TUPLE:
-    case KEY_UNHASHABLE: break;
-    }
-    return hash_address(key, value);
-}
-
-/* ---- tuples ---- */
-
-/* A tuple whose items are being looked at, up to `next`. */
-typedef struct frame {
-    const ptio_value *tuple;
-    const ptio_value *other; /* what it is compared with */
-    uint64_t hash;
-    size_t next;
-} frame;
-
-typedef struct frames {
-    ptio_heap *heap;
-    frame *list;
-    size_t count, capacity;
-} frames;
-
-static bool push_frame(frames *f, const ptio_value *tuple, const ptio_value *other, uint64_t hash)
-{
-    if (f->count == f->capacity) {
-        frame *grown = ptio_heap_grow(f->heap, f->list, &f->capacity, f->count + 1, sizeof *grown);
-        if (!grown)
-            return false;
-        f->list = grown;
-    }
-    f->list[f->count++] = (frame){tuple, other, hash, 0};
-    return true;
-}
-
-static void free_frames(frames *f)
-{
-    ptio_heap_free(f->heap, f->list, f->capacity * sizeof *f->list);
-}
-
-/* The hash of each tuple that was hashed. */
-typedef struct tuple_hash {
-    const ptio_value *tuple; /* NULL: empty */
-    uint64_t hash;
-} tuple_hash;
-
-/* What indexing needs beside the dicts. */
-typedef struct indexing {
-    ptio_heap *heap;
-    ptio_arena *arena;
-    ptio_error *err;
-    uint64_t key;
-    uint64_t steps; /* comparisons left */
-    frames frames;
-    tuple_hash *hashes;
-    size_t hash_count, hash_capacity; /* a power of two, or 0 */
-} indexing;
-
-static tuple_hash *find_hash(const indexing *x, const ptio_value *tuple)
-{
-    size_t i = (size_t)hash_address(x->key, tuple);
-    for (;; i++) {
-        tuple_hash *slot = &x->hashes[i & (x->hash_capacity - 1)];
-        if (!slot->tuple || slot->tuple == tuple)
-            return slot;
-    }
-}
-
-static bool known_hash(const indexing *x, const ptio_value *tuple, uint64_t *ret)
-{
-    const tuple_hash *slot = x->hash_capacity ? find_hash(x, tuple) : NULL;
-    if (!slot || !slot->tuple)
-        return false;
-    *ret = slot->hash;
-    return true;
-}
-
-static bool grow_hashes(indexing *x)
-{
-    indexing grown = *x;
-    size_t bytes;
-    grown.hash_capacity = x->hash_capacity ? x->hash_capacity * 2 : 64;
-    if (!ptio_mul_size(grown.hash_capacity, sizeof *grown.hashes, &bytes))
-        return false;
-    grown.hashes = ptio_heap_resize(x->heap, NULL, 0, bytes);
-    if (!grown.hashes)
-        return false;
-    memset(grown.hashes, 0, bytes);
-    for (size_t i = 0; i < x->hash_capacity; i++)
-        if (x->hashes[i].tuple)
-            *find_hash(&grown, x->hashes[i].tuple) = x->hashes[i];
-    ptio_heap_free(x->heap, x->hashes, x->hash_capacity * sizeof *x->hashes);
-    x->hashes = grown.hashes;
-    x->hash_capacity = grown.hash_capacity;
-    return true;
-}
-
-static bool keep_hash(indexing *x, const ptio_value *tuple, uint64_t hash)
-{
-    if (x->hash_count >= x->hash_capacity / 4 * 3 && !grow_hashes(x))
-        return false;
-    *find_hash(x, tuple) = (tuple_hash){tuple, hash};
-    x->hash_count++;
-    return true;
-}
-
-static uint64_t mix(uint64_t key, uint64_t a, uint64_t b)
-{
-    uint64_t pair[2] = {a, b};
-    return ptio_hash(key + KEY_TUPLE, pair, sizeof pair);
-}
-
-/* The hash of a tuple from those of its items, the innermost first. */
-static bool hash_tuple(indexing *x, const ptio_value *tuple, uint64_t *ret)
-{
-    uint64_t hash;
-    frames *f = &x->frames;
-    f->count = 0;
-    if (known_hash(x, tuple, ret))
-        return true;
-    if (!push_frame(f, tuple, NULL, tuple->count))
-        return false;
-    while (f->count) {
-        frame *top = &f->list[f->count - 1];
-        if (top->next == top->tuple->count) {
-            if (!keep_hash(x, top->tuple, top->hash))
-                return false;
-            *ret = top->hash;
-            f->count--;
-            continue;
-        }
-        const ptio_value *item = ptio_tuple_item(top->tuple, top->next);
-        if (item->type == PTIO_NODE_TYPE_TUPLE && !known_hash(x, item, &hash)) {
-            if (!push_frame(f, item, NULL, item->count))
-                return false;
-            continue; /* and come back to this item, whose hash is known then */
-        }
-        if (item->type != PTIO_NODE_TYPE_TUPLE)
-            hash = hash_plain(x->key, item);
-        top->hash = mix(x->key, top->hash, hash);
-        top->next++;
-    }
-    return true;
-}
-
-static bool hash_key(indexing *x, const ptio_value *key, uint64_t *ret)
-{
-    if (key->type == PTIO_NODE_TYPE_TUPLE)
-        return hash_tuple(x, key, ret);
-    *ret = hash_plain(x->key, key);
-    return true;
-}
-
-/* Give in *ret whether two tuples have equal items. */
-static ptio_status equal_tuples(indexing *x, const ptio_value *a, const ptio_value *b, bool *ret)
-{
-    frames *f = &x->frames;
-    f->count = 0;
-    *ret = a->count == b->count;
-    if (*ret && !push_frame(f, a, b, 0))
-        return ptio_heap_fail(x->heap, x->err, "comparing keys");
-    while (*ret && f->count) {
-        frame *top = &f->list[f->count - 1];
-        if (top->next == top->tuple->count) {
-            f->count--;
-            continue;
-        }
-        if (!x->steps--) {
-            x->steps = 0;
-            return ptio_fail(x->err, PTIO_ERR_LIMIT, "limit.key-steps", PTIO_NO_OFFSET,
-                             "comparing the keys of its dicts takes more than %d steps for each byte of the pickle",
-                             STEPS_PER_BYTE);
-        }
-        const ptio_value *p = ptio_tuple_item(top->tuple, top->next), *q = ptio_tuple_item(top->other, top->next);
-        top->next++;
-        if (p != q && p->type == PTIO_NODE_TYPE_TUPLE && q->type == PTIO_NODE_TYPE_TUPLE && p->count == q->count) {
-            if (!push_frame(f, p, q, 0))
-                return ptio_heap_fail(x->heap, x->err, "comparing keys");
-        } else {
-            *ret = equal_plain(p, q);
-        }
-    }
-    return PTIO_OK;
-}
-
-static ptio_status equal_keys(indexing *x, const ptio_value *a, const ptio_value *b, bool *ret)
-{
-    if (a != b && a->type == PTIO_NODE_TYPE_TUPLE && b->type == PTIO_NODE_TYPE_TUPLE)
-        return equal_tuples(x, a, b, ret);
-    *ret = equal_plain(a, b);
-    return PTIO_OK;
-}
-
-/* The tuples that are found hashable are marked, so that each is looked at once however often it is used. */
-static void mark_hashable(const ptio_value *tuple)
-{
-    if (!(tuple->flags & PTIO_NODE_CONSTANT))
-        ((ptio_value *)(uintptr_t)tuple)->flags |= PTIO_NODE_HASHABLE;
-}
-
-ptio_status ptio_key_check(ptio_heap *heap, const ptio_value *key, bool *ret, ptio_error *err)
-{
-    frames f = {.heap = heap};
-    *ret = class_of(key) != KEY_UNHASHABLE;
-    bool room = key->type != PTIO_NODE_TYPE_TUPLE || (key->flags & PTIO_NODE_HASHABLE) || push_frame(&f, key, NULL, 0);
-    while (room && *ret && f.count) {
-        frame *top = &f.list[f.count - 1];
-        if (top->next == top->tuple->count) {
-            mark_hashable(top->tuple);
-            f.count--;
-            continue;
-        }
-        const ptio_value *item = ptio_tuple_item(top->tuple, top->next++);
-        *ret = class_of(item) != KEY_UNHASHABLE;
-        if (item->type == PTIO_NODE_TYPE_TUPLE && !(item->flags & PTIO_NODE_HASHABLE))
-            room = push_frame(&f, item, NULL, 0);
-    }
-    free_frames(&f);
-    return room ? PTIO_OK : ptio_heap_fail(heap, err, "checking a key");
-}
-
 /* ---- indexes ---- */
 
-static const ptio_value *entry_key(const ptio_block *block, size_t entry)
+/* The keys of a dict, whose items alternate with their values, or the items of a set. */
+typedef struct keys {
+    const ptio_value *const *items;
+    uint32_t count;
+    unsigned shift; /* 1: every other item */
+} keys;
+
+static keys keys_of_dict(const ptio_node_dict *dict)
 {
-    return block->items[2 * entry];
+    return (keys){dict->block ? dict->block->items : NULL, dict->head.count, 1};
+}
+
+static inline const ptio_value *key_of(const keys *k, size_t entry)
+{
+    return k->items[entry << k->shift];
 }
 
 /* At most half of the slots are used: more would save memory, and cost a wrong guess of the processor for most keys. */
@@ -427,19 +41,21 @@ static size_t slots_for(size_t entries)
     return slots;
 }
 
-static bool begin_index(indexing *x, const ptio_node_dict *dict, ptio_key_index **ret)
+/* What indexing needs beside the dicts. */
+typedef struct indexing {
+    ptio_key_work work;
+    ptio_arena *arena;
+    bool settled; /* objects were interpreted */
+} indexing;
+
+static ptio_status no_memory(const indexing *x)
 {
-    size_t slots = slots_for(dict->head.count), bytes;
-    if (!ptio_mul_size(slots, sizeof(uint32_t), &bytes) || !ptio_add_size(bytes, sizeof(ptio_key_index), &bytes))
-        return false;
-    ptio_key_index *index = ptio_arena_zeroed(x->arena, 1, bytes);
-    if (!index)
-        return false;
-    index->hash_key = x->key;
-    index->slot_count = slots;
-    index->place_bits = ptio_bit_width(dict->head.count);
-    *ret = index;
-    return true;
+    return ptio_heap_fail(x->work.heap, x->work.err, "the keys of a dict");
+}
+
+static bool index_size(size_t slots, size_t *ret)
+{
+    return ptio_mul_size(slots, sizeof(uint32_t), ret) && ptio_add_size(*ret, sizeof(ptio_key_index), ret);
 }
 
 /* From the first key that is there already on, order and values differ from the entries. */
@@ -454,9 +70,9 @@ static bool begin_merging(indexing *x, ptio_key_index *index, size_t entries)
     return true;
 }
 
-static const ptio_value *key_at(const ptio_block *block, const ptio_key_index *index, size_t place)
+static const ptio_value *key_at(const keys *k, const ptio_key_index *index, size_t place)
 {
-    return entry_key(block, index && index->order ? index->order[place] : place);
+    return key_of(k, index && index->order ? index->order[place] : place);
 }
 
 /* A slot for a place: the low bits say which, the others are the hash's. */
@@ -470,7 +86,7 @@ static inline bool may_hold(uint32_t slot, uint64_t hash, uint32_t mask)
     return ((slot ^ (uint32_t)(hash >> 32)) & ~mask) == 0;
 }
 
-static ptio_status add_entry(indexing *x, const ptio_node_dict *dict, ptio_key_index *index, uint32_t entry, uint64_t hash)
+static ptio_status add_entry(indexing *x, const keys *k, ptio_key_index *index, uint32_t entry, uint64_t hash)
 {
     const uint32_t mask = place_mask(index);
     for (size_t i = (size_t)hash;; i++) {
@@ -485,13 +101,13 @@ static ptio_status add_entry(indexing *x, const ptio_node_dict *dict, ptio_key_i
         if (!may_hold(*slot, hash, mask))
             continue;
         size_t place = (*slot & mask) - 1;
-        ptio_status status = equal_keys(x, key_at(dict->block, index, place), entry_key(dict->block, entry), &equal);
+        ptio_status status = ptio_key_equal(&x->work, key_at(k, index, place), key_of(k, entry), &equal);
         if (status)
             return status;
         if (!equal)
             continue;
-        if (!index->order && !begin_merging(x, index, dict->head.count))
-            return ptio_heap_fail(x->heap, x->err, "the keys of a dict");
+        if (!index->order && !begin_merging(x, index, k->count))
+            return no_memory(x);
         index->values[place] = entry;
         return PTIO_OK;
     }
@@ -500,76 +116,197 @@ static ptio_status add_entry(indexing *x, const ptio_node_dict *dict, ptio_key_i
 /* Some keys are hashed, then put into the table: each loop alone is short enough for the processor to work on many at once. */
 #define BATCH 64
 
-static ptio_status build_index(indexing *x, ptio_node_dict *dict)
+/* Fill a zeroed index of `slots` slots. */
+static ptio_status fill_index(indexing *x, const keys *k, size_t slots, ptio_key_index *index)
 {
-    ptio_key_index *index;
     uint64_t hashes[BATCH];
-    if (!begin_index(x, dict, &index))
-        return ptio_heap_fail(x->heap, x->err, "the keys of a dict");
-    for (uint32_t first = 0; first < dict->head.count; first += BATCH) {
-        uint32_t count = dict->head.count - first < BATCH ? dict->head.count - first : BATCH;
-        for (uint32_t i = 0; i < count; i++)
-            if (!hash_key(x, entry_key(dict->block, first + i), &hashes[i]))
-                return ptio_heap_fail(x->heap, x->err, "the keys of a dict");
+    index->hash_key = x->work.hash_key;
+    index->slot_count = slots;
+    index->place_bits = ptio_bit_width(k->count);
+    for (uint32_t first = 0; first < k->count; first += BATCH) {
+        uint32_t count = k->count - first < BATCH ? k->count - first : BATCH;
         for (uint32_t i = 0; i < count; i++) {
-            ptio_status status = add_entry(x, dict, index, first + i, hashes[i]);
+            ptio_status status = ptio_key_hash(&x->work, key_of(k, first + i), &hashes[i]);
+            if (status)
+                return status;
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            ptio_status status = add_entry(x, k, index, first + i, hashes[i]);
             if (status)
                 return status;
         }
     }
-    dict->block->index = index;
     return PTIO_OK;
 }
 
-static ptio_status has_equal_keys(indexing *x, const ptio_node_dict *dict, bool *ret)
+static ptio_status has_equal_keys(indexing *x, const keys *k, bool *ret)
 {
     *ret = false;
-    for (size_t i = 1; i < dict->head.count; i++)
+    for (size_t i = 1; i < k->count; i++)
         for (size_t j = 0; j < i; j++) {
-            ptio_status status = equal_keys(x, entry_key(dict->block, i), entry_key(dict->block, j), ret);
+            ptio_status status = ptio_key_equal(&x->work, key_of(k, i), key_of(k, j), ret);
             if (status || *ret)
                 return status;
         }
     return PTIO_OK;
 }
 
-static ptio_status check_entries(indexing *x, const ptio_node_dict *dict)
+static ptio_status unhashable(const indexing *x, const ptio_value *key, bool of_dict)
 {
-    for (size_t i = 0; i < dict->head.count; i++) {
-        bool hashable;
-        key_class class = class_of(entry_key(dict->block, i));
-        if (class != KEY_TUPLE && class != KEY_UNHASHABLE)
+    uint64_t offset = key->type == PTIO_NODE_TYPE_REDUCED ? key->count : PTIO_NO_OFFSET;
+    return ptio_fail(x->work.err, PTIO_ERR_FORMAT, "pickle.unhashable-key", offset,
+                     "%s is or holds a list, dict, set, bytearray or array, which Python cannot hash",
+                     of_dict ? "a key of a dict" : "an item of a set");
+}
+
+/* Check that all keys can be hashed; *late tells whether one is or holds an object. */
+static ptio_status check_keys(indexing *x, const keys *k, bool *late)
+{
+    *late = false;
+    for (size_t i = 0; i < k->count; i++) {
+        const ptio_value *key = key_of(k, i);
+        if (key->type < PTIO_NODE_TYPE_BYTEARRAY)
             continue;
-        ptio_status status = ptio_key_check(x->heap, entry_key(dict->block, i), &hashable, x->err);
+        bool hashable;
+        ptio_status status = ptio_key_check(x->work.heap, key, x->settled, &hashable, x->work.err);
         if (status)
             return status;
         if (!hashable)
-            return ptio_fail(x->err, PTIO_ERR_FORMAT, "pickle.unhashable-key", PTIO_NO_OFFSET,
-                             "a key of a dict is or holds a list, dict, set or bytearray");
+            return unhashable(x, key, k->shift != 0);
+        *late = *late || ptio_key_is_late(key);
     }
     return PTIO_OK;
 }
 
+/* Whether keys need a table: there are many, two are equal, or comparing them one by one may take long. Few late ones wait. */
+static ptio_status needs_index(indexing *x, const keys *k, bool late, bool *ret)
+{
+    *ret = k->count > SMALL || (late && x->settled && k->count > 1);
+    return *ret || late ? PTIO_OK : has_equal_keys(x, k, ret);
+}
+
 static ptio_status index_dict(indexing *x, ptio_node_dict *dict)
 {
-    if (!dict->block || dict->block->index)
-        return PTIO_OK;
-    bool needed = dict->head.count > SMALL;
-    ptio_status status = check_entries(x, dict);
-    if (status == PTIO_OK && !needed)
-        status = has_equal_keys(x, dict, &needed);
-    return status == PTIO_OK && needed ? build_index(x, dict) : status;
+    const keys k = keys_of_dict(dict);
+    bool late, needed;
+    size_t bytes, slots = slots_for(k.count);
+    ptio_status status = check_keys(x, &k, &late);
+    late = late || x->settled;
+    if (late)
+        dict->head.flags |= PTIO_NODE_LATE_KEY;
+    if (status == PTIO_OK)
+        status = needs_index(x, &k, late, &needed);
+    if (status || !needed)
+        return status;
+    ptio_key_index *index = index_size(slots, &bytes) ? ptio_arena_zeroed(x->arena, 1, bytes) : NULL;
+    if (!index)
+        return no_memory(x);
+    status = fill_index(x, &k, slots, index);
+    dict->block->index = index;
+    return status;
+}
+
+/* The items of a set that are no repetitions, as a LIST of their own. */
+static ptio_status copy_distinct(indexing *x, const keys *k, const ptio_key_index *index, const ptio_node_list **ret)
+{
+    ptio_node_list *list = PTIO_NEW(x->arena, ptio_node_list, 1);
+    if (!list)
+        return no_memory(x);
+    list->head = (ptio_value){.type = PTIO_NODE_TYPE_LIST, .seen = PTIO_KIND_LIST};
+    for (; list->head.count < index->distinct; list->head.count++) {
+        const ptio_value *item = key_at(k, index, list->head.count);
+        if (!ptio_block_append(x->arena, &list->block, list->head.count, &item, 1))
+            return no_memory(x);
+    }
+    *ret = list;
+    return PTIO_OK;
+}
+
+/* As in index_dict(), but the table is needed for a moment only. */
+static ptio_status merge_items(indexing *x, const keys *k, const ptio_node_list **ret)
+{
+    size_t bytes, slots = slots_for(k->count);
+    ptio_key_index *index = index_size(slots, &bytes) ? ptio_heap_resize(x->work.heap, NULL, 0, bytes) : NULL;
+    if (!index)
+        return no_memory(x);
+    memset(index, 0, bytes);
+    ptio_status status = fill_index(x, k, slots, index);
+    if (status == PTIO_OK && index->order)
+        status = copy_distinct(x, k, index, ret);
+    ptio_heap_free(x->work.heap, index, bytes);
+    return status;
+}
+
+static ptio_status distinct_items(indexing *x, const keys *k, bool *late, const ptio_node_list **ret)
+{
+    bool needed;
+    *ret = NULL;
+    ptio_status status = check_keys(x, k, late);
+    *late = *late || x->settled;
+    if (status == PTIO_OK)
+        status = needs_index(x, k, *late, &needed);
+    return status == PTIO_OK && needed ? merge_items(x, k, ret) : status;
+}
+
+static ptio_status merge_set(indexing *x, ptio_node_list *set)
+{
+    const keys k = {set->block->items, set->head.count, 0};
+    bool late;
+    ptio_status status = distinct_items(x, &k, &late, &set->block->distinct);
+    if (late)
+        set->head.flags |= PTIO_NODE_LATE_KEY;
+    return status;
+}
+
+static void begin(indexing *x, ptio_graph *graph, bool settled, ptio_heap *heap, ptio_error *err)
+{
+    *x = (indexing){.arena = graph->arena, .settled = settled};
+    ptio_key_work_begin(&x->work, heap, graph->hash_key, graph->size, err);
+}
+
+static bool to_do(const ptio_node_dict *dict, bool settled)
+{
+    return settled ? (dict->head.flags & PTIO_NODE_LATE_KEY) != 0 : dict->block && !dict->block->index;
+}
+
+/* Sets come first, since dicts have frozensets as keys; a frozenset is made, and listed, before those that hold it. */
+static ptio_status index_all(ptio_graph *graph, bool settled, ptio_heap *heap, ptio_error *err)
+{
+    indexing x;
+    ptio_status status = PTIO_OK;
+    begin(&x, graph, settled, heap, err);
+    for (size_t i = 0; i < graph->set_count && status == PTIO_OK; i++)
+        if (!settled || (graph->sets[i]->head.flags & PTIO_NODE_LATE_KEY))
+            status = merge_set(&x, graph->sets[i]);
+    for (size_t i = 0; i < graph->dict_count && status == PTIO_OK; i++)
+        if (to_do(graph->dicts[i], settled))
+            status = index_dict(&x, graph->dicts[i]);
+    ptio_key_work_end(&x.work);
+    return status;
 }
 
 ptio_status ptio_graph_index_keys(ptio_graph *graph, ptio_heap *heap, ptio_error *err)
 {
-    indexing x = {.heap = heap, .arena = graph->arena, .err = err, .key = graph->hash_key, .frames = {.heap = heap}};
-    x.steps = ((uint64_t)graph->size + 64) * STEPS_PER_BYTE;
-    ptio_status status = PTIO_OK;
-    for (size_t i = 0; i < graph->dict_count && status == PTIO_OK; i++)
-        status = index_dict(&x, graph->dicts[i]);
-    free_frames(&x.frames);
-    ptio_heap_free(heap, x.hashes, x.hash_capacity * sizeof *x.hashes);
+    return index_all(graph, false, heap, err);
+}
+
+ptio_status ptio_graph_settle_keys(ptio_graph *graph, ptio_heap *heap, ptio_error *err)
+{
+    return index_all(graph, true, heap, err);
+}
+
+ptio_status ptio_graph_distinct_items(ptio_graph *graph, const ptio_value *const *items, size_t count, ptio_heap *heap,
+                                      const ptio_node_list **ret, ptio_error *err)
+{
+    indexing x;
+    bool late;
+    begin(&x, graph, true, heap, err);
+    uint64_t all = x.work.steps;
+    ptio_status status = ptio_key_take_steps(&x.work, graph->steps + count);
+    if (status == PTIO_OK)
+        status = distinct_items(&x, &(keys){items, (uint32_t)count, 0}, &late, ret);
+    graph->steps = all - x.work.steps;
+    ptio_key_work_end(&x.work);
     return status;
 }
 
@@ -588,7 +325,7 @@ size_t ptio_dict_count(const ptio_node_dict *dict)
 
 const ptio_value *ptio_dict_key(const ptio_node_dict *dict, size_t place)
 {
-    return key_at(dict->block, index_of(dict), place);
+    return key_at(&(keys){dict->block->items, 0, 1}, index_of(dict), place);
 }
 
 const ptio_value *ptio_dict_value(const ptio_node_dict *dict, size_t place)
@@ -597,54 +334,75 @@ const ptio_value *ptio_dict_value(const ptio_node_dict *dict, size_t place)
     return dict->block->items[2 * (index && index->values ? index->values[place] : place) + 1];
 }
 
-/* A key to be found: a text or an int. */
+/* A key to be found: a text, an int, or (`value`) any. */
 typedef struct wanted {
-    key_class class;
+    ptio_key_class class;
     ptio_text text;
     int64_t number;
+    const ptio_value *value;
+    ptio_key_work work;
 } wanted;
 
-static bool is_wanted(const wanted *w, const ptio_value *key)
+static bool is_wanted(wanted *w, const ptio_value *key)
 {
-    if (class_of(key) != w->class)
+    int64_t number;
+    bool equal = false;
+    if (w->value)
+        return ptio_key_equal(&w->work, key, w->value, &equal) == PTIO_OK && equal;
+    if (w->class == PTIO_KEY_NUMBER)
+        return ptio_key_int64(key, &number) && number == w->number;
+    if (ptio_key_class_of(key) != w->class || (w->class == PTIO_KEY_BYTES && key->type != PTIO_NODE_TYPE_PY2STR))
         return false;
-    if (w->class == KEY_STR)
-        return ptio_text_equal(ptio_node_str_of(key), w->text);
-    if (w->class == KEY_BYTES)
-        return key->type == PTIO_NODE_TYPE_PY2STR && ptio_text_equal(ptio_node_text_of(key), w->text);
-    number n;
-    number_of(key, &n);
-    return n.form == NUMBER_SMALL && n.small == w->number;
+    return ptio_text_equal(ptio_key_text(key), w->text);
 }
 
-static size_t find(const ptio_node_dict *dict, const wanted *w)
+static bool hash_wanted(wanted *w, uint64_t hash_key, uint64_t *ret)
+{
+    w->work.hash_key = hash_key;
+    if (w->value)
+        return ptio_key_hash(&w->work, w->value, ret) == PTIO_OK;
+    *ret = w->class == PTIO_KEY_NUMBER ? ptio_key_hash_int(hash_key, w->number) : ptio_key_hash_text(hash_key, w->class, w->text);
+    return true;
+}
+
+static size_t find(const ptio_node_dict *dict, wanted *w)
 {
     const ptio_key_index *index = index_of(dict);
+    const keys k = keys_of_dict(dict);
+    uint64_t hash;
     if (!index) {
-        for (size_t i = 0; i < dict->head.count; i++)
-            if (is_wanted(w, entry_key(dict->block, i)))
+        for (size_t i = 0; i < k.count; i++)
+            if (is_wanted(w, key_of(&k, i)))
                 return i;
         return SIZE_MAX;
     }
+    if (!hash_wanted(w, index->hash_key, &hash))
+        return SIZE_MAX;
     const uint32_t mask = place_mask(index);
-    uint64_t hash = w->class == KEY_NUMBER ? hash_int(index->hash_key, w->number) : hash_text(index->hash_key, w->class, w->text);
     for (size_t i = (size_t)hash;; i++) {
         uint32_t slot = index->slots[i & (index->slot_count - 1)];
         size_t place = (slot & mask) - 1;
         if (!slot)
             return SIZE_MAX;
-        if (may_hold(slot, hash, mask) && is_wanted(w, key_at(dict->block, index, place)))
+        if (may_hold(slot, hash, mask) && is_wanted(w, key_at(&k, index, place)))
             return place;
     }
 }
 
 size_t ptio_dict_find_text(const ptio_node_dict *dict, ptio_text key)
 {
-    size_t place = find(dict, &(wanted){.class = KEY_STR, .text = key});
-    return place != SIZE_MAX ? place : find(dict, &(wanted){.class = KEY_BYTES, .text = key});
+    size_t place = find(dict, &(wanted){.class = PTIO_KEY_STR, .text = key});
+    return place != SIZE_MAX ? place : find(dict, &(wanted){.class = PTIO_KEY_BYTES, .text = key});
 }
 
 size_t ptio_dict_find_int(const ptio_node_dict *dict, int64_t key)
 {
-    return find(dict, &(wanted){.class = KEY_NUMBER, .number = key});
+    return find(dict, &(wanted){.class = PTIO_KEY_NUMBER, .number = key});
+}
+
+size_t ptio_dict_find_value(const ptio_node_dict *dict, const ptio_value *key)
+{
+    ptio_key_frame frames[PTIO_FIND_DEPTH];
+    return find(dict,
+                &(wanted){.value = key, .work = {.frames = frames, .frame_capacity = PTIO_FIND_DEPTH, .steps = PTIO_FIND_STEPS}});
 }

@@ -2,6 +2,7 @@
  * Opcodes that fill, complete and make containers and objects, and what all opcodes share: errors, room, memo.
  */
 #include "pickle/machine.h"
+#include "pickle/key.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -105,6 +106,20 @@ static ptio_status note_dict(ptio_machine *m, ptio_node_dict *dict)
         graph->dicts = dicts;
     }
     graph->dicts[graph->dict_count++] = dict;
+    return PTIO_OK;
+}
+
+static ptio_status note_set(ptio_machine *m, ptio_node_list *set)
+{
+    ptio_graph *graph = m->graph;
+    if (graph->set_count == graph->set_capacity) {
+        ptio_node_list **sets =
+            ptio_arena_grow(graph->arena, graph->sets, &graph->set_capacity, graph->set_count + 1, sizeof *sets);
+        if (!sets)
+            return ptio_machine_memory(m);
+        graph->sets = sets;
+    }
+    graph->sets[graph->set_count++] = set;
     return PTIO_OK;
 }
 
@@ -268,30 +283,42 @@ ptio_status ptio_do_appends(ptio_machine *m)
 #define BIT(type) (1u << PTIO_NODE_TYPE_##type)
 #define NEVER_KEYS (BIT(LIST) | BIT(DICT) | BIT(SET) | BIT(BYTEARRAY))
 
-static ptio_status check_key(ptio_machine *m, const ptio_value *key)
+static ptio_status check_key(ptio_machine *m, const ptio_value *key, bool of_set)
 {
     bool hashable = !(NEVER_KEYS >> key->type & 1);
     if (key->type == PTIO_NODE_TYPE_TUPLE) {
-        ptio_status status = ptio_key_check(m->heap, key, &hashable, m->err);
+        ptio_status status = ptio_key_check(m->heap, key, false, &hashable, m->err);
         if (status)
             return status;
     }
     if (hashable)
         return PTIO_OK;
-    return ptio_machine_fail(m, PTIO_ERR_FORMAT, "pickle.unhashable-key", "%s cannot be a key",
+    return ptio_machine_fail(m, PTIO_ERR_FORMAT, "pickle.unhashable-key", "%s cannot be %s",
                              key->type == PTIO_NODE_TYPE_TUPLE ? "a tuple that holds a list, dict, set or bytearray"
-                                                               : type_names[key->type]);
+                                                               : type_names[key->type],
+                             of_set ? "an item of a set" : "a key");
 }
 
-static ptio_status check_keys(ptio_machine *m, ptio_value *const *items, size_t count, size_t step)
+/* The keys of a dict are every second of `items`, those of a set all. */
+static ptio_status check_keys(ptio_machine *m, ptio_value *const *items, size_t count, bool of_set)
 {
     const unsigned plain = ~(NEVER_KEYS | BIT(TUPLE));
-    for (size_t i = 0; i < count; i += step) {
-        ptio_status status = plain >> items[i]->type & 1 ? PTIO_OK : check_key(m, items[i]);
+    for (size_t i = 0; i < count; i += of_set ? 1 : 2) {
+        ptio_status status = plain >> items[i]->type & 1 ? PTIO_OK : check_key(m, items[i], of_set);
         if (status)
             return status;
     }
     return PTIO_OK;
+}
+
+static ptio_status add_to_set(ptio_machine *m, ptio_node_list *set, ptio_value *const *items, size_t count)
+{
+    ptio_status status = check_keys(m, items, count, true);
+    if (status || !count)
+        return status;
+    if (!set->head.count && (status = note_set(m, set)) != PTIO_OK)
+        return status;
+    return append(m, set, items, count);
 }
 
 ptio_status ptio_do_additems(ptio_machine *m)
@@ -301,10 +328,8 @@ ptio_status ptio_do_additems(ptio_machine *m)
     ptio_status status = take_items(m, &target, &items, &count);
     if (status)
         return status;
-    if (target->type == PTIO_NODE_TYPE_SET) {
-        status = check_keys(m, items, count, 1);
-        return status ? status : append(m, (ptio_node_list *)(void *)target, items, count);
-    }
+    if (target->type == PTIO_NODE_TYPE_SET)
+        return add_to_set(m, (ptio_node_list *)(void *)target, items, count);
     return target->type == PTIO_NODE_TYPE_REDUCED ? extend(m, target, items, count)
                                                   : wrong_type(m, "a set or object to add to", target);
 }
@@ -312,7 +337,7 @@ ptio_status ptio_do_additems(ptio_machine *m)
 /* `count` is that of keys and values together. */
 static ptio_status set_entries(ptio_machine *m, ptio_node_dict *dict, ptio_value *const *items, size_t count)
 {
-    ptio_status status = check_keys(m, items, count, 2);
+    ptio_status status = check_keys(m, items, count, false);
     if (status || !count)
         return status;
     if (!dict->head.count && (status = note_dict(m, dict)) != PTIO_OK)
@@ -365,29 +390,31 @@ static ptio_node_list *new_list(ptio_machine *m, ptio_node_type type, ptio_kind 
     return list;
 }
 
-static ptio_status push_list(ptio_machine *m, ptio_node_type type, ptio_kind kind)
+ptio_status ptio_do_list(ptio_machine *m)
 {
     ptio_value **items = NULL;
     size_t count = 0;
     ptio_status status = take_mark(m, &items, &count);
     if (status)
         return status;
-    if (type == PTIO_NODE_TYPE_FROZENSET && (status = check_keys(m, items, count, 1)) != PTIO_OK)
-        return status;
-    ptio_node_list *list = new_list(m, type, kind);
+    ptio_node_list *list = new_list(m, PTIO_NODE_TYPE_LIST, PTIO_KIND_LIST);
     if (!list || (status = append(m, list, items, count)) != PTIO_OK)
         return ptio_machine_memory(m);
     return ptio_machine_push(m, &list->head);
 }
 
-ptio_status ptio_do_list(ptio_machine *m)
-{
-    return push_list(m, PTIO_NODE_TYPE_LIST, PTIO_KIND_LIST);
-}
-
 ptio_status ptio_do_frozenset(ptio_machine *m)
 {
-    return push_list(m, PTIO_NODE_TYPE_FROZENSET, PTIO_KIND_FROZENSET);
+    ptio_value **items = NULL;
+    size_t count = 0;
+    ptio_status status = take_mark(m, &items, &count);
+    if (status)
+        return status;
+    ptio_node_list *set = new_list(m, PTIO_NODE_TYPE_FROZENSET, PTIO_KIND_FROZENSET);
+    if (!set)
+        return ptio_machine_memory(m);
+    status = add_to_set(m, set, items, count);
+    return status ? status : ptio_machine_push(m, &set->head);
 }
 
 ptio_status ptio_do_dict(ptio_machine *m)

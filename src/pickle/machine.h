@@ -100,7 +100,4 @@ ptio_status ptio_do_inst(ptio_machine *m);
 /** Push a Python 2 string of these bytes, decoded where it decodes. */
 ptio_status ptio_machine_push_py2str(ptio_machine *m, const char *bytes, size_t size);
 
-/** Whether a value may be a key or an item of a set: no list, dict, set or bytearray, nor a tuple that holds one (keys.c). */
-ptio_status ptio_key_check(ptio_heap *heap, const ptio_value *key, bool *ret, ptio_error *err);
-
 #endif

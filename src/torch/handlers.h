@@ -56,8 +56,11 @@ bool ptio_value_as_bytes(const ptio_value *value, ptio_text *ret);
 ptio_status ptio_value_as_ints(ptio_loader *loader, const ptio_value *value, size_t extra, int64_t **ret, size_t *count,
                                ptio_error *err);
 
-/** Items of a LIST or TUPLE node, or of what is seen as one; NULL for others. */
+/** Items of a LIST, TUPLE, SET or FROZENSET node, or of what is seen as one; NULL for others. Those of sets each once. */
 const ptio_value *const *ptio_value_items(const ptio_value *value, size_t *count);
+
+/** The node of one of these types that has those items. */
+const ptio_value *ptio_items_node(const ptio_value *value);
 
 /** True of the bool True, or of a dict that holds key: True. */
 bool ptio_is_true(const ptio_value *value);

@@ -148,6 +148,8 @@ static ptio_status interpret(ptio_loader *loader, ptio_pickle_part *part, bool o
         if (!only_ids || object->type != PTIO_NODE_TYPE_REDUCED)
             status = ptio_interpret_made(loader, object, err);
     }
+    if (status == PTIO_OK && !only_ids)
+        status = ptio_error_in_record(err, ptio_graph_settle_keys(&part->graph, &loader->ckpt->heap, err), part->record);
     loader->part = outer.part;
     loader->next_object = outer.next_object;
     loader->map_python2 = outer.map_python2;

@@ -13,35 +13,31 @@ const ptio_node_dict *ptio_value_entries(const ptio_value *value)
     return value->type == PTIO_NODE_TYPE_DICT ? PTIO_NODE(dict, value) : ptio_meaning(value);
 }
 
-const ptio_value *const *ptio_value_items(const ptio_value *value, size_t *count)
+const ptio_value *ptio_items_node(const ptio_value *value)
 {
-    *count = 0;
-    if (!value)
+    if (!value || value->type < PTIO_NODE_TYPE_TUPLE)
         return NULL;
-    static const ptio_value *const none[1] = {NULL};
-    switch (value->type) {
-    case PTIO_NODE_TYPE_TUPLE: *count = value->count; return PTIO_NODE(tuple, value)->items;
-    case PTIO_NODE_TYPE_LIST:
-    case PTIO_NODE_TYPE_SET:
-    case PTIO_NODE_TYPE_FROZENSET: *count = value->count; return value->count ? PTIO_NODE(list, value)->block->items : none;
-    default: break;
-    }
+    if (value->type <= PTIO_NODE_TYPE_FROZENSET)
+        return value;
+    if (value->type != PTIO_NODE_TYPE_REDUCED)
+        return NULL;
     switch (value->seen) {
     case PTIO_KIND_LIST:
     case PTIO_KIND_SET:
     case PTIO_KIND_FROZENSET:
     case PTIO_KIND_SIZE:
-    case PTIO_KIND_GENERATOR: return ptio_value_items(ptio_meaning(value), count);
-    case PTIO_KIND_NDARRAY: {
-        const ptio_ndarray *array = ptio_meaning(value);
-        return array ? ptio_value_items(array->items, count) : NULL;
-    }
-    case PTIO_KIND_OBJECT: {
-        const ptio_object *object = value->type == PTIO_NODE_TYPE_REDUCED ? ptio_meaning(value) : NULL;
-        return object && object->items ? ptio_value_items(object->items, count) : NULL;
-    }
+    case PTIO_KIND_GENERATOR: return ptio_meaning(value);
+    case PTIO_KIND_NDARRAY: return ((const ptio_ndarray *)ptio_meaning(value))->items;
+    case PTIO_KIND_OBJECT: return ptio_meaning(value) ? ((const ptio_object *)ptio_meaning(value))->items : NULL;
     default: return NULL;
     }
+}
+
+const ptio_value *const *ptio_value_items(const ptio_value *value, size_t *count)
+{
+    const ptio_value *node = ptio_items_node(value);
+    *count = 0;
+    return node ? ptio_node_items(node, count) : NULL;
 }
 
 bool ptio_is_true(const ptio_value *value)

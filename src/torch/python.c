@@ -10,17 +10,30 @@ static ptio_status bad(ptio_loader *loader, const ptio_node_reduced *node, const
                           "%s was called with other arguments than %s", ptio_quote(global->full_name).text, expected);
 }
 
+/* What the keys of a node are refused for is told with the place of the node, where it has none of its own. */
+static ptio_status of_node(ptio_loader *loader, const ptio_node_reduced *node, ptio_status status, ptio_error *err)
+{
+    if (err && err->offset == PTIO_NO_OFFSET && status != PTIO_ERR_MEMORY)
+        err->offset = node->head.count;
+    return ptio_error_in_record(err, status, loader->part->record);
+}
+
 /* set([...]) and frozenset([...]): the list in the arguments holds the members. */
 static ptio_status handle_set(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global, ptio_error *err)
 {
     ptio_kind kind = global->handler == PTIO_HANDLER_SET ? PTIO_KIND_SET : PTIO_KIND_FROZENSET;
     const ptio_value *members = ptio_argument(node, 0);
+    const ptio_node_list *distinct;
     size_t count;
     if (!members && ptio_argument_count(node) == 0)
         members = &ptio_empty_tuple.head;
-    if (ptio_argument_count(node) > 1 || !ptio_value_items(members, &count))
+    const ptio_value *const *items = ptio_value_items(members, &count);
+    if (ptio_argument_count(node) > 1 || !items)
         return bad(loader, node, global, err, "a list of members");
-    return ptio_means(node, kind, members);
+    ptio_status status = ptio_graph_distinct_items(&loader->part->graph, items, count, &loader->ckpt->heap, &distinct, err);
+    if (status != PTIO_OK)
+        return of_node(loader, node, status, err);
+    return ptio_means(node, kind, distinct ? &distinct->head : ptio_items_node(members));
 }
 
 static ptio_status handle_complex(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global, ptio_error *err)
@@ -114,8 +127,10 @@ static ptio_status entries_of_pairs(ptio_loader *loader, const ptio_value *pairs
     ptio_graph one = loader->part->graph;
     one.dicts = &dict;
     one.dict_count = 1;
+    one.set_count = 0;
     *ret = dict;
-    return ptio_graph_index_keys(&one, &loader->ckpt->heap, err);
+    ptio_status status = ptio_graph_index_keys(&one, &loader->ckpt->heap, err);
+    return status ? status : ptio_graph_settle_keys(&one, &loader->ckpt->heap, err);
 }
 
 static ptio_status handle_dict(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global, ptio_error *err)
@@ -140,11 +155,8 @@ static ptio_status handle_dict(ptio_loader *loader, ptio_node_reduced *node, con
             status = ptio_value_items(first, &items) ? entries_of_pairs(loader, first, &own, err) : PTIO_ERR_FORMAT;
         if (status == PTIO_ERR_FORMAT && (!err || err->status == PTIO_OK))
             return bad(loader, node, global, err, "a dict or a list of pairs");
-        if (status != PTIO_OK) {
-            if (err && err->offset == PTIO_NO_OFFSET && status != PTIO_ERR_MEMORY)
-                err->offset = node->head.count;
-            return ptio_error_in_record(err, status, loader->part->record);
-        }
+        if (status != PTIO_OK)
+            return of_node(loader, node, status, err);
         if (own->head.count && entries != &ptio_empty_dict)
             return bad(loader, node, global, err, "a dict, when it has entries of its own");
         if (own->head.count)

@@ -38,7 +38,7 @@ static ptio_status handle_size(ptio_loader *loader, ptio_node_reduced *node, con
         if (items[i]->type != PTIO_NODE_TYPE_INT || !ptio_node_int64(items[i], &number))
             return bad(loader, node, global, err, "a size is no int of 64 bits");
     }
-    return ptio_means(node, PTIO_KIND_SIZE, sizes);
+    return ptio_means(node, PTIO_KIND_SIZE, ptio_items_node(sizes));
 }
 
 /* torch.device("cuda", 1) or torch.device("cpu") */

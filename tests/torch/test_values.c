@@ -346,6 +346,93 @@ static void equal_keys_are_one(void **state)
     loaded_free(&l);
 }
 
+/* What a key equals is known once its objects are: then the last value counts, as always. */
+static void keys_that_are_calls_are_one(void **state)
+{
+    (void)state;
+    loaded l = {0};
+    load(&l, "} ( c:_codecs:encode 'a' 'latin1' 2t R 1 b'a' 2 ( 1 2 x91 3 c:__builtin__:frozenset ] ( 2 1 1 e 1t R 4 "
+             "c:torch:Size 2 3 2t 1t R 5 2 3 2t 6 c:a:b ) NEW 7 c:a:b ) NEW 8 u");
+    assert_int_equal(ptio_value_count(l.root), 5);
+    static const int64_t values[] = {2, 4, 6, 7, 8};
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(number_of(ptio_value_item(l.root, i)), values[i]);
+    assert_int_equal(ptio_node_entry_count(l.root), 8);
+    loaded_free(&l);
+    refused(PTIO_ERR_FORMAT, "pickle.unhashable-key", "} c:__builtin__:set ) @ R 1 s");
+    refused(PTIO_ERR_FORMAT, "pickle.unhashable-key", "} ( 1 2 c:__builtin__:bytearray b'a' 1t @ R 3 u");
+    loaded bad = {0};
+    pickle(&bad.pickle, "proto2 } ( c:__builtin__:set ) R 1t 3 u .");
+    usual_zip(&bad.file, &bad.pickle);
+    assert_int_equal(load_bytes(&bad, &bad.file, NULL), PTIO_ERR_FORMAT);
+    assert_string_equal(bad.err.reason, "pickle.unhashable-key");
+    loaded_free(&bad);
+}
+
+static void equal_items_of_sets_are_one(void **state)
+{
+    (void)state;
+    loaded l = {0};
+    load(&l, "( x8F ( 1 True 2 1 x90 c:__builtin__:set ] p9 ( 1 1 2 e 1t R c:__builtin__:frozenset 3 3 2t 1t R g9 "
+             "x8F ( c:_codecs:encode 'a' 'latin1' 2t R b'a' x90 c:__builtin__:set c:__builtin__:set g9 1t R 1t R t");
+    static const size_t counts[] = {2, 2, 1, 3, 1, 2};
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(ptio_value_count(ptio_value_item(l.root, i)), counts[i]);
+    const ptio_value *set = ptio_value_item(l.root, 0);
+    assert_int_equal(number_of(ptio_value_item(set, 0)), 1);
+    assert_int_equal(number_of(ptio_value_item(set, 1)), 2);
+    assert_null(ptio_value_item(set, 2));
+    assert_int_equal(ptio_node_item_count(set), 4); /* as the file has them */
+    assert_int_equal(number_of(ptio_node_item(set, 3)), 1);
+    loaded_free(&l);
+    refused(PTIO_ERR_FORMAT, "pickle.unhashable-key", "c:__builtin__:set ] ] a 1t @ R");
+    refused(PTIO_ERR_FORMAT, "pickle.unhashable-key", "c:__builtin__:frozenset ] ] 1t a 1t @ R");
+    refused(PTIO_ERR_FORMAT, "pickle.unhashable-key", "c:__builtin__:set ] c:__builtin__:set ) @ R a 1t R");
+}
+
+/* One long list made a set of over and over. */
+static void calls_of_sets_have_a_budget(void **state)
+{
+    (void)state;
+    enum { COUNT = 20000 };
+    loaded l = {0};
+    pickle(&l.pickle, "proto2 ] ( ] p1 ( ");
+    for (int i = 0; i < COUNT; i++)
+        pickle(&l.pickle, "%d ", i);
+    pickle(&l.pickle, "e c:__builtin__:set p2 ");
+    for (int i = 0; i < COUNT; i++)
+        pickle(&l.pickle, "g2 g1 1t R ");
+    pickle(&l.pickle, "e .");
+    usual_zip(&l.file, &l.pickle);
+    assert_int_equal(load_bytes(&l, &l.file, NULL), PTIO_ERR_LIMIT);
+    assert_string_equal(l.err.reason, "limit.key-steps");
+    loaded_free(&l);
+}
+
+/* A set of a set of a set …, and a frozenset that holds itself. */
+static void calls_of_sets_nest_at_no_cost(void **state)
+{
+    (void)state;
+    enum { LEVELS = 20000 };
+    loaded l = {0};
+    for (size_t round = 0; round < 2; round++) {
+        pickle(&l.pickle, "proto2 ");
+        for (int i = 0; i < LEVELS; i++)
+            pickle(&l.pickle, round ? "c:__builtin__:set " : "c:torch:Size ");
+        pickle(&l.pickle, "] ( 1 2 e ");
+        for (int i = 0; i < LEVELS; i++)
+            pickle(&l.pickle, "1t R ");
+        pickle(&l.pickle, ".");
+        usual_zip(&l.file, &l.pickle);
+        assert_int_equal(load_bytes(&l, &l.file, NULL), PTIO_OK);
+        assert_int_equal(ptio_value_count(ptio_root(l.ckpt)), 2);
+        loaded_free(&l);
+        l = (loaded){0};
+    }
+    load(&l, "} c:__builtin__:frozenset ] p7 1t R p8 g7 g8 a x30 1 s");
+    loaded_free(&l);
+}
+
 static void keys_hold_any_bytes(void **state)
 {
     (void)state;
@@ -595,6 +682,10 @@ int main(void)
         cmocka_unit_test(python2_strings_are_text_where_they_decode),
         cmocka_unit_test(bytes_of_protocol_2),
         cmocka_unit_test(equal_keys_are_one),
+        cmocka_unit_test(keys_that_are_calls_are_one),
+        cmocka_unit_test(equal_items_of_sets_are_one),
+        cmocka_unit_test(calls_of_sets_nest_at_no_cost),
+        cmocka_unit_test(calls_of_sets_have_a_budget),
         cmocka_unit_test(keys_hold_any_bytes),
         cmocka_unit_test(big_dicts_are_looked_up_at_once),
         cmocka_unit_test(dicts_of_other_classes),
