@@ -418,6 +418,18 @@ PTIO_API const ptio_value *ptio_value_get_n(const ptio_value *dict, const char *
 /** The value under an int key of a dict, or NULL. As in Python, 1, 1.0 and True are the same key. */
 PTIO_API const ptio_value *ptio_value_get_int(const ptio_value *dict, int64_t key);
 
+/**
+ * The value under a key of any kind, or NULL: the one that Python's dict[key] gives. `key` may be of another checkpoint.
+ *
+ * Numbers are equal by value (1, 1.0 and True), texts and bytes by theirs, tuples and torch.Size by their items, frozensets by
+ * theirs in any order, dtypes, devices and globals by name. Any other object, complex numbers and NumPy's too, is found by itself
+ * only. Takes O(1) and no memory; in return, a tuple or frozenset that is nested deeper than 64, or has more than a million items
+ * in all, is not found.
+ *
+ * For a dict {(1, 2): a, "pair": (1.0, 2)}, ptio_value_get_value(dict, ptio_value_get(dict, "pair")) is a.
+ */
+PTIO_API const ptio_value *ptio_value_get_value(const ptio_value *dict, const ptio_value *key);
+
 /** The attributes that a value carries beside its contents: `_metadata` of a state dict, attributes of a Parameter, the
  *  state of an object that is a dict of names. A dict, or NULL where there are none. */
 PTIO_API const ptio_value *ptio_value_attributes(const ptio_value *value);

@@ -309,6 +309,13 @@ const ptio_value *ptio_value_get_int(const ptio_value *value, int64_t key)
     return at == SIZE_MAX ? NULL : ptio_dict_value(dict, at);
 }
 
+const ptio_value *ptio_value_get_value(const ptio_value *value, const ptio_value *key)
+{
+    const ptio_node_dict *dict = ptio_value_entries(value);
+    size_t at = dict && key ? ptio_dict_find_value(dict, key) : SIZE_MAX;
+    return at == SIZE_MAX ? NULL : ptio_dict_value(dict, at);
+}
+
 /* ---- attributes ---- */
 
 /* The states of an object, the later first: a dict of attributes, or (dict or None, dict of slots). */

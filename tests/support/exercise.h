@@ -299,6 +299,12 @@ static inline void exercise_getters(exercise *x, const ptio_value *value)
         abort();
     (void)ptio_value_get(value, "weight");
     (void)ptio_value_get_int(value, 0);
+    for (size_t i = 0; i < count && i < 16; i++) {
+        const ptio_value *key = ptio_value_key(value, i), *found = ptio_value_get_value(value, key);
+        bool nests = ptio_value_kind(key) == PTIO_KIND_TUPLE || ptio_value_kind(key) == PTIO_KIND_FROZENSET;
+        if (key && found != ptio_value_item(value, i) && !(nests && !found))
+            abort(); /* every key finds its value, but for those that nest too deep */
+    }
     (void)ptio_value_attribute(value, "training");
     (void)ptio_value_slots(value);
     (void)ptio_value_factory(value);

@@ -346,6 +346,36 @@ static void equal_keys_are_one(void **state)
     loaded_free(&l);
 }
 
+/* Keys of every kind, as pickles below protocol 3 have them: bytes and frozensets are calls there. */
+#define ANY_KEYS                                                                                           \
+    "c:_codecs:encode 'a' 'latin1' 2t R 0 c:__builtin__:frozenset ] ( 1 2 e 1t R 1 1 'x' 2t 2 N 3 f1.5 4 " \
+    "c:torch:float32 5 c:torch:device 'cuda' 1 2t R 6 c:torch:Size 2 3 2t 1t R 7 c:a:b 8 'text' 9 "        \
+    "c:_codecs:encode 'b' 'latin1' 2t R c:__builtin__:frozenset ] ( 'k' 'l' e 1t R 2t 10 True 11 "
+
+static void any_key_finds_its_value(void **state)
+{
+    (void)state;
+    loaded a = {0}, b = {0};
+    load(&a, "} ( " ANY_KEYS "c:a:b ) NEW 12 u");
+    load(&b, "} ( " ANY_KEYS "c:a:b ) NEW 12 u");
+    assert_int_equal(ptio_value_count(a.root), 13);
+    for (size_t i = 0; i < 13; i++) {
+        assert_int_equal(number_of(ptio_value_get_value(a.root, ptio_value_key(a.root, i))), i);
+        const ptio_value *twin = ptio_value_get_value(a.root, ptio_value_key(b.root, i));
+        assert_int_equal(number_of(twin), i < 12 ? (int64_t)i : INT64_MIN); /* an object is itself only */
+    }
+    loaded_free(&b);
+    load(&b, "] ( b'a' ( 2 1 x91 ( f1.0 'x' t f1.0 2 3 2t c:_codecs:encode 'c' 'latin1' 2t R ] N e");
+    static const int64_t found[] = {0, 1, 2, 11, 7, INT64_MIN, INT64_MIN, 3};
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(number_of(ptio_value_get_value(a.root, ptio_value_item(b.root, i))), found[i]);
+    assert_null(ptio_value_get_value(a.root, NULL));
+    assert_null(ptio_value_get_value(NULL, a.root));
+    assert_null(ptio_value_get_value(b.root, a.root));
+    loaded_free(&a);
+    loaded_free(&b);
+}
+
 /* What a key equals is known once its objects are: then the last value counts, as always. */
 static void keys_that_are_calls_are_one(void **state)
 {
@@ -682,6 +712,7 @@ int main(void)
         cmocka_unit_test(python2_strings_are_text_where_they_decode),
         cmocka_unit_test(bytes_of_protocol_2),
         cmocka_unit_test(equal_keys_are_one),
+        cmocka_unit_test(any_key_finds_its_value),
         cmocka_unit_test(keys_that_are_calls_are_one),
         cmocka_unit_test(equal_items_of_sets_are_one),
         cmocka_unit_test(calls_of_sets_nest_at_no_cost),
