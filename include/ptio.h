@@ -739,11 +739,18 @@ typedef struct ptio_tensor_entry {
     uint32_t path_count;
 } ptio_tensor_entry;
 
-/** One key of a path. */
+/**
+ * One key of a path. `text` is what the name of the entry is joined of, and does not tell the key "None" from None; `key` does:
+ *
+ *     if (k.key)           an entry of a dict, or an attribute: ptio_value_get_value(dict, k.key)
+ *     else if (k.is_index) an item of a list, tuple or set: ptio_value_item(list, k.index)
+ *     else                 a name: of a part ("indices"), of a tensor in a module's state_dict ("fc1.weight")
+ */
 typedef struct ptio_path_key {
-    bool is_index; /* an index of a list or tuple, or an int key: `index`; otherwise `text` */
-    int64_t index;
-    ptio_text text; /* a str key, the name of a part, or the text of any other key           */
+    const ptio_value *key; /* the key itself; NULL for indexes and names                                              */
+    bool is_index;         /* an index, or an int key of 64 bits                                                      */
+    int64_t index;         /* that                                                                                    */
+    ptio_text text;        /* a str key or name as it is; any other as Python prints it: "3", "None", "(1, 'a')"      */
 } ptio_path_key;
 
 typedef struct ptio_tensor_list ptio_tensor_list;

@@ -17,6 +17,7 @@ typedef struct path_key {
     const struct path_key *parent; /* NULL: the root                                           */
     const char *text;              /* of this key                                              */
     const char *name;              /* of all keys, joined; made when a tensor needs it         */
+    const ptio_value *key;         /* the key itself; NULL: an index of a sequence, or a name   */
     int64_t index;
     uint32_t text_size, name_size;
     uint32_t count : 31; /* keys from the root                                       */
@@ -174,11 +175,16 @@ static const path_key *printed_key(lister *l, const path_key *parent, const ptio
 static const path_key *entry_key(lister *l, const path_key *parent, const ptio_value *key)
 {
     int64_t number;
+    const path_key *made;
     if (key->seen == PTIO_KIND_STR)
-        return text_key(l, parent, ptio_value_str(key));
-    if (key->seen == PTIO_KIND_INT && ptio_value_int(key, &number))
-        return index_key(l, parent, number);
-    return printed_key(l, parent, key);
+        made = text_key(l, parent, ptio_value_str(key));
+    else if (key->seen == PTIO_KIND_INT && ptio_value_int(key, &number))
+        made = index_key(l, parent, number);
+    else
+        made = printed_key(l, parent, key);
+    if (made)
+        ((path_key *)(uintptr_t)made)->key = key;
+    return made;
 }
 
 /* ---- entries ---- */
@@ -459,7 +465,7 @@ ptio_path_key ptio_tensor_list_path(const ptio_tensor_list *list, size_t entry, 
         key = key->parent;
     if (!key || key->count != index + 1)
         return (ptio_path_key){0};
-    return (ptio_path_key){.is_index = key->is_index, .index = key->index, .text = {key->text, key->text_size}};
+    return (ptio_path_key){.is_index = key->is_index, .index = key->index, .text = {key->text, key->text_size}, .key = key->key};
 }
 
 ptio_tensor_totals ptio_tensor_list_totals(const ptio_tensor_list *list)

@@ -143,6 +143,40 @@ static void composed_tensors_bring_their_parts(void **state)
     loaded_free(&l);
 }
 
+static ptio_path_key last_key(const ptio_tensor_list *list, size_t index)
+{
+    return ptio_tensor_list_path(list, index, ptio_tensor_list_entry(list, index)->path_count - 1);
+}
+
+/* Texts alone do not tell a key from its text. */
+static void paths_have_the_keys_themselves(void **state)
+{
+    (void)state;
+    loaded l = {0};
+    load(&l, "} ( N " TENSOR(0, 1) "p1 'None' g1 f1.5 g1 '1.5' g1 7 g1 '7' g1 True g1 7 8 2t g1 u");
+    static const ptio_kind kinds[] = {PTIO_KIND_NONE, PTIO_KIND_STR, PTIO_KIND_FLOAT, PTIO_KIND_STR,
+                                      PTIO_KIND_INT,  PTIO_KIND_STR, PTIO_KIND_BOOL,  PTIO_KIND_TUPLE};
+    ptio_tensor_list *list = list_of(&l, NULL);
+    assert_int_equal(ptio_tensor_list_count(list), 8);
+    for (size_t i = 0; i < 8; i++) {
+        ptio_path_key key = last_key(list, i);
+        assert_int_equal(ptio_value_kind(key.key), kinds[i]);
+        assert_ptr_equal(key.key, ptio_value_key(l.root, i));
+        assert_ptr_equal(ptio_value_get_value(l.root, key.key), ptio_tensor_list_entry(list, i)->value);
+        assert_int_equal(key.is_index, kinds[i] == PTIO_KIND_INT);
+    }
+    ptio_tensor_list_free(list);
+    load(&l, "] ( " SPARSE "e");
+    list = list_of(&l, NULL);
+    assert_int_equal(ptio_tensor_list_count(list), 3);
+    assert_true(last_key(list, 0).is_index);
+    assert_null(last_key(list, 0).key);
+    assert_text(last_key(list, 1).text, "indices");
+    assert_null(last_key(list, 1).key);
+    ptio_tensor_list_free(list);
+    loaded_free(&l);
+}
+
 static void attributes_are_listed(void **state)
 {
     (void)state;
@@ -272,6 +306,7 @@ int main(void)
         cmocka_unit_test(lists_begin_anywhere),
         cmocka_unit_test(every_occurrence_counts_once),
         cmocka_unit_test(composed_tensors_bring_their_parts),
+        cmocka_unit_test(paths_have_the_keys_themselves),
         cmocka_unit_test(attributes_are_listed),
         cmocka_unit_test(modules_go_by_their_state_dict),
         cmocka_unit_test(names_have_a_budget),
