@@ -34,6 +34,12 @@ static int copy_one(const ptio_calls *calls, int from, int to, const char *name,
     return calls->fsetxattr(to, name, value, (size_t)size) == 0 ? 1 : -1;
 }
 
+/* A new file may have an access list from its folder. Gives whether it has none now. */
+static bool remove_access_list(const ptio_calls *calls, int to)
+{
+    return calls->fremovexattr(to, ACCESS_LIST) == 0 || errno == ENODATA || errno == ENOTSUP;
+}
+
 /* Gives whether the access list was kept, or there was none. */
 static bool copy_all(const ptio_calls *calls, int from, int to, char *names, char *value)
 {
@@ -42,7 +48,8 @@ static bool copy_all(const ptio_calls *calls, int from, int to, char *names, cha
     for (const char *name = names; size > 0 && name < names + size; name += strlen(name) + 1)
         if (is_kept(name))
             (void)copy_one(calls, from, to, name, value);
-    return copy_one(calls, from, to, ACCESS_LIST, value) >= 0;
+    int copied = copy_one(calls, from, to, ACCESS_LIST, value);
+    return copied > 0 || (remove_access_list(calls, to) && copied == 0);
 }
 
 static ptio_status keep_lists(const ptio_calls *calls, ptio_heap *heap, int from, int to, bool *kept, ptio_error *err)
@@ -80,6 +87,8 @@ ptio_status ptio_attributes_keep(const ptio_calls *calls, ptio_heap *heap, int f
     if (from >= 0) {
         status = keep_lists(calls, heap, from, to, &lists, err);
         (void)calls->close(from);
+    } else {
+        (void)remove_access_list(calls, to);
     }
     if (status != PTIO_OK)
         return status;

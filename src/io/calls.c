@@ -44,6 +44,11 @@ static int call_fstatat(int folder, const char *name, struct stat *ret, int flag
     return fstatat(folder, name, ret, flags);
 }
 
+static int call_may_write(int folder, const char *name)
+{
+    return faccessat(folder, name, W_OK, AT_EACCESS);
+}
+
 static int call_flock(int fd)
 {
     return flock(fd, LOCK_EX | LOCK_NB);
@@ -133,6 +138,11 @@ static int call_fsetxattr(int fd, const char *name, const void *value, size_t si
     return fsetxattr(fd, name, value, size, 0);
 }
 
+static int call_fremovexattr(int fd, const char *name)
+{
+    return fremovexattr(fd, name);
+}
+
 static int call_rename_new(int folder, const char *name, const char *to)
 {
     return (int)syscall(SYS_renameat2, folder, name, folder, to, RENAME_NOREPLACE);
@@ -199,6 +209,12 @@ static int call_fsetxattr(int fd, const char *name, const void *value, size_t si
     return not_here();
 }
 
+static int call_fremovexattr(int fd, const char *name)
+{
+    (void)fd, (void)name;
+    return not_here();
+}
+
 static int call_rename_new(int folder, const char *name, const char *to)
 {
     (void)folder, (void)name, (void)to;
@@ -212,6 +228,7 @@ const ptio_calls ptio_calls_system = {
     .close = close,
     .fstat = call_fstat,
     .fstatat = call_fstatat,
+    .may_write = call_may_write,
     .readlinkat = readlinkat,
     .flock = call_flock,
     .is_proc = call_is_proc,
@@ -230,6 +247,7 @@ const ptio_calls ptio_calls_system = {
     .flistxattr = call_flistxattr,
     .fgetxattr = call_fgetxattr,
     .fsetxattr = call_fsetxattr,
+    .fremovexattr = call_fremovexattr,
     .linkat = call_linkat,
     .renameat = call_renameat,
     .rename_new = call_rename_new,

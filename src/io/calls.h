@@ -18,6 +18,7 @@ typedef struct ptio_calls {
     int (*close)(int fd);
     int (*fstat)(int fd, struct stat *ret);
     int (*fstatat)(int folder, const char *name, struct stat *ret, int flags);
+    int (*may_write)(int folder, const char *name); /* whether the file's mode allows it */
     ssize_t (*readlinkat)(int folder, const char *name, char *buffer, size_t size);
     int (*flock)(int fd);        /* for this process alone, without waiting */
     bool (*is_proc)(int folder); /* whether its links are more than texts   */
@@ -38,6 +39,7 @@ typedef struct ptio_calls {
     ssize_t (*flistxattr)(int fd, char *names, size_t size);
     ssize_t (*fgetxattr)(int fd, const char *name, void *value, size_t size);
     int (*fsetxattr)(int fd, const char *name, const void *value, size_t size);
+    int (*fremovexattr)(int fd, const char *name);
 
     /* All in one folder. */
     int (*linkat)(int folder, const char *name, const char *another);

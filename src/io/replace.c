@@ -128,8 +128,11 @@ static ptio_status sync_and_close(ptio_replace *replace, bool durable, ptio_erro
 /* Not all file systems can sync a folder, and one that may not be listed cannot be opened for it. */
 static ptio_status sync_folder(const ptio_replace *replace)
 {
-    const ptio_calls *calls = replace->target.calls;
-    if (sync_fd(calls, replace->target.folder) == PTIO_OK)
+    if (replace->target.cannot_sync) {
+        errno = EACCES;
+        return PTIO_ERR_IO;
+    }
+    if (sync_fd(replace->target.calls, replace->target.folder) == PTIO_OK)
         return PTIO_OK;
     return errno == EINVAL || errno == ENOTSUP ? PTIO_OK : PTIO_ERR_IO;
 }
@@ -160,24 +163,24 @@ static ptio_status backup_failed(ptio_error *err, int number)
     return failed(err, "io.backup", "the old file cannot be kept as a backup", number);
 }
 
-/* A second name of the same file, made under a temporary one, since only rename() takes the place of an older backup. */
-static int link_backup(const ptio_target *target, const char *name)
+/* A second name of the same file, under a temporary one first, since only rename() takes the place of an older backup. */
+static int link_old(const ptio_target *target, const char *name, char temporary[PTIO_NAME_SIZE])
 {
-    const ptio_calls *calls = target->calls;
-    char temporary[PTIO_NAME_SIZE];
     size_t most = PTIO_NAME_SIZE - TEMPORARY_REST;
     int number = EEXIST;
     for (int i = 0; i < ATTEMPTS && number && try_another(number, &most); i++) {
         make_name(temporary, name, most);
-        number = calls->linkat(target->folder, target->name, temporary) == 0 ? 0 : errno;
+        number = target->calls->linkat(target->folder, target->name, temporary) == 0 ? 0 : errno;
     }
-    if (number)
-        return number;
-    if (calls->renameat(target->folder, temporary, name) != 0)
-        number = errno;
-    /* Where the backup was this very file already, both names are left. */
-    (void)calls->unlinkat(target->folder, temporary);
     return number;
+}
+
+static ptio_status rename_backup(const ptio_target *target, const char *temporary, const char *name, ptio_error *err)
+{
+    int number = target->calls->renameat(target->folder, temporary, name) == 0 ? 0 : errno;
+    /* Where the backup was this very file already, both names are left. */
+    (void)target->calls->unlinkat(target->folder, temporary);
+    return number ? backup_failed(err, number) : PTIO_OK;
 }
 
 static ptio_status copy_bytes(const ptio_calls *calls, int from, int to, uint8_t *buffer, size_t capacity, ptio_error *err)
@@ -236,15 +239,17 @@ static ptio_status copy_backup(const ptio_replace *replace, const char *name, bo
 
 static ptio_status keep_backup(const ptio_replace *replace, const ptio_replace_options *options, ptio_error *err)
 {
-    char name[PTIO_NAME_SIZE];
+    char name[PTIO_NAME_SIZE], temporary[PTIO_NAME_SIZE];
     int size = snprintf(name, sizeof name, "%s%s", replace->target.name, options->backup);
     if (size < 0 || (size_t)size >= sizeof name)
         return backup_failed(err, ENAMETOOLONG);
-    int number = link_backup(&replace->target, name);
-    ptio_status status = PTIO_OK;
-    if (number == EPERM || number == ENOTSUP || number == EMLINK || number == ENOSYS || number == EACCES)
+    int number = link_old(&replace->target, name, temporary);
+    ptio_status status;
+    if (number == 0)
+        status = rename_backup(&replace->target, temporary, name, err);
+    else if (number == EPERM || number == ENOTSUP || number == EMLINK || number == ENOSYS)
         status = copy_backup(replace, name, options->durable, err);
-    else if (number)
+    else
         status = backup_failed(err, number);
     /* Before the target's name changes: a disk may take up the two changes in either order. */
     if (status == PTIO_OK && options->durable && sync_folder(replace) != PTIO_OK)

@@ -34,6 +34,8 @@ typedef struct ptio_target {
     int folder; /* its descriptor */
     ptio_target_kind kind;
     bool is_link;                     /* the path was a symbolic link */
+    bool is_proc_link;                /* and leads where only the system knows */
+    bool cannot_sync;                 /* the folder may not be listed */
     struct stat about;                /* of a FILE                    */
     char name[PTIO_NAME_SIZE];        /* in that folder               */
     char folder_name[PTIO_PATH_SIZE]; /* for messages                 */

@@ -29,7 +29,7 @@ static bool try_again(int fd, int number)
 {
     if (number == EINTR)
         return true;
-    if (number != EAGAIN && number != EWOULDBLOCK)
+    if (number != EAGAIN)
         return false;
     struct pollfd waited = {.fd = fd, .events = POLLOUT};
     return poll(&waited, 1, -1) >= 0 || errno == EINTR;
@@ -96,9 +96,12 @@ static ptio_status skip_fd(ptio_sink *sink, uint64_t size, uint64_t *done, ptio_
 {
     off_t end;
     int64_t longer;
-    if (size > INT64_MAX || !is_at_end(sink, &end) || !ptio_add_i64(end, (int64_t)size, &longer) ||
-        sink->calls->ftruncate(sink->fd, (off_t)longer) != 0)
+    if (!is_at_end(sink, &end))
         return PTIO_OK;
+    if (size > INT64_MAX || !ptio_add_i64(end, (int64_t)size, &longer))
+        return write_failed(err, EFBIG);
+    if (sink->calls->ftruncate(sink->fd, (off_t)longer) != 0)
+        return errno == EFBIG ? write_failed(err, EFBIG) : PTIO_OK;
     if ((uint64_t)end < sink->allocated)
         (void)sink->calls->punch(sink->fd, end, (off_t)size);
     *done = size;
@@ -244,8 +247,10 @@ static const ptio_sink_kind path_kind = {.write = write_fd,
 
 static ptio_status open_stream(ptio_sink *sink, ptio_target *target, ptio_error *err)
 {
+    /* Only behind a link of /proc there may be a regular file. */
+    int flags = target->is_proc_link ? O_TRUNC : O_NOFOLLOW;
     do
-        sink->fd = sink->calls->openat(target->folder, target->name, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0);
+        sink->fd = sink->calls->openat(target->folder, target->name, flags | O_WRONLY | O_CLOEXEC | O_NOCTTY, 0);
     while (sink->fd < 0 && errno == EINTR);
     int number = errno;
     ptio_target_close(target);
@@ -313,7 +318,7 @@ ptio_status ptio_sink_open_with(const ptio_calls *calls, const char *path, const
     ptio_sink *sink;
     ptio_status status = ptio_sink_new(path, &path_kind, options.memory, &sink, err);
     if (status != PTIO_OK)
-        return status;
+        return ptio_error_in_record(err, status, ptio_text_of(path));
     sink->calls = calls;
     sink->has_path = true;
     sink->durable = !options.not_durable;

@@ -4,6 +4,8 @@
  * Symbolic links are followed here, one after another, since the file that is replaced is the one behind them and the temporary file
  * must be in its folder. A link of /proc (/dev/stdout leads to one) is more than its text, which may be "pipe:[4711]": it is opened
  * as it is.
+ *
+ * A file that its mode protects from being written is not replaced, though its folder would allow that.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
@@ -40,14 +42,15 @@ void ptio_target_close(ptio_target *target)
 }
 
 /* A folder that one may write to but not list can be entered too, though not synced. */
-static int open_folder(const ptio_calls *calls, int from, const char *name)
+static int open_folder(ptio_target *target, const char *name)
 {
-    int fd;
+    int from = target->folder >= 0 ? target->folder : AT_FDCWD, fd;
     do
-        fd = calls->openat(from, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+        fd = target->calls->openat(from, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     while (fd < 0 && errno == EINTR);
-    if (fd < 0 && errno == EACCES)
-        fd = calls->openat(from, name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    target->cannot_sync = fd < 0 && errno == EACCES;
+    if (target->cannot_sync)
+        fd = target->calls->openat(from, name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     return fd;
 }
 
@@ -78,7 +81,7 @@ static ptio_status enter(ptio_target *target, const char *path, ptio_error *err)
     ptio_status status = split(target, path, err);
     if (status != PTIO_OK)
         return status;
-    int fd = open_folder(target->calls, target->folder >= 0 ? target->folder : AT_FDCWD, target->folder_name);
+    int fd = open_folder(target, target->folder_name);
     int number = errno;
     ptio_target_close(target);
     target->folder = fd;
@@ -102,9 +105,14 @@ static ptio_status look(ptio_target *target, char next[PTIO_PATH_SIZE], ptio_err
     target->about = about;
     if (S_ISDIR(about.st_mode))
         return is_directory(err);
-    if (!S_ISLNK(about.st_mode) || target->calls->is_proc(target->folder))
+    if (S_ISREG(about.st_mode) && target->calls->may_write(target->folder, target->name) != 0)
+        return open_failed(err, errno);
+    if (!S_ISLNK(about.st_mode))
         return PTIO_OK;
     target->is_link = true;
+    target->is_proc_link = target->calls->is_proc(target->folder);
+    if (target->is_proc_link)
+        return PTIO_OK;
     ssize_t size = target->calls->readlinkat(target->folder, target->name, next, PTIO_PATH_SIZE - 1);
     if (size <= 0)
         return open_failed(err, size ? errno : ENOENT);
