@@ -1,6 +1,6 @@
 /*
  * The writer of archives: every way to give a record makes the same bytes, what is wrong is refused before anything is written, and
- * what is written is read back by the library's own reader. test_golden.c and test_rebuild.c compare whole files with PyTorch's.
+ * what is written is read back by the library's own reader. test_golden.c and test_made_again.c compare whole files with PyTorch's.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
