@@ -437,7 +437,7 @@ PTIO_API const ptio_value *ptio_value_attributes(const ptio_value *value);
 /** One attribute of those, by name, or NULL. */
 PTIO_API const ptio_value *ptio_value_attribute(const ptio_value *value, const char *name);
 
-/** The slots of an object saved as (attributes, slots): a dict, or NULL. */
+/** The slots of an object, tensor or dict whose class has __slots__ (the state is saved as attributes and slots): a dict, or NULL. */
 PTIO_API const ptio_value *ptio_value_slots(const ptio_value *value);
 
 /** default_factory of a defaultdict: a global or None. NULL for other values. */

@@ -36,10 +36,11 @@ typedef enum work {
 /* What stands behind the contents of a frame. */
 typedef enum ending {
     CLOSE_LIST,   /* ]} */
-    CLOSE_DICT,   /* ] and then the attributes of the dict, } */
+    CLOSE_DICT,   /* ] and then the attributes of the dict, its slots, } */
     CLOSE_ARRAY,  /* ] */
     CLOSE_BRACE,  /* } */
-    CLOSE_TENSOR, /* hash and attributes of a tensor, } */
+    CLOSE_TENSOR, /* hash, attributes and slots of a tensor, } */
+    CLOSE_OWNER,  /* the slots of a tensor or dict, } */
     CLOSE_NOTHING
 } ending;
 
@@ -205,6 +206,22 @@ static void begin_attributes(tree *t, const char *key, const ptio_value *owner)
     (void)push(t, (frame){.value = owner, .attributes = attributes, .work = ATTRIBUTES, .ending = CLOSE_LIST});
 }
 
+static void begin_slots(tree *t, const ptio_value *owner)
+{
+    if (!ptio_value_slots(owner))
+        return;
+    out_json_key(false, "slots");
+    out_char('{');
+    (void)push(t, (frame){.value = owner, .work = SLOTS, .ending = CLOSE_BRACE});
+}
+
+/* What stands behind the contents of a tensor or dict: "attrs", "slots" and }. */
+static void end_owner(tree *t, const ptio_value *owner)
+{
+    if (push(t, (frame){.value = owner, .work = ITEMS, .ending = CLOSE_OWNER, .next = SIZE_MAX}))
+        begin_attributes(t, "attrs", owner);
+}
+
 /* ---- tensors ---- */
 
 static bool is_nested(const ptio_tensor *tensor)
@@ -303,8 +320,7 @@ static void end_tensor(tree *t, const ptio_tensor *tensor, const ptio_value *val
         out_char('}');
         return;
     }
-    push_ending(t, CLOSE_BRACE);
-    begin_attributes(t, "attrs", value);
+    end_owner(t, value);
 }
 
 static void write_tensor(tree *t, const ptio_value *value, const ptio_tensor *tensor, view how, bool requires_grad, uint64_t id)
@@ -528,8 +544,11 @@ static void pop(tree *t)
     case CLOSE_NOTHING: return;
     case CLOSE_DICT:
         out_char(']');
+        end_owner(t, f.value);
+        return;
+    case CLOSE_OWNER:
         push_ending(t, CLOSE_BRACE);
-        begin_attributes(t, "attrs", f.value);
+        begin_slots(t, f.value);
         return;
     case CLOSE_TENSOR:
         if (f.work == COMPONENTS)
@@ -697,13 +716,7 @@ static void go_on_object(tree *t, frame *f)
         }
         return;
     case OBJECT_STATE: write_state(t, value); return;
-    case OBJECT_SLOTS:
-        if (ptio_value_slots(value)) {
-            out_json_key(false, "slots");
-            out_char('{');
-            (void)push(t, (frame){.value = value, .work = SLOTS, .ending = CLOSE_BRACE});
-        }
-        return;
+    case OBJECT_SLOTS: begin_slots(t, value); return;
     case OBJECT_ENTRIES:
         if (ptio_node_entry_count(value)) {
             out_json_key(false, "entries");

@@ -289,7 +289,7 @@ static bool has_contents(const ptio_value *value)
     case PTIO_KIND_TUPLE:
     case PTIO_KIND_SET:
     case PTIO_KIND_FROZENSET:
-    case PTIO_KIND_DICT: return ptio_value_count(value) || ptio_value_attributes(value);
+    case PTIO_KIND_DICT: return ptio_value_count(value) || ptio_value_attributes(value) || ptio_value_slots(value);
     case PTIO_KIND_OBJECT: return value->type == PTIO_NODE_TYPE_REDUCED;
     case PTIO_KIND_NDARRAY: return ptio_value_count(value) > 0;
     case PTIO_KIND_GENERATOR: return true;
@@ -315,17 +315,25 @@ static ptio_status push(lister *l, const ptio_value *value, const path_key *path
     return PTIO_OK;
 }
 
+/* What a tensor carries beside its elements: on the stack the attributes lie on top, so that they are the first to be walked. */
+static ptio_status push_attributes(lister *l, const ptio_value *value, const path_key *path, ptio_error *err)
+{
+    const ptio_value *slots = ptio_value_slots(value), *attributes = ptio_value_attributes(value);
+    ptio_status status = slots && has_contents(slots) ? push(l, slots, path, err) : PTIO_OK;
+    size_t depth = l->depth;
+    if (status == PTIO_OK && attributes && has_contents(attributes))
+        status = push(l, attributes, path, err);
+    if (l->depth > depth)
+        l->levels[depth].of_tensor = true;
+    return status;
+}
+
 static ptio_status visit(lister *l, const ptio_value *value, const path_key *path, ptio_error *err)
 {
     if (value->seen == PTIO_KIND_TENSOR) {
         if (!add_tensor(l, path, value, ptio_meaning(value), false))
             return ptio_heap_fail(&l->list->heap, err, "a list of tensors");
-        value = ptio_value_attributes(value);
-        size_t depth = l->depth;
-        ptio_status status = value && has_contents(value) ? push(l, value, path, err) : PTIO_OK;
-        if (l->depth > depth)
-            l->levels[depth].of_tensor = true;
-        return status;
+        return push_attributes(l, value, path, err);
     }
     if (ptio_value_is_module(value)) {
         uint64_t number;

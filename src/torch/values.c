@@ -318,49 +318,55 @@ const ptio_value *ptio_value_get_value(const ptio_value *value, const ptio_value
 
 /* ---- attributes ---- */
 
-/* The states of an object, the later first: a dict of attributes, or (dict or None, dict of slots). */
-static const ptio_value *state_part(const ptio_node_reduced *node, bool slots)
+/* A state is a dict of attributes, or (dict or None, dict of slots). NULL where it has no such part. */
+static const ptio_value *part_of_state(const ptio_value *state, bool slots)
 {
-    for (size_t i = node->more ? node->more->states.head.count : 0; i-- > 0;) {
-        const ptio_value *state = ptio_state(node, i), *part = state;
-        bool pair = state->type == PTIO_NODE_TYPE_TUPLE && state->count == 2 &&
-                    ptio_tuple_item(state, 1)->seen == PTIO_KIND_DICT &&
-                    (ptio_tuple_item(state, 0)->type == PTIO_NODE_TYPE_NONE || ptio_tuple_item(state, 0)->seen == PTIO_KIND_DICT);
-        if (pair)
-            part = ptio_tuple_item(state, slots ? 1 : 0);
-        else if (slots)
-            continue;
-        if (part->seen == PTIO_KIND_DICT)
-            return part;
+    const ptio_value *part = slots ? NULL : state;
+    if (state->type == PTIO_NODE_TYPE_TUPLE && state->count == 2) {
+        const ptio_value *attributes = ptio_tuple_item(state, 0), *named = ptio_tuple_item(state, 1);
+        if (named->seen == PTIO_KIND_DICT && (attributes->type == PTIO_NODE_TYPE_NONE || attributes->seen == PTIO_KIND_DICT))
+            part = slots ? named : attributes;
     }
-    return NULL;
+    return part && part->seen == PTIO_KIND_DICT ? part : NULL;
 }
 
-/* _rebuild_parameter_with_state and _rebuild_from_type carry the attributes as their last argument. */
-static const ptio_value *rebuilt_attributes(const ptio_node_reduced *node)
+/* Of the states of an object the later first. */
+static const ptio_value *part_of_states(const ptio_node_reduced *node, bool slots)
+{
+    const ptio_value *part = NULL;
+    for (size_t i = node->more ? node->more->states.head.count : 0; i-- > 0 && !part;)
+        part = part_of_state(ptio_state(node, i), slots);
+    return part;
+}
+
+/* _rebuild_parameter_with_state and _rebuild_from_type carry the state as their last argument. */
+static const ptio_value *part_of_rebuilt(const ptio_node_reduced *node, bool slots)
 {
     const ptio_global *global = ptio_value_global(node->callable);
     if (!global || (global->handler != PTIO_HANDLER_FROM_TYPE && global->handler != PTIO_HANDLER_PARAMETER))
         return NULL;
     const ptio_value *state = ptio_argument(node, 3);
-    if (state && state->type == PTIO_NODE_TYPE_TUPLE && state->count == 2)
-        state = ptio_tuple_item(state, 0);
-    return state && state->seen == PTIO_KIND_DICT ? state : NULL;
+    return state ? part_of_state(state, slots) : NULL;
 }
 
-const ptio_value *ptio_value_attributes(const ptio_value *value)
+static const ptio_value *part_of_value(const ptio_value *value, bool slots)
 {
     if (!value || value->type != PTIO_NODE_TYPE_REDUCED)
         return NULL;
     switch (value->seen) {
-    case PTIO_KIND_TENSOR: return rebuilt_attributes(PTIO_NODE(reduced, value));
-    case PTIO_KIND_OBJECT: {
-        const ptio_object *object = ptio_meaning(value);
-        return object && object->attributes ? object->attributes : state_part(PTIO_NODE(reduced, value), false);
-    }
-    case PTIO_KIND_DICT: return state_part(PTIO_NODE(reduced, value), false);
+    case PTIO_KIND_TENSOR: return part_of_rebuilt(PTIO_NODE(reduced, value), slots);
+    case PTIO_KIND_OBJECT:
+    case PTIO_KIND_DICT: return part_of_states(PTIO_NODE(reduced, value), slots);
     default: return NULL;
     }
+}
+
+const ptio_value *ptio_value_attributes(const ptio_value *value)
+{
+    const ptio_object *object = value && value->seen == PTIO_KIND_OBJECT ? ptio_meaning(value) : NULL;
+    if (object && value->type == PTIO_NODE_TYPE_REDUCED && object->attributes)
+        return object->attributes;
+    return part_of_value(value, false);
 }
 
 const ptio_value *ptio_value_attribute(const ptio_value *value, const char *name)
@@ -370,9 +376,7 @@ const ptio_value *ptio_value_attribute(const ptio_value *value, const char *name
 
 const ptio_value *ptio_value_slots(const ptio_value *value)
 {
-    return value && value->type == PTIO_NODE_TYPE_REDUCED && value->seen == PTIO_KIND_OBJECT
-               ? state_part(PTIO_NODE(reduced, value), true)
-               : NULL;
+    return part_of_value(value, true);
 }
 
 const ptio_value *ptio_value_factory(const ptio_value *value)

@@ -8,7 +8,7 @@ its state_dict. A container that was met before is not walked again; a tensor th
 ANY = object()  # a key that this module does not spell: members of sets have no order
 
 PARTS = ("indices", "crow", "ccol", "col", "row", "values", "scales", "zero_points")
-LEFT_OUT = ("storage_nbytes", "cls", "coalesced", "conj", "neg", "attrs", "nested", "qscheme", "scale", "zero_point", "axis", "id", "t") + PARTS
+LEFT_OUT = ("storage_nbytes", "cls", "coalesced", "conj", "neg", "attrs", "slots", "nested", "qscheme", "scale", "zero_point", "axis", "id", "t") + PARTS
 
 
 def text_of_key(node):
@@ -77,7 +77,8 @@ class Lister(object):
             self.tensors[node["id"]] = node
         if kind == "ref" and node["id"] in self.tensors:
             node = dict(self.tensors[node["id"]])
-            node.pop("attrs", None)  # a container that was met before
+            node.pop("attrs", None)  # containers that were met before
+            node.pop("slots", None)
             kind = "tensor"
         if kind == "tensor":
             self.tensor(node, path)

@@ -30,6 +30,11 @@ LETTERS = "abcdefgh_XYZ0189 .-/"
 ODD_TEXTS = [u"", u"\n", u"\x00", u"'", u'"', u"\\", u"\x1b[1m", u"\u202e", u"\xe9", u"\u65e5\u672c", u"\U0001f600", u"\ud800", u"a.b.c", u"k" * 255, u"k" * 256, u"m" * 5000]
 
 
+class Noted(torch.Tensor):
+    """A tensor whose state is saved in two parts: attributes and slots."""
+    __slots__ = ("unit", "scale")
+
+
 class Maker(object):
     def __init__(self, seed):
         self.r = random.Random(seed)
@@ -192,13 +197,22 @@ class Maker(object):
         t.note = self.one_of(self.simple, lambda: [self.simple(), {self.text(): self.real()}], self.strided, self.torch_value)
         return t
 
+    def noted(self):
+        t = self.floating().as_subclass(Noted)
+        t.unit = self.one_of(self.simple, lambda: [self.text()], self.strided)
+        if self.r.random() < 0.5:
+            t.scale = self.real()
+        if self.r.random() < 0.5:
+            t.note = self.simple()
+        return t
+
     def storage(self):
         base = self.r.choice(self.tensors) if self.tensors and self.r.random() < 0.6 else torch.arange(3.0)
         return base.untyped_storage() if self.r.random() < 0.5 else base.storage()
 
     def tensor(self):
         return self.one_of(self.strided, self.strided, self.strided, self.strided, self.strided, self.with_grad, self.parameter, self.parameter, self.conj_or_neg, self.sparse,
-                           self.quantized, self.nested, self.meta, self.attributed, lambda: nn.Buffer(self.strided(PLAIN)))
+                           self.quantized, self.nested, self.meta, self.attributed, self.noted, lambda: nn.Buffer(self.strided(PLAIN)))
 
     # ----- what is made of many parts
 

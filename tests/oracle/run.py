@@ -99,6 +99,17 @@ def written(obj, r, swappable):
     return body, lambda b: torch.load(io.BytesIO(b), map_location="cpu", weights_only=False)
 
 
+class Describer(zoo.Describer):
+    """Tells of a tensor what is in its slots, too."""
+
+    def tensor(self, t):
+        made = super().tensor(t)
+        slots = [name for name in graphs.Noted.__slots__ if isinstance(t, graphs.Noted) and hasattr(t, name)]
+        if slots:
+            made["slots"] = {name: self.node(getattr(t, name)) for name in slots}
+        return made
+
+
 def draw(seed, index):
     """A file and its tree. Everything follows from the two numbers."""
     for attempt in range(TRIES):
@@ -107,7 +118,7 @@ def draw(seed, index):
             maker = graphs.Maker(name)
             obj = maker.graph()
             body, load = written(obj, random.Random(name + "/file"), maker.swappable)
-            return body, zoo.Describer().node(load(body))
+            return body, Describer().node(load(body))
         except Exception:  # whatever PyTorch or NumPy cannot do
             continue
     raise SystemExit("nothing of seed %d, %d could be saved" % (seed, index))

@@ -200,6 +200,18 @@ static void attributes_are_listed(void **state)
     loaded_free(&l);
 }
 
+static void slots_are_listed(void **state)
+{
+    (void)state;
+    loaded l = {0};
+    load(&l, "} 'w' c:torch._tensor:_rebuild_from_type_v2 ( c:torch._utils:_rebuild_tensor_v2 c:a:B ( " FLOATS
+             "0 3 1t 1 1t False " HOOKS "t } 'note' " TENSOR(1, 1) "s } ( 'unit' 'm' '_inner' " TENSOR(4, 1) "u 2t t R s");
+    assert_list(&l, "w 0 <w>\n"
+                    "w.note 0 <w> <note>\n"
+                    "w._inner 0 <w> <_inner>\n");
+    loaded_free(&l);
+}
+
 #define MODULE(class, parameters, modules) \
     "c:" class " ) NEW } ( '_parameters' } ( " parameters "u '_buffers' } '_modules' } ( " modules "u u b "
 
@@ -308,6 +320,7 @@ int main(void)
         cmocka_unit_test(composed_tensors_bring_their_parts),
         cmocka_unit_test(paths_have_the_keys_themselves),
         cmocka_unit_test(attributes_are_listed),
+        cmocka_unit_test(slots_are_listed),
         cmocka_unit_test(modules_go_by_their_state_dict),
         cmocka_unit_test(names_have_a_budget),
         cmocka_unit_test(many_references_are_listed),

@@ -674,6 +674,35 @@ static void state_dicts_have_metadata(void **state)
 
 /* ---- other values of torch ---- */
 
+/* As torch.save writes a Tensor of a class with __slots__, and a Parameter: the last argument is the state, (attributes, slots). */
+static void tensors_have_slots(void **state)
+{
+    (void)state;
+    static const char both[] =
+        "c:torch._tensor:_rebuild_from_type_v2 ( c:torch._utils:_rebuild_tensor_v2 c:__main__:Both ( " FLOATS
+        "0 3 1t 1 1t False " HOOKS "t } 'note' 'kept' s } ( 'unit' 'm' 'inner' " TENSOR(4, 1) "u 2t t R ";
+    static const char parameter[] =
+        "c:torch._utils:_rebuild_parameter_with_state ( " TENSOR(0, 2) "True " HOOKS "N } 'tag' 't' s 2t t R ";
+    loaded l = {0};
+    load(&l, "} ( 'both' %s 'parameter' %s 'plain' " TENSOR(0, 1) "u", both, parameter);
+    const ptio_value *value = ptio_value_get(l.root, "both");
+    assert_text(ptio_value_class(value), "__main__.Both");
+    assert_text(ptio_value_str(ptio_value_attribute(value, "note")), "kept");
+    assert_int_equal(ptio_value_count(ptio_value_slots(value)), 2);
+    assert_text(ptio_value_str(ptio_value_get(ptio_value_slots(value), "unit")), "m");
+    assert_text(ptio_value_str(ptio_at(l.ckpt, "both.unit")), "m");
+    assert_non_null(ptio_value_tensor(ptio_at(l.ckpt, "both.inner")));
+    value = ptio_value_get(l.root, "parameter");
+    assert_null(ptio_value_attributes(value));
+    assert_text(ptio_value_str(ptio_value_get(ptio_value_slots(value), "tag")), "t");
+    assert_null(ptio_value_slots(ptio_value_get(l.root, "plain")));
+    loaded_free(&l);
+    load(&l, "c:a:Dict ) NEW 'k' 1 s N } 'slot' 2 s 2t b");
+    assert_int_equal(ptio_value_kind(l.root), PTIO_KIND_DICT);
+    assert_int_equal(number_of(ptio_value_get(ptio_value_slots(l.root), "slot")), 2);
+    loaded_free(&l);
+}
+
 static void torch_values_have_one_form(void **state)
 {
     (void)state;
@@ -726,6 +755,7 @@ int main(void)
         cmocka_unit_test(nodes_are_what_the_pickle_says),
         cmocka_unit_test(classes_inside_classes),
         cmocka_unit_test(state_dicts_have_metadata),
+        cmocka_unit_test(tensors_have_slots),
         cmocka_unit_test(torch_values_have_one_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
