@@ -57,9 +57,12 @@ ptio_status ptio_storage_pool_location(ptio_storage_pool *pool, ptio_text tag, u
 {
     uint32_t i = 0;
     /* Most often it is the very text of the storage before. */
-    if (pool->newest && pool->newest->location < pool->location_count &&
-        pool->locations[pool->newest->location].bytes == tag.bytes)
-        i = pool->newest->location;
+    const ptio_storage *newest = pool->newest;
+    if (newest && newest->location < pool->location_count && pool->locations[newest->location].bytes == tag.bytes &&
+        pool->locations[newest->location].size == tag.size) {
+        *ret = newest->location;
+        return PTIO_OK;
+    }
     while (i < pool->location_count && !ptio_text_equal(pool->locations[i], tag))
         i++;
     if (i == PTIO_MOST_LOCATIONS)
@@ -74,14 +77,12 @@ ptio_status ptio_storage_pool_location(ptio_storage_pool *pool, ptio_text tag, u
 
 ptio_storage *ptio_storage_new(ptio_storage_pool *pool, ptio_arena *arena)
 {
-    ptio_storage *storage = PTIO_NEW(arena, ptio_storage, 1);
+    ptio_storage *storage = ptio_arena_alloc(arena, sizeof *storage);
     if (!storage)
         return NULL;
+    *storage = (ptio_storage){.pool = pool, .index = pool->count++, .older = pool->newest};
     atomic_init(&storage->data, NULL);
     atomic_init(&storage->flags, 0);
-    storage->pool = pool;
-    storage->index = pool->count++;
-    storage->older = pool->newest;
     pool->newest = storage;
     return storage;
 }

@@ -65,6 +65,14 @@ static ptio_status check_strides(const ptio_tensor *tensor, const int64_t *strid
     return PTIO_OK;
 }
 
+/* Whether a storage has the element, where that can be told without a division. */
+static bool plainly_has(const ptio_storage *storage, ptio_dtype dtype, int64_t last)
+{
+    uint64_t bytes;
+    return ptio_dtype_per_byte(dtype) == 1 && ptio_mul_u64((uint64_t)last + 1, ptio_dtype_rows[dtype].itemsize, &bytes) &&
+           bytes <= storage->nbytes;
+}
+
 static ptio_status check_bounds(const ptio_tensor *tensor, const int64_t *stride, ptio_error *err)
 {
     int64_t last = 0, bytes;
@@ -78,25 +86,20 @@ static ptio_status check_bounds(const ptio_tensor *tensor, const int64_t *stride
         return PTIO_OK;
     if (!last_element(tensor->ndim, tensor->dims, stride, tensor->storage_offset, &last))
         return REFUSE(err, "tensor.overflow", "the last element of a tensor is more than 2^63 elements away");
-    if (tensor->storage && (uint64_t)last >= elements_in(tensor->storage, dtype))
+    if (tensor->storage && !plainly_has(tensor->storage, dtype, last) && (uint64_t)last >= elements_in(tensor->storage, dtype))
         return REFUSE(err, "tensor.bounds", "a tensor of %s reaches to element %lld, its storage of %llu bytes has %llu",
                       ptio_dtype_rows[dtype].name, (long long)last, (unsigned long long)tensor->storage->nbytes,
                       (unsigned long long)elements_in(tensor->storage, dtype));
     return PTIO_OK;
 }
 
-static ptio_status set_strides(ptio_tensor *tensor, const ptio_tensor_spec *spec, ptio_error *err)
+static ptio_status set_strides(const ptio_tensor *tensor, int64_t *stride, const ptio_tensor_spec *spec, ptio_error *err)
 {
-    int64_t *stride = tensor->dims + tensor->ndim;
-    ptio_status status;
-    if (spec->stride) {
-        if (tensor->ndim)
-            memcpy(stride, spec->stride, tensor->ndim * sizeof *stride);
-        status = check_strides(tensor, stride, err);
-    } else {
-        status = contiguous_strides(tensor->ndim, tensor->dims, stride, err);
-    }
-    return status == PTIO_OK ? check_bounds(tensor, stride, err) : status;
+    if (!spec->stride)
+        return contiguous_strides(tensor->ndim, tensor->dims, stride, err);
+    if (tensor->ndim)
+        memcpy(stride, spec->stride, tensor->ndim * sizeof *stride);
+    return check_strides(tensor, stride, err);
 }
 
 static bool is_component(const ptio_tensor_part_row *part)
@@ -147,34 +150,55 @@ static ptio_status check_spec(const ptio_tensor_spec *spec, ptio_error *err)
     return PTIO_OK;
 }
 
-static size_t size_of(size_t ndim, ptio_layout layout)
+static ptio_tensor of_spec(const ptio_tensor_spec *spec, uint64_t numel, const int64_t *dims)
 {
-    return sizeof(ptio_tensor) + ndim * (layout == PTIO_STRIDED ? 2 : 1) * sizeof(int64_t);
+    return (ptio_tensor){.dtype = (uint8_t)spec->dtype,
+                         .layout = (uint8_t)spec->layout,
+                         .flags = (uint8_t)spec->flags,
+                         .ndim = (uint32_t)spec->ndim,
+                         .storage_offset = spec->storage_offset,
+                         .numel = numel,
+                         .storage = spec->storage,
+                         .extra = spec->extra,
+                         .dims = dims};
+}
+
+/* Its sizes and strides were checked with the tensor that it is like. */
+static ptio_status new_alike(ptio_arena *arena, const ptio_tensor_spec *spec, const ptio_tensor **ret, ptio_error *err)
+{
+    ptio_tensor *tensor = ptio_arena_alloc(arena, sizeof *tensor);
+    if (!tensor)
+        return ptio_heap_fail(arena->heap, err, "a tensor");
+    *tensor = of_spec(spec, spec->alike->numel, spec->alike->dims);
+    ptio_status status = check_bounds(tensor, tensor->dims + tensor->ndim, err);
+    if (status == PTIO_OK)
+        *ret = tensor;
+    return status;
 }
 
 ptio_status ptio_tensor_new(ptio_arena *arena, const ptio_tensor_spec *spec, const ptio_tensor **ret, ptio_error *err)
 {
     uint64_t numel = 0;
     ptio_status status = check_spec(spec, err);
+    if (status == PTIO_OK && spec->alike)
+        return new_alike(arena, spec, ret, err);
     if (status == PTIO_OK)
         status = is_nested(spec->layout) ? count_components(spec, &numel, err) : count_elements(spec, &numel, err);
     if (status != PTIO_OK)
         return status;
-    ptio_tensor *tensor = ptio_arena_alloc(arena, size_of(spec->ndim, spec->layout));
+    size_t dim_count = spec->ndim * (spec->layout == PTIO_STRIDED ? 2 : 1);
+    ptio_tensor *tensor = ptio_arena_alloc(arena, sizeof *tensor + dim_count * sizeof(int64_t));
     if (!tensor)
         return ptio_heap_fail(arena->heap, err, "a tensor");
-    *tensor = (ptio_tensor){.dtype = (uint8_t)spec->dtype,
-                            .layout = (uint8_t)spec->layout,
-                            .flags = (uint8_t)spec->flags,
-                            .ndim = (uint32_t)spec->ndim,
-                            .storage_offset = spec->storage_offset,
-                            .numel = numel,
-                            .storage = spec->storage,
-                            .extra = spec->extra};
+    int64_t *dims = (int64_t *)(void *)(tensor + 1);
+    *tensor = of_spec(spec, numel, dims);
     if (spec->ndim)
-        memcpy(tensor->dims, spec->shape, spec->ndim * sizeof *tensor->dims);
-    if (spec->layout == PTIO_STRIDED)
-        status = set_strides(tensor, spec, err);
+        memcpy(dims, spec->shape, spec->ndim * sizeof *dims);
+    if (spec->layout == PTIO_STRIDED) {
+        status = set_strides(tensor, dims + spec->ndim, spec, err);
+        if (status == PTIO_OK)
+            status = check_bounds(tensor, dims + spec->ndim, err);
+    }
     if (status == PTIO_OK)
         *ret = tensor;
     return status;
@@ -182,11 +206,10 @@ ptio_status ptio_tensor_new(ptio_arena *arena, const ptio_tensor_spec *spec, con
 
 const ptio_tensor *ptio_tensor_with_flags(ptio_arena *arena, const ptio_tensor *tensor, unsigned set, unsigned clear)
 {
-    size_t size = size_of(tensor->ndim, (ptio_layout)tensor->layout);
-    ptio_tensor *copy = ptio_arena_alloc(arena, size);
+    ptio_tensor *copy = ptio_arena_alloc(arena, sizeof *copy);
     if (!copy)
         return NULL;
-    memcpy(copy, tensor, size);
+    *copy = *tensor;
     copy->flags = (uint8_t)((tensor->flags & ~clear) | set);
     return copy;
 }

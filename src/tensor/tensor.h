@@ -40,7 +40,7 @@ struct ptio_tensor {
     uint64_t numel;
     const ptio_storage *storage;    /* NULL: meta or composed */
     const ptio_tensor_extra *extra; /* NULL for most          */
-    int64_t dims[];                 /* the shape; of the strided layout the strides follow */
+    const int64_t *dims;            /* the shape; of the strided layout the strides follow. Alike tensors share them */
 };
 
 /** What a tensor is made of. `stride` NULL: contiguous. storage NULL: meta (flags) or composed (layout, extra). */
@@ -50,6 +50,8 @@ typedef struct ptio_tensor_spec {
     unsigned flags;
     size_t ndim;
     const int64_t *shape, *stride;
+    const ptio_tensor
+        *alike; /* a strided tensor of this shape and these strides, whose dims are used; then those above are not */
     int64_t storage_offset;
     const ptio_storage *storage;
     const ptio_tensor_extra *extra;

@@ -49,6 +49,14 @@ typedef struct ptio_buffer {
 typedef struct ptio_loader ptio_loader;
 typedef ptio_status (*ptio_persistent_load)(ptio_loader *loader, ptio_node_persistent *node, ptio_error *err);
 
+/** What came last, most often the same as what comes next. */
+typedef struct ptio_latest {
+    const ptio_value *id_word, *id_type, *id_location; /* nodes of a persistent id that were found right */
+    const ptio_global *type;
+    ptio_text location;
+    const ptio_tensor *tensor; /* strided */
+} ptio_latest;
+
 /** The state of one load: what is needed while the graph is interpreted, but not afterwards. */
 struct ptio_loader {
     ptio_checkpoint *ckpt;
@@ -63,13 +71,14 @@ struct ptio_loader {
     void *persistent_context;
     ptio_storage **by_record; /* zip: the storage of each record                                      */
     size_t next_record;       /* zip: the record behind that of the last storage                       */
-    bool swap;                /* storages are in the other byte order                                 */
-    bool map_python2;         /* names of globals: protocol below 3                                   */
-    bool keep_python2;        /* written by Python 2: classes keep its names                          */
-    bool python2;             /* the whole stream was written by Python 2                                   */
-    size_t next_object;       /* of the pickle's objects, the first that was not interpreted yet      */
-    unsigned nesting;         /* of running ahead                                                     */
-    unsigned chained;         /* of types of types of tensors                                         */
+    ptio_latest latest;
+    bool swap;          /* storages are in the other byte order                                 */
+    bool map_python2;   /* names of globals: protocol below 3                                   */
+    bool keep_python2;  /* written by Python 2: classes keep its names                          */
+    bool python2;       /* the whole stream was written by Python 2                                   */
+    size_t next_object; /* of the pickle's objects, the first that was not interpreted yet      */
+    unsigned nesting;   /* of running ahead                                                     */
+    unsigned chained;   /* of types of types of tensors                                         */
 };
 
 /** The options of a caller that may know fewer fields than this library; the others are zero. NULL: all defaults. */

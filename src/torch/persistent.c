@@ -98,6 +98,32 @@ static ptio_status check_size(ptio_loader *loader, const ptio_node_persistent *n
                           (unsigned long long)id->numel);
 }
 
+/* The items that thousands of ids have in common: the word, the class, the location. */
+static ptio_status read_kind(ptio_loader *loader, const ptio_node_persistent *node, const ptio_value *const *items,
+                             ptio_storage_id *ret, ptio_error *err)
+{
+    ptio_latest *latest = &loader->latest;
+    if (items[0] == latest->id_word && items[1] == latest->id_type && items[3] == latest->id_location) {
+        ret->type = latest->type;
+        ret->location = latest->location;
+        return PTIO_OK;
+    }
+    if (!ptio_node_is_str(items[0], "storage") &&
+        !(items[0]->type == PTIO_NODE_TYPE_BYTES && ptio_text_is(ptio_node_text_of(items[0]), "storage")))
+        return bad_id(loader, node, err, "a persistent id does not begin with 'storage'");
+    ret->type = ptio_value_global(items[1]);
+    if (!ret->type || ret->type->handler != PTIO_HANDLER_STORAGE_CLASS)
+        return bad_id(loader, node, err, "the second item of a persistent id is no storage class");
+    if (items[3]->type == PTIO_NODE_TYPE_INT || !read_key(loader, items[3], &ret->location))
+        return bad_id(loader, node, err, "the location of a persistent id is no str");
+    latest->id_word = items[0];
+    latest->id_type = items[1];
+    latest->id_location = items[3];
+    latest->type = ret->type;
+    latest->location = ret->location;
+    return PTIO_OK;
+}
+
 ptio_status ptio_storage_id_read(ptio_loader *loader, ptio_node_persistent *node, ptio_storage_id *ret, ptio_error *err)
 {
     const ptio_value *id = node->id;
@@ -108,20 +134,14 @@ ptio_status ptio_storage_id_read(ptio_loader *loader, ptio_node_persistent *node
     if (id->type != PTIO_NODE_TYPE_TUPLE || id->count < 5 || id->count > 6)
         return bad_id(loader, node, err, "a persistent id is not a tuple ('storage', class, key, location, numel)");
     const ptio_value *const *items = PTIO_NODE(tuple, id)->items;
-    if (!ptio_node_is_str(items[0], "storage") &&
-        !(items[0]->type == PTIO_NODE_TYPE_BYTES && ptio_text_is(ptio_node_text_of(items[0]), "storage")))
-        return bad_id(loader, node, err, "a persistent id does not begin with 'storage'");
-    const ptio_global *type = ptio_value_global(items[1]);
-    if (!type || type->handler != PTIO_HANDLER_STORAGE_CLASS)
-        return bad_id(loader, node, err, "the second item of a persistent id is no storage class");
-    int64_t numel;
+    ptio_status status = read_kind(loader, node, items, ret, err);
+    if (status != PTIO_OK)
+        return status;
     if (!read_key(loader, items[2], &ret->key))
         return bad_id(loader, node, err, "the key of a persistent id is no str");
-    if (!read_key(loader, items[3], &ret->location) || items[3]->type == PTIO_NODE_TYPE_INT)
-        return bad_id(loader, node, err, "the location of a persistent id is no str");
+    int64_t numel;
     if (items[4]->type != PTIO_NODE_TYPE_INT || !ptio_node_int64(items[4], &numel) || numel < 0)
         return bad_id(loader, node, err, "the number of elements in a persistent id is no int, or less than 0");
-    ret->type = type;
     ret->numel = (uint64_t)numel;
     ret->view = id->count == 6 && items[5]->type != PTIO_NODE_TYPE_NONE ? items[5] : NULL;
     return check_size(loader, node, ret, err);
@@ -180,7 +200,7 @@ static bool is_next_record(const ptio_loader *loader, ptio_text key)
     if (loader->next_record >= archive->count || loader->persistent_context)
         return false;
     const ptio_entry *entry = &archive->entries[loader->next_record];
-    return entry->name_size == root + 6 + key.size && memcmp(entry->name + root, "/data/", 6) == 0 &&
+    return entry->name_size == root + 6 + key.size && (entry->is_numbered || memcmp(entry->name + root, "/data/", 6) == 0) &&
            memcmp(entry->name + root + 6, key.bytes, key.size) == 0;
 }
 

@@ -136,6 +136,8 @@ static ptio_status entries_of_pairs(ptio_loader *loader, const ptio_value *pairs
 static ptio_status handle_dict(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global, ptio_error *err)
 {
     const ptio_node_dict *entries = node->more && node->more->entries.head.count ? &node->more->entries : &ptio_empty_dict;
+    if (node->arguments == &ptio_empty_tuple.head) /* nearly all: a tensor's hooks, a state dict */
+        return ptio_means(node, PTIO_KIND_DICT, entries);
     const ptio_value *first = ptio_argument(node, 0);
     size_t count = ptio_argument_count(node), items;
     if (global->handler == PTIO_HANDLER_DEFAULTDICT) {

@@ -46,6 +46,19 @@ static bool read_dims(const ptio_value *value, int64_t *out, size_t *count)
     return true;
 }
 
+/* Whether a value is a tuple of just these ints. */
+static bool has_dims(const ptio_value *value, const int64_t *dims, size_t count)
+{
+    if (value->type != PTIO_NODE_TYPE_TUPLE || value->count != count)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const ptio_value *item = ptio_tuple_item(value, i);
+        if (item->type != PTIO_NODE_TYPE_INT || item->flags & PTIO_NODE_BIG || PTIO_NODE(int, item)->u.value != dims[i])
+            return false;
+    }
+    return true;
+}
+
 static bool read_bool(const ptio_value *value, bool *ret)
 {
     int64_t number;
@@ -111,12 +124,19 @@ static ptio_status read_view(ptio_loader *loader, ptio_node_reduced *node, const
         return bad(loader, node, global, err, "the first argument is no storage");
     if (arguments[1]->type != PTIO_NODE_TYPE_INT || !ptio_node_int64(arguments[1], &spec->storage_offset))
         return bad(loader, node, global, err, "the storage offset is no int of 64 bits");
-    if (!read_dims(arguments[2], dims[0], &spec->ndim))
-        return bad(loader, node, global, err, "the size is no tuple of at most 64 ints");
-    if (!read_dims(arguments[3], dims[1], &strides) || strides != spec->ndim)
-        return bad(loader, node, global, err, "the stride is no tuple of as many ints as the size");
-    spec->shape = dims[0];
-    spec->stride = dims[1];
+    const ptio_tensor *latest = loader->latest.tensor;
+    if (latest && has_dims(arguments[2], latest->dims, latest->ndim) &&
+        has_dims(arguments[3], latest->dims + latest->ndim, latest->ndim)) {
+        spec->alike = latest;
+        spec->ndim = latest->ndim;
+    } else {
+        if (!read_dims(arguments[2], dims[0], &spec->ndim))
+            return bad(loader, node, global, err, "the size is no tuple of at most 64 ints");
+        if (!read_dims(arguments[3], dims[1], &strides) || strides != spec->ndim)
+            return bad(loader, node, global, err, "the stride is no tuple of as many ints as the size");
+        spec->shape = dims[0];
+        spec->stride = dims[1];
+    }
     if (spec->dtype == PTIO_NO_DTYPE)
         spec->dtype = (ptio_dtype)spec->storage->dtype;
     if (ptio_storage_is_meta(spec->storage)) {
@@ -132,6 +152,8 @@ static ptio_status finish(ptio_loader *loader, ptio_node_reduced *node, const pt
     ptio_status status = ptio_tensor_new(&loader->ckpt->arena, spec, &tensor, err);
     if (status == PTIO_OK && spec->extra)
         status = ptio_tensor_check_parts(tensor, err);
+    if (status == PTIO_OK && spec->layout == PTIO_STRIDED)
+        loader->latest.tensor = tensor;
     return status == PTIO_OK ? ptio_means(node, PTIO_KIND_TENSOR, tensor) : locate(loader, node, status, err);
 }
 

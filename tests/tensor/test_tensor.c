@@ -265,6 +265,40 @@ static void math_bits(void **state)
     world_close(&w);
 }
 
+/* A tensor that takes over the dims of another is checked against its own storage, from its own offset on. */
+static void alike(void **state)
+{
+    (void)state;
+    static const ptio_dtype dtypes[] = {PTIO_INT8, PTIO_FLOAT32, PTIO_COMPLEX128, PTIO_UINT2};
+    const int64_t shape[] = {3, 2}, stride[] = {4, 1};
+    world w;
+    world_open(&w, NULL);
+    const ptio_tensor *first = world_tensor(&w, world_storage(&w, PTIO_FLOAT32, NULL, 1000), PTIO_FLOAT32, 2, shape, stride, 0);
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
+        for (uint64_t nbytes = 0; nbytes < 260; nbytes += 1 + nbytes / 20)
+            for (int64_t offset = -1; offset < 9; offset++) {
+                const ptio_tensor *tensor = NULL, *own;
+                ptio_tensor_spec spec = {.dtype = dtypes[i],
+                                         .ndim = 2,
+                                         .alike = first,
+                                         .storage_offset = offset,
+                                         .storage = world_storage(&w, dtypes[i], NULL, nbytes)};
+                ptio_status status = ptio_tensor_new(&w.arena, &spec, &tensor, NULL);
+                own = world_tensor(&w, spec.storage, dtypes[i], 2, shape, stride, offset);
+                assert_int_equal(status, w.err.status);
+                w.err = (ptio_error){0};
+                assert_int_equal(tensor != NULL, own != NULL);
+                if (!own)
+                    continue;
+                assert_ptr_equal(ptio_tensor_shape(tensor), ptio_tensor_shape(first));
+                assert_memory_equal(ptio_tensor_shape(tensor), ptio_tensor_shape(own), sizeof shape);
+                assert_memory_equal(ptio_tensor_stride(tensor), ptio_tensor_stride(own), sizeof stride);
+                assert_int_equal(ptio_tensor_numel(tensor), ptio_tensor_numel(own));
+                assert_int_equal(ptio_tensor_storage_offset(tensor), offset);
+            }
+    world_close(&w);
+}
+
 static void no_memory(void **state)
 {
     (void)state;
@@ -294,6 +328,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(getters_of_nothing),
         cmocka_unit_test(meta_and_composed),
         cmocka_unit_test(math_bits),
+        cmocka_unit_test(alike),
         cmocka_unit_test(no_memory),
     };
     if (argc > 1)
