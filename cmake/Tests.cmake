@@ -4,7 +4,8 @@
 #                           It links its layer and those below, so a layer is tested without the next
 #     tests/NAME/*.c        the same with the whole library, where NAME is no layer
 #     tests/support/*.c     helpers of all
-#     tests/NAME/run.py     run with --ptio COMMAND
+#     tests/NAME/run.py     run with --ptio COMMAND. Programs beside it are built for it, no tests themselves: it finds them in
+#                           $PTIO_BUILD_DIR/bin, and runs them by the command $PTIO_RUN, where that is not empty
 #     tests/checks/*.sh     of the sources and the built library: layers, symbols, header, format
 #     fuzz/fuzz_NAME.c      a fuzz target, run over fuzz/corpus/NAME
 #     examples/*.c          run over the checkpoint of the demo
@@ -27,12 +28,13 @@ function(ptio_add_test name)
     # What is not a unit test may take long: ctest begins with those that cost most.
     set(cost 10)
     add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    list(JOIN run " " words)
     string(REGEX REPLACE "[.].*" "" label ${name})
     if(label IN_LIST PTIO_LAYERS)
         set(cost 1)
     endif()
     set_tests_properties(${name} PROPERTIES TIMEOUT ${PTIO_TEST_TIMEOUT} LABELS ${label} COST ${cost}
-        ENVIRONMENT "PTIO_SOURCE_DIR=${PROJECT_SOURCE_DIR};PTIO_BUILD_DIR=${PROJECT_BINARY_DIR};CC=${CMAKE_C_COMPILER}")
+        ENVIRONMENT "PTIO_SOURCE_DIR=${PROJECT_SOURCE_DIR};PTIO_BUILD_DIR=${PROJECT_BINARY_DIR};PTIO_RUN=${words};CC=${CMAKE_C_COMPILER}")
 endfunction()
 
 # Programs of tests/.
@@ -53,7 +55,9 @@ foreach(folder IN LISTS folders)
         target_include_directories(${name} PRIVATE tests)
         target_compile_definitions(${name} PRIVATE PTIO_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
         string(REGEX REPLACE "^test_" "" title ${name})
-        ptio_add_test(${folder}.${title} ${run} $<TARGET_FILE:${name}>)
+        if(NOT EXISTS ${PROJECT_SOURCE_DIR}/tests/${folder}/run.py)
+            ptio_add_test(${folder}.${title} ${run} $<TARGET_FILE:${name}>)
+        endif()
     endforeach()
 endforeach()
 
