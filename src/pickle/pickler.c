@@ -12,6 +12,7 @@
 
 #include "base/cursor.h"
 #include "base/number_text.h"
+#include "base/pointer_map.h"
 #include "base/text.h"
 #include "pickle/number.h"
 #include "pickle/opcode.h"
@@ -21,11 +22,6 @@
 #define FRAME_LEAST 4u      /* smaller ones are left unframed               */
 #define FRAME_HEADER 9u
 #define NO_FRAME SIZE_MAX
-
-typedef struct slot {
-    const ptio_value *object; /* NULL: free */
-    uint32_t number;
-} slot;
 
 /* An object that is begun. */
 typedef struct open_object {
@@ -44,8 +40,7 @@ typedef struct pickler {
     bool framing;
     open_object *stack;
     size_t depth, capacity;
-    slot *slots; /* the memo: open addressing, by address */
-    size_t slot_count, slots_used;
+    ptio_pointer_map memo;
     uint32_t next_number;
 } pickler;
 
@@ -186,36 +181,10 @@ static ptio_status put_sized(pickler *p, uint8_t opcode, unsigned width, const v
 
 /* ----- The memo */
 
-PTIO_INLINE slot *find_slot(slot *slots, size_t count, const ptio_value *object)
-{
-    /* Nodes that were made one after another lie so in memory, and their slots too. */
-    size_t i = (size_t)((uintptr_t)object >> 3);
-    for (;; i++) {
-        slot *s = &slots[i & (count - 1)];
-        if (s->object == object || !s->object)
-            return s;
-    }
-}
-
 static bool is_known(const pickler *p, const ptio_value *object)
 {
-    return find_slot(p->slots, p->slot_count, object)->object != NULL;
-}
-
-static ptio_status grow_memo(pickler *p)
-{
-    size_t count = p->slot_count ? p->slot_count * 4 : 1024, bytes;
-    slot *slots = ptio_mul_size(count, sizeof *slots, &bytes) ? ptio_heap_resize(p->heap, NULL, 0, bytes) : NULL;
-    if (!slots)
-        return no_memory(p);
-    memset(slots, 0, bytes);
-    for (size_t i = 0; i < p->slot_count; i++)
-        if (p->slots[i].object)
-            *find_slot(slots, count, p->slots[i].object) = p->slots[i];
-    ptio_heap_free(p->heap, p->slots, p->slot_count * sizeof *p->slots);
-    p->slots = slots;
-    p->slot_count = count;
-    return PTIO_OK;
+    uint32_t number;
+    return ptio_pointer_map_get(&p->memo, object, &number);
 }
 
 static ptio_status put_memo_opcode(pickler *p, uint32_t number)
@@ -232,15 +201,9 @@ static ptio_status memoize(pickler *p, const ptio_value *object)
 {
     if (p->options->as_found && !(object->flags & PTIO_NODE_MEMOIZED))
         return PTIO_OK;
-    if (PTIO_UNLIKELY(p->slots_used >= p->slot_count / 2)) {
-        ptio_status status = grow_memo(p);
-        if (status)
-            return status;
-    }
-    slot *s = find_slot(p->slots, p->slot_count, object);
-    p->slots_used += !s->object;
-    *s = (slot){object, p->next_number++};
-    return put_memo_opcode(p, s->number);
+    if (!ptio_pointer_map_put(&p->memo, p->heap, object, p->next_number))
+        return no_memory(p);
+    return put_memo_opcode(p, p->next_number++);
 }
 
 static ptio_status put_get(pickler *p, uint32_t number)
@@ -476,11 +439,13 @@ static ptio_status begin(pickler *p, const ptio_value *value)
     if (is_atom(value))
         return begin_node(p, value, value);
     const ptio_value *object = p->options->identify ? p->options->identify(p->options->ctx, value) : value;
+    if (!object)
+        return no_memory(p);
     if (is_atom(object))
         return begin_node(p, object, object);
-    const slot *s = find_slot(p->slots, p->slot_count, object);
-    if (s->object)
-        return put_get(p, s->number);
+    uint32_t number;
+    if (ptio_pointer_map_get(&p->memo, object, &number))
+        return put_get(p, number);
     const ptio_value *node = object;
     ptio_status status = p->options->reduce ? p->options->reduce(p->options->ctx, object, &node, p->err) : PTIO_OK;
     return status ? status : begin_node(p, object, node);
@@ -495,7 +460,8 @@ static ptio_status done(pickler *p)
 /* An object that holds itself was completed while its own parts were written: take them off the stack again. */
 static ptio_status fetch_instead(pickler *p, const ptio_value *object)
 {
-    uint32_t number = find_slot(p->slots, p->slot_count, object)->number;
+    uint32_t number = 0;
+    (void)ptio_pointer_map_get(&p->memo, object, &number);
     (void)done(p);
     return put_get(p, number);
 }
@@ -789,8 +755,8 @@ ptio_status ptio_pickle(const ptio_value *root, const ptio_pickler_options *opti
                         ptio_error *err)
 {
     pickler p = {.options = options, .heap = heap, .err = err, .out = out, .frame = NO_FRAME, .next_number = options->python2};
-    ptio_status status = grow_memo(&p);
-    if (status == PTIO_OK && options->protocol >= 2)
+    ptio_status status = PTIO_OK;
+    if (options->protocol >= 2)
         status = put_op_u8(&p, PTIO_OP_PROTO, (uint8_t)options->protocol);
     p.framing = options->protocol >= 4;
     if (status == PTIO_OK)
@@ -802,7 +768,7 @@ ptio_status ptio_pickle(const ptio_value *root, const ptio_pickler_options *opti
     if (status == PTIO_OK)
         close_frame(&p);
     ptio_heap_free(heap, p.stack, p.capacity * sizeof *p.stack);
-    ptio_heap_free(heap, p.slots, p.slot_count * sizeof *p.slots);
+    ptio_pointer_map_free(&p.memo, heap);
     return status;
 }
 

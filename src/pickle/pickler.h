@@ -19,13 +19,14 @@ typedef struct ptio_pickler_options {
     bool as_found;     /* only nodes that have PTIO_NODE_MEMOIZED get a PUT: for graphs of a file, which is written again */
     bool python2;      /* as cPickle: memo numbers count from 1; ints beyond 32 bits are lines of text */
 
-    /** The object that a value is in what is written: itself, or another. NULL: always itself. */
+    /** The object that a value is in what is written: itself, or another; NULL where there was no memory to find out. */
     const ptio_value *(*identify)(void *ctx, const ptio_value *value);
 
-    /** The node that is written for an object, once for each: itself, or one made for it. NULL: always itself. Nodes that the
+    /** The node that is written for an object, once for each: itself, or one made for it. Nodes that the
      *  protocol has no opcodes for (SET below 4, BYTES below 3) must be made others here. */
     ptio_status (*reduce)(void *ctx, const ptio_value *object, const ptio_value **ret, ptio_error *err);
     void *ctx;
+    /* Either function may be NULL: every value is itself. */
 } ptio_pickler_options;
 
 /** A pickle in memory. */

@@ -32,10 +32,14 @@ static const python2_row python2_modules[] = {
 #define MODULE(old, new) {LITERAL(old), {0}, LITERAL(new), {0}},
 #define NAME(old_module, old_name, new_module, new_name)
 #define EXCEPTION(name)
+#define BACK(new_module, new_name, old_module, old_name)
+#define BACK_MODULE(new, old)
 #include "torch/python2.def"
 #undef MODULE
 #undef NAME
 #undef EXCEPTION
+#undef BACK
+#undef BACK_MODULE
 };
 
 static const python2_row python2_names[] = {
@@ -43,11 +47,59 @@ static const python2_row python2_names[] = {
 #define NAME(old_module, old_name, new_module, new_name) \
     {LITERAL(old_module), LITERAL(old_name), LITERAL(new_module), LITERAL(new_name)},
 #define EXCEPTION(name) {LITERAL("exceptions"), LITERAL(name), LITERAL("builtins"), LITERAL(name)},
+#define BACK(new_module, new_name, old_module, old_name)
+#define BACK_MODULE(new, old)
 #include "torch/python2.def"
 #undef MODULE
 #undef NAME
 #undef EXCEPTION
+#undef BACK
+#undef BACK_MODULE
 };
+
+/* Searched before the others when a name goes back. */
+static const python2_row python2_back[] = {
+#define MODULE(old, new)
+#define NAME(old_module, old_name, new_module, new_name)
+#define EXCEPTION(name)
+#define BACK(new_module, new_name, old_module, old_name) \
+    {LITERAL(old_module), LITERAL(old_name), LITERAL(new_module), LITERAL(new_name)},
+#define BACK_MODULE(new, old) {LITERAL(old), {0}, LITERAL(new), {0}},
+#include "torch/python2.def"
+#undef MODULE
+#undef NAME
+#undef EXCEPTION
+#undef BACK
+#undef BACK_MODULE
+};
+
+/* The last row of the names, the first of the modules: so do CPython's own tables. */
+static const python2_row *find_back(ptio_text module, ptio_text name)
+{
+    for (size_t i = 0; i < sizeof python2_back / sizeof *python2_back; i++)
+        if (ptio_text_equal(module, python2_back[i].new_module) && ptio_text_equal(name, python2_back[i].new_name))
+            return &python2_back[i];
+    for (size_t i = sizeof python2_names / sizeof *python2_names; i-- > 0;)
+        if (ptio_text_equal(module, python2_names[i].new_module) && ptio_text_equal(name, python2_names[i].new_name))
+            return &python2_names[i];
+    for (size_t i = 0; i < sizeof python2_back / sizeof *python2_back; i++)
+        if (!python2_back[i].new_name.size && ptio_text_equal(module, python2_back[i].new_module))
+            return &python2_back[i];
+    for (size_t i = 0; i < sizeof python2_modules / sizeof *python2_modules; i++)
+        if (ptio_text_equal(module, python2_modules[i].new_module))
+            return &python2_modules[i];
+    return NULL;
+}
+
+void ptio_python2_name(ptio_text *module, ptio_text *name)
+{
+    const python2_row *row = find_back(*module, *name);
+    if (!row)
+        return;
+    *module = row->module;
+    if (row->name.size)
+        *name = row->name;
+}
 
 void ptio_python3_name(ptio_text *module, ptio_text *name)
 {

@@ -81,4 +81,7 @@ bool ptio_global_is_safe(ptio_text module, ptio_text name);
 /** Python 3's name of a module and name, by CPython's tables (Lib/_compat_pickle.py). */
 void ptio_python3_name(ptio_text *module, ptio_text *name);
 
+/** The way back: the name that Python 3 writes below protocol 3, so that Python 2 can read it. */
+void ptio_python2_name(ptio_text *module, ptio_text *name);
+
 #endif
