@@ -11,6 +11,7 @@
  *     6  paths and walks                    12  printing
  *                                           13  sinks: where bytes go
  *                                           14  writing archives
+ *                                           15  saving
  *
  * A first program:
  *
@@ -1087,6 +1088,63 @@ PTIO_API ptio_status ptio_writer_add_from(ptio_writer *writer, const char *name,
 PTIO_API ptio_status ptio_writer_finish(ptio_writer *writer, ptio_error *err);
 
 PTIO_API void ptio_writer_free(ptio_writer *writer);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 15  Saving
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/** Whose files are written: the record set, the order of the storages, the root folder and the forms of the pickle. */
+typedef enum ptio_profile {
+    PTIO_PROFILE_2_7,  /* PyTorch 2.7 and newer, checked with 2.13                         */
+    PTIO_PROFILE_2_1,  /* 2.1 to 2.6: without .format_version and .storage_alignment       */
+    PTIO_PROFILE_1_13, /* 1.13 and 2.0: without byteorder and serialization_id             */
+    PTIO_PROFILE_1_10, /* 1.10 to 1.12: the root folder is always "archive"                */
+    PTIO_PROFILE_1_6   /* 1.6 to 1.9: the same; storages were named by memory addresses    */
+} ptio_profile;
+
+/** Options of a save. Begin with PTIO_SAVE_OPTIONS, so that later versions of ptio know which fields you know. */
+typedef struct ptio_save_options {
+    size_t struct_size;         /* set by PTIO_SAVE_OPTIONS or ptio_save_options_init()                               */
+    unsigned protocol;          /* of the pickle, 0 to 5; PTIO_SAVE_OPTIONS sets PyTorch's default, 2                 */
+    ptio_byte_order byte_order; /* of the storages; PTIO_SAVE_OPTIONS sets PTIO_NATIVE_ENDIAN                         */
+    ptio_profile profile;
+    bool legacy;               /* the stream of PyTorch before 1.6: _use_new_zipfile_serialization=False             */
+    bool no_crc32;             /* CRC fields are 0: torch.serialization.set_crc32_options(False)                     */
+    bool no_byteorder;         /* _disable_byteorder_record=True                                                     */
+    bool skip_data;            /* storages are holes: torch.serialization.skip_data()                                */
+    bool libcxx_id;            /* serialization_id as the macOS wheels make it, not as the Linux ones                */
+    uint32_t alignment;        /* of the data of each record, 1 to 65504; 0: 64                                      */
+    const char *root;          /* the folder of the records; NULL: as PyTorch names it after the path                */
+    const ptio_text *keys;     /* what the storages are called, in the order in which they first appear; NULL, or as */
+    size_t key_count;          /*    far as they do not reach: "0", "1", …                                           */
+    const ptio_checkpoint *as; /* write the pickle as this checkpoint had it, and archive or stream too, in place of all
+                                   options above; `value` must be its root. NULL: as PyTorch writes it now            */
+    const ptio_limits *limits;
+    const ptio_memory *memory;
+    ptio_report *report; /* NULL, or where findings go                                                         */
+} ptio_save_options;
+
+#define PTIO_SAVE_OPTIONS .struct_size = sizeof(ptio_save_options), .protocol = 2, .byte_order = PTIO_NATIVE_ENDIAN
+
+/** For languages and compilers without designated initialisers: all defaults. */
+PTIO_API void ptio_save_options_init(ptio_save_options *options);
+
+/**
+ * Save a value as torch.save() does: the file is, byte for byte, what PyTorch writes for the same object.
+ *
+ * For a loaded value that is torch.save(torch.load(file), path): tensors of every era are written in the form of today, whole modules
+ * and other objects as they were found. The path is replaced all or nothing; see ptio_sink_open(). Storages are copied from the file
+ * they were loaded from, piece by piece.
+ *
+ * Options    NULL means all defaults
+ * Errors     PTIO_ERR_ARGUMENT a value or option that PyTorch refuses too, or that it could not read back; PTIO_ERR_IO;
+ *            PTIO_ERR_LIMIT; PTIO_ERR_MEMORY; what ptio_storage_data() gives
+ * Source     torch/serialization.py: save, _save, _legacy_save
+ */
+PTIO_API ptio_status ptio_save(const ptio_value *value, const char *path, const ptio_save_options *options, ptio_error *err);
+
+/** Like ptio_save(), to a sink, which is the caller's to finish. A stream may hold several objects, one behind another. */
+PTIO_API ptio_status ptio_save_sink(const ptio_value *value, ptio_sink *sink, const ptio_save_options *options, ptio_error *err);
 
 #ifdef __cplusplus
 }

@@ -13,16 +13,19 @@
 enum { CLI_GOOD = 0, CLI_FINDINGS = 1, CLI_REFUSED = 2, CLI_IO = 3, CLI_USAGE = 4, CLI_LIMIT = 5, CLI_INTERRUPTED = 130 };
 
 /** Verbs, as bits, for the table of options. */
-enum { CLI_SHOW = 1, CLI_LS = 2, CLI_TREE = 4, CLI_INFO = 8, CLI_DIS = 16, CLI_CHECK = 32, CLI_ALL = 63 };
+enum { CLI_SHOW = 1, CLI_LS = 2, CLI_TREE = 4, CLI_INFO = 8, CLI_DIS = 16, CLI_CHECK = 32, CLI_SAVE = 64, CLI_ALL = 127 };
 
 /** Everything that can stand on a command line. */
 typedef struct cli_options {
     const char *file; /* "-": standard input */
     const char *path; /* inside the file, or NULL */
-    bool help, json, hash, raw, all;
+    const char *out;  /* of save: where to; "-": standard output */
+    bool help, json, hash, raw, all, keep;
     uint64_t max_depth, head;
     const char *record;
     ptio_load_options load;
+    ptio_save_options save;
+    ptio_sink_options sink;
     ptio_limits limits;
 } cli_options;
 
@@ -72,6 +75,7 @@ int cmd_tree(const cli_options *options);
 int cmd_info(const cli_options *options);
 int cmd_dis(const cli_options *options);
 int cmd_check(const cli_options *options);
+int cmd_save(const cli_options *options);
 
 /** `ptio tree --json` of a value. */
 int cli_tree_json(const cli_options *options, const cli_file *file);

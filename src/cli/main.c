@@ -43,6 +43,11 @@ static const cli_verb verbs[] = {
      "line of Python that allows it. Exits with 0 if the file is whole and would\n"
      "load, 1 with findings, 2 if it is damaged.",
      "ptio check model.pt", cmd_check},
+    {"save", CLI_SAVE, "IN OUT", "write a checkpoint again, as torch.save would",
+     "Load IN and write OUT: the same bytes as torch.save(torch.load(IN), OUT).\n"
+     "Files of every era become zip files of today; --profile keep writes IN\n"
+     "again as it was. OUT is replaced all or nothing.",
+     "ptio save old.pth.tar new.pt", cmd_save},
 };
 
 static int usage(void)

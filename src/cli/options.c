@@ -113,6 +113,73 @@ static bool set_byte_order(cli_options *o, const char *value)
     return false;
 }
 
+static bool set_profile(cli_options *o, const char *value)
+{
+    static const struct {
+        const char *name;
+        ptio_profile profile;
+    } names[] = {{"2.7", PTIO_PROFILE_2_7},
+                 {"2.1", PTIO_PROFILE_2_1},
+                 {"1.13", PTIO_PROFILE_1_13},
+                 {"1.10", PTIO_PROFILE_1_10},
+                 {"1.6", PTIO_PROFILE_1_6}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(value, names[i].name) == 0) {
+            o->save.profile = names[i].profile;
+            return true;
+        }
+    return o->keep = strcmp(value, "keep") == 0;
+}
+
+static bool set_legacy(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->save.legacy = true;
+}
+
+static bool set_protocol(cli_options *o, const char *value)
+{
+    uint64_t number;
+    if (!read_number(value, &number) || number > 5)
+        return false;
+    o->save.protocol = (unsigned)number;
+    return true;
+}
+
+static bool set_align(cli_options *o, const char *value)
+{
+    uint64_t number;
+    if (!read_number(value, &number) || number < 1 || number > 65504)
+        return false;
+    o->save.alignment = (uint32_t)number;
+    return true;
+}
+
+static bool set_no_crc(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->save.no_crc32 = true;
+}
+
+static bool set_root(cli_options *o, const char *value)
+{
+    o->save.root = value;
+    return *value != '\0';
+}
+
+static bool set_backup(cli_options *o, const char *value)
+{
+    (void)value;
+    o->sink.backup = ".bak";
+    return true;
+}
+
+static bool set_no_sync(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->sink.not_durable = true;
+}
+
 #define LIMIT_FIELDS(X) \
     X(pickle_bytes)     \
     X(heap_bytes)       \
@@ -147,7 +214,7 @@ static bool set_limit(cli_options *o, const char *text)
     return false;
 }
 
-#define LOADING (CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK)
+#define LOADING (CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_SAVE)
 
 static const struct row {
     const char *name;
@@ -163,6 +230,14 @@ static const struct row {
     {"max-depth", "N", CLI_SHOW | CLI_TREE, set_max_depth, "show deeper contents as \"...\""},
     {"head", "N", CLI_SHOW | CLI_LS | CLI_TREE, set_head, "the first N of each container (ls: of the list)"},
     {"record", "NAME", CLI_DIS, set_record, "another pickle of the archive"},
+    {"profile", "RELEASE", CLI_SAVE, set_profile, "as 2.7 (default), 2.1, 1.13, 1.10 or 1.6 writes, or keep"},
+    {"legacy", NULL, CLI_SAVE, set_legacy, "the stream of PyTorch before 1.6"},
+    {"protocol", "N", CLI_SAVE, set_protocol, "of the pickle, 0 to 5; PyTorch's default is 2"},
+    {"align", "N", CLI_SAVE, set_align, "where storages begin, 1 to 65504; default 64"},
+    {"no-crc", NULL, CLI_SAVE, set_no_crc, "leave the checksums out"},
+    {"root", "NAME", CLI_SAVE, set_root, "the folder in the archive; default: after OUT"},
+    {"backup", NULL, CLI_SAVE, set_backup, "keep the file that OUT was as OUT.bak"},
+    {"no-sync", NULL, CLI_SAVE, set_no_sync, "do not wait for the disk"},
     {"weights-only", NULL, LOADING & ~(unsigned)CLI_CHECK, set_weights_only, "refuse what weights_only of PyTorch refuses"},
     {"mmap", NULL, LOADING, set_mmap, "map the file; only if nobody changes it"},
     {"encoding", "NAME", LOADING, set_encoding, "of Python 2 strings: utf-8, latin1, bytes, ..."},
@@ -203,6 +278,8 @@ static int add_operand(const cli_verb *verb, const char *argument, cli_options *
         ret->file = argument;
     else if (!ret->path && (verb->bit & (CLI_SHOW | CLI_LS | CLI_TREE)))
         ret->path = argument;
+    else if (!ret->out && verb->bit == CLI_SAVE)
+        ret->out = argument;
     else
         return cli_usage(verb->name, "one argument too many:", argument);
     return CLI_GOOD;
@@ -210,7 +287,7 @@ static int add_operand(const cli_verb *verb, const char *argument, cli_options *
 
 int cli_parse(const cli_verb *verb, int count, char **arguments, cli_options *ret)
 {
-    *ret = (cli_options){.load = {PTIO_LOAD_OPTIONS}};
+    *ret = (cli_options){.load = {PTIO_LOAD_OPTIONS}, .save = {PTIO_SAVE_OPTIONS}, .sink = {.struct_size = sizeof ret->sink}};
     ret->load.limits = &ret->limits;
     bool only_operands = false;
     for (int i = 0; i < count; i++) {
@@ -235,6 +312,8 @@ int cli_parse(const cli_verb *verb, int count, char **arguments, cli_options *re
     }
     if (!ret->file && !ret->help)
         return cli_usage(verb->name, "a file is missing", NULL);
+    if (verb->bit == CLI_SAVE && !ret->out && !ret->help)
+        return cli_usage(verb->name, "the file to write is missing", NULL);
     return CLI_GOOD;
 }
 

@@ -334,6 +334,29 @@ void ptio_storage_drop(const ptio_storage *storage)
 
 /* ---- what there is to say about a storage ---- */
 
+bool ptio_storage_is_resident(const ptio_storage *storage)
+{
+    return atomic_load_explicit(&storage->data, memory_order_acquire) != NULL;
+}
+
+bool ptio_storage_find(const ptio_storage *storage, ptio_storage_place *ret)
+{
+    uint64_t nbytes;
+    if (storage->origin != &ptio_storage_of_record || ptio_storage_is_resident(storage) ||
+        !ptio_storage_range(storage, &ret->offset, &nbytes))
+        return false;
+    const ptio_archive *archive = archive_of(storage);
+    ret->source = archive->source;
+    ret->has_crc32 = ptio_archive_has_crc32(archive, (size_t)storage->origin_index);
+    ret->crc32 = archive->entries[storage->origin_index].crc32;
+    return true;
+}
+
+size_t ptio_storage_swap_unit(const ptio_storage *storage)
+{
+    return storage->swap ? storage->swap : ptio_dtype_rows[storage->dtype].swap;
+}
+
 bool ptio_storage_range(const ptio_storage *storage, uint64_t *offset, uint64_t *nbytes)
 {
     uint64_t in_root, root_offset, root_nbytes;

@@ -19,6 +19,23 @@ typedef struct ptio_storage_origin {
     bool (*range)(const ptio_storage *storage, uint64_t *offset, uint64_t *nbytes);
 } ptio_storage_origin;
 
+/** Where the bytes of a storage stand in a source, as they are: stored, in the byte order of this machine. */
+typedef struct ptio_storage_place {
+    ptio_source *source;
+    uint64_t offset;
+    bool has_crc32; /* of exactly these bytes */
+    uint32_t crc32;
+} ptio_storage_place;
+
+/** False where they are in memory already, or have to be inflated, swapped or made; then ptio_storage_data() gives them. */
+bool ptio_storage_find(const ptio_storage *storage, ptio_storage_place *ret);
+
+/** Whether the bytes are in memory that ptio_storage_drop() would give back. */
+bool ptio_storage_is_resident(const ptio_storage *storage);
+
+/** Bytes that are reversed together where the byte order differs; 1: none. */
+size_t ptio_storage_swap_unit(const ptio_storage *storage);
+
 /** A record of an archive: `origin_index` is its index, `origin_data` the archive. */
 extern const ptio_storage_origin ptio_storage_of_record;
 /** Bytes that are in memory for as long as the pool: `origin_data` points to them. */

@@ -1,0 +1,87 @@
+/*
+ * The reducer: what Python would answer if each value of a graph were asked for its __reduce_ex__, and which values would be one
+ * object. The pickler calls it; with it torch.save(torch.load(file)) is the same bytes written by ptio.
+ *
+ * The forms are those of PyTorch 2.13 and of CPython's containers: a tensor is torch._utils._rebuild_tensor_v2 of a persistent id,
+ * whatever era it was loaded from, a set below protocol 4 the call of its class with a list. Objects of unknown classes are the
+ * nodes that they were loaded as.
+ *
+ * Source: torch/_tensor.py, torch/_utils.py, torch/serialization.py, CPython Modules/_pickle.c; FORMAT 3.9 to 3.13, 4.1 to 4.12
+ */
+#ifndef PTIO_TORCH_REDUCE_H
+#define PTIO_TORCH_REDUCE_H
+
+#include "base/pointer_map.h"
+#include "pickle/pickler.h"
+#include "torch/meaning.h"
+
+/** A storage that the pickle names, in the order of its first appearance. */
+typedef struct ptio_saved_storage {
+    const ptio_storage *storage;
+    const ptio_value *key; /* one str for all its visits                      */
+    ptio_dtype dtype;      /* as the first visit names it; uint8 for untyped  */
+} ptio_saved_storage;
+
+/** There are eight; a file may name what it likes. */
+#define PTIO_REDUCED_LAYOUTS 16
+
+/** Texts or globals, each of them one object for the whole pickle. */
+typedef struct ptio_interned {
+    const ptio_value **nodes;
+    size_t slot_count, used;
+} ptio_interned;
+
+typedef struct ptio_reducer {
+    ptio_heap *heap;
+    ptio_arena arena; /* the nodes that are made                                                              */
+    unsigned protocol;
+    bool is_legacy;        /* persistent ids end in a view, which is None                                          */
+    bool keep_keys;        /* storages keep the keys that they were loaded with                                    */
+    const ptio_text *keys; /* keys for the storages in order, as far as they go; NULL: 0, 1, 2 …                  */
+    size_t key_count;
+    uint64_t hash_key;
+    ptio_interned words, globals;
+    const ptio_value *layouts[PTIO_REDUCED_LAYOUTS]; /* each of them is one object too */
+    size_t layout_count;
+    const ptio_value *letters[257]; /* the strings of one code point below 256, and the empty one: CPython has one of each */
+    ptio_saved_storage *storages;
+    size_t storage_count, storage_capacity;
+    ptio_pointer_map by_address; /* of storages: their place in `storages` */
+} ptio_reducer;
+
+void ptio_reducer_init(ptio_reducer *reducer, ptio_heap *heap, unsigned protocol);
+void ptio_reducer_free(ptio_reducer *reducer);
+
+/* For ptio_pickler_options; the context is the reducer. */
+const ptio_value *ptio_reduce_identify(void *ctx, const ptio_value *value);
+ptio_status ptio_reduce(void *ctx, const ptio_value *object, const ptio_value **ret, ptio_error *err);
+
+/* Nodes, for the files of the reducer. All give NULL where there is no memory, or where a node they are given is NULL. */
+
+/** A str of its own; the text is not copied. */
+const ptio_value *ptio_reduce_str(ptio_reducer *r, ptio_text text);
+/** The one str of this text, as an interned string of Python. */
+const ptio_value *ptio_reduce_word(ptio_reducer *r, ptio_text text);
+/** The one global of this name, given as Python 3 calls it. */
+const ptio_value *ptio_reduce_global(ptio_reducer *r, const char *module, const char *name);
+const ptio_value *ptio_reduce_int(ptio_reducer *r, int64_t number);
+const ptio_value *ptio_reduce_float(ptio_reducer *r, double number);
+const ptio_value *ptio_reduce_tuple(ptio_reducer *r, const ptio_value *const *items, size_t count);
+const ptio_value *ptio_reduce_ints(ptio_reducer *r, const int64_t *numbers, size_t count);
+/** callable(*arguments), by REDUCE. */
+ptio_node_reduced *ptio_reduce_call(ptio_reducer *r, const ptio_value *callable, const ptio_value *arguments);
+/** What is done to a call afterwards; made when first asked for. */
+ptio_more *ptio_reduce_more(ptio_reducer *r, ptio_node_reduced *node);
+/** The one layout of this name, such as "torch.sparse_coo". */
+const ptio_value *ptio_reduce_layout(ptio_reducer *r, ptio_text name);
+/** The attributes of an object as its __dict__: their names are interned. */
+const ptio_value *ptio_reduce_attributes(ptio_reducer *r, const ptio_value *attributes);
+
+/** A tensor, as a node that is nothing but it: identity is the caller's. reduce_tensor.c */
+ptio_status ptio_reduce_tensor(ptio_reducer *r, const ptio_value *object, const ptio_value **ret, ptio_error *err);
+/** A storage by its persistent id. reduce_tensor.c */
+ptio_status ptio_reduce_storage(ptio_reducer *r, const ptio_storage *storage, ptio_dtype dtype, bool untyped,
+                                const ptio_value **ret, ptio_error *err);
+ptio_status ptio_reduce_no_memory(const ptio_reducer *r, ptio_error *err);
+
+#endif

@@ -1,0 +1,308 @@
+/*
+ * Tensors and storages as torch.save writes them.
+ *
+ * Source: torch/_tensor.py, __reduce_ex__ and _reduce_ex_internal; torch/nn/parameter.py; torch/serialization.py, persistent_id
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "torch/handlers.h"
+#include "torch/reduce.h"
+
+/* ---- storages ---- */
+
+static const ptio_value *new_key(ptio_reducer *r, const ptio_storage *storage)
+{
+    size_t number = r->storage_count;
+    if (number < r->key_count)
+        return ptio_reduce_str(r, r->keys[number]);
+    if (r->keep_keys)
+        return ptio_reduce_str(r, ptio_storage_key(storage));
+    char text[24];
+    int size = snprintf(text, sizeof text, "%zu", number);
+    ptio_text kept = ptio_arena_text(&r->arena, (ptio_text){text, (size_t)size});
+    return kept.bytes ? ptio_reduce_str(r, kept) : NULL;
+}
+
+static ptio_status add_storage(ptio_reducer *r, const ptio_storage *storage, ptio_dtype dtype, ptio_error *err)
+{
+    if (r->storage_count == r->storage_capacity) {
+        ptio_saved_storage *grown =
+            ptio_heap_grow(r->heap, r->storages, &r->storage_capacity, r->storage_count + 1, sizeof *grown);
+        if (!grown)
+            return ptio_reduce_no_memory(r, err);
+        r->storages = grown;
+    }
+    const ptio_value *key = new_key(r, storage);
+    if (!key || !ptio_pointer_map_put(&r->by_address, r->heap, storage, (uint32_t)r->storage_count))
+        return ptio_reduce_no_memory(r, err);
+    r->storages[r->storage_count++] = (ptio_saved_storage){storage, key, dtype};
+    return PTIO_OK;
+}
+
+/* Where a storage was. Python has one str "cpu"; a tag with an index is made anew at each visit. */
+static const ptio_value *location(ptio_reducer *r, const ptio_storage *storage)
+{
+    ptio_text tag = ptio_storage_location(storage);
+    return memchr(tag.bytes, ':', tag.size) ? ptio_reduce_str(r, tag) : ptio_reduce_word(r, tag);
+}
+
+/* ('storage', class, key, location, numel) */
+ptio_status ptio_reduce_storage(ptio_reducer *r, const ptio_storage *storage, ptio_dtype dtype, bool untyped,
+                                const ptio_value **ret, ptio_error *err)
+{
+    uint32_t place;
+    const ptio_dtype_row *row = &ptio_dtype_rows[dtype];
+    untyped = untyped || !row->storage_class[0];
+    ptio_dtype as = untyped ? PTIO_UINT8 : dtype;
+    if (!ptio_pointer_map_get(&r->by_address, storage, &place)) {
+        place = (uint32_t)r->storage_count;
+        ptio_status status = add_storage(r, storage, as, err);
+        if (status != PTIO_OK)
+            return status;
+    }
+    const ptio_saved_storage *saved = &r->storages[place];
+    if (saved->dtype != as && storage->nbytes)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.two-dtypes", PTIO_NO_OFFSET,
+                         "Cannot save multiple tensors or storages that view the same data as different types");
+    const ptio_value *items[6] = {ptio_reduce_word(r, PTIO_TEXT("storage")),
+                                  untyped ? ptio_reduce_global(r, "torch.storage", "UntypedStorage")
+                                          : ptio_reduce_global(r, "torch", row->storage_class),
+                                  saved->key,
+                                  location(r, storage),
+                                  ptio_reduce_int(r, (int64_t)(untyped ? storage->nbytes : storage->nbytes / row->itemsize)),
+                                  &ptio_none};
+    ptio_node_persistent *node = PTIO_NEW(&r->arena, ptio_node_persistent, 1);
+    if (!node)
+        return ptio_reduce_no_memory(r, err);
+    node->head = (ptio_value){.type = PTIO_NODE_TYPE_PERSISTENT, .seen = PTIO_KIND_MISSING};
+    node->id = ptio_reduce_tuple(r, items, r->is_legacy ? 6 : 5);
+    if (!node->id)
+        return ptio_reduce_no_memory(r, err);
+    *ret = &node->head;
+    return PTIO_OK;
+}
+
+/* ---- tensors ---- */
+
+static const ptio_value *boolean(bool value)
+{
+    return value ? &ptio_true : &ptio_false;
+}
+
+static const ptio_value *no_hooks(ptio_reducer *r)
+{
+    ptio_node_reduced *hooks = ptio_reduce_call(r, ptio_reduce_global(r, "collections", "OrderedDict"), &ptio_empty_tuple.head);
+    return hooks ? &hooks->head : NULL;
+}
+
+/* A call of a function of torch._utils, not yet a node: a subclass has its parts in arguments of its own. */
+typedef struct call {
+    const ptio_value *function, *arguments;
+} call;
+
+static const ptio_value *call_node(ptio_reducer *r, call c)
+{
+    ptio_node_reduced *node = ptio_reduce_call(r, c.function, c.arguments);
+    return node ? &node->head : NULL;
+}
+
+/* {'neg': True, 'conj': True}: the order is that of an unordered_map of libstdc++. */
+static const ptio_value *math_bits(ptio_reducer *r, const ptio_tensor *tensor)
+{
+    ptio_node_dict *dict = ptio_node_new_dict(&r->arena);
+    static const struct {
+        unsigned flag;
+        ptio_text name;
+    } bits[] = {{PTIO_TENSOR_NEG, {"neg", 3}}, {PTIO_TENSOR_CONJ, {"conj", 4}}};
+    for (size_t i = 0; dict && i < 2; i++) {
+        if (!(tensor->flags & bits[i].flag))
+            continue;
+        const ptio_value *entry[] = {ptio_reduce_str(r, bits[i].name), &ptio_true};
+        if (!entry[0] || !ptio_block_append(&r->arena, &dict->block, 2 * (size_t)dict->head.count, entry, 2))
+            return NULL;
+        dict->head.count++;
+    }
+    return dict ? &dict->head : NULL;
+}
+
+static ptio_status strided(ptio_reducer *r, const ptio_tensor *tensor, bool requires_grad, call *ret, ptio_error *err)
+{
+    const ptio_value *arguments[8];
+    size_t count = 6;
+    const ptio_dtype_row *row = &ptio_dtype_rows[tensor->dtype];
+    bool typed = row->storage_class[0] != '\0';
+    ret->function = ptio_reduce_global(r, "torch._utils", typed ? "_rebuild_tensor_v2" : "_rebuild_tensor_v3");
+    ptio_status status = ptio_reduce_storage(r, tensor->storage, (ptio_dtype)tensor->dtype, !typed, &arguments[0], err);
+    if (status != PTIO_OK)
+        return status;
+    arguments[1] = ptio_reduce_int(r, tensor->storage_offset);
+    arguments[2] = ptio_reduce_ints(r, tensor->dims, tensor->ndim);
+    arguments[3] = ptio_reduce_ints(r, tensor->dims + tensor->ndim, tensor->ndim);
+    arguments[4] = boolean(requires_grad);
+    arguments[5] = no_hooks(r);
+    if (!typed)
+        arguments[count++] = ptio_reduce_global(r, "torch", row->name);
+    if (tensor->flags & (PTIO_TENSOR_CONJ | PTIO_TENSOR_NEG))
+        arguments[count++] = math_bits(r, tensor);
+    ret->arguments = ptio_reduce_tuple(r, arguments, count);
+    return PTIO_OK;
+}
+
+static ptio_status meta(ptio_reducer *r, const ptio_tensor *tensor, bool requires_grad, call *ret)
+{
+    const ptio_value *arguments[] = {ptio_reduce_global(r, "torch", ptio_dtype_rows[tensor->dtype].name),
+                                     ptio_reduce_ints(r, tensor->dims, tensor->ndim),
+                                     ptio_reduce_ints(r, tensor->dims + tensor->ndim, tensor->ndim), boolean(requires_grad)};
+    ret->function = ptio_reduce_global(r, "torch._utils", "_rebuild_meta_tensor_no_storage");
+    ret->arguments = ptio_reduce_tuple(r, arguments, 4);
+    return PTIO_OK;
+}
+
+/* The plain tensor as a node of its own: Python makes a new object whenever a part is asked for. */
+static ptio_status plain(ptio_reducer *r, const ptio_tensor *tensor, bool requires_grad, const ptio_value **ret, ptio_error *err)
+{
+    call c = {NULL, NULL};
+    ptio_status status =
+        tensor->flags & PTIO_TENSOR_META ? meta(r, tensor, requires_grad, &c) : strided(r, tensor, requires_grad, &c, err);
+    if (status != PTIO_OK)
+        return status;
+    *ret = call_node(r, c);
+    return *ret ? PTIO_OK : ptio_reduce_no_memory(r, err);
+}
+
+/* Storage, then the quantizer, then the rest: the order in which the objects come decides the numbers of the storages. */
+static ptio_status quantized(ptio_reducer *r, const ptio_tensor *tensor, bool requires_grad, call *ret, ptio_error *err)
+{
+    const ptio_quantizer *q = &tensor->extra->quantizer;
+    const ptio_value *arguments[7], *parameters[4];
+    size_t count = 3;
+    ptio_status status = ptio_reduce_storage(r, tensor->storage, (ptio_dtype)tensor->dtype, false, &arguments[0], err);
+    if (q->scheme == PTIO_PER_TENSOR_AFFINE) {
+        parameters[0] = ptio_reduce_global(r, "torch", "per_tensor_affine");
+        parameters[1] = ptio_reduce_float(r, q->scale);
+        parameters[2] = ptio_reduce_int(r, q->zero_point);
+    } else {
+        parameters[0] = ptio_reduce_global(r, "torch", "per_channel_affine");
+        for (size_t i = 0; status == PTIO_OK && i < 2; i++)
+            status = plain(r, tensor->extra->parts[i].tensor, false, &parameters[1 + i], err);
+        parameters[count++] = ptio_reduce_int(r, q->axis);
+    }
+    if (status != PTIO_OK)
+        return status;
+    arguments[1] = ptio_reduce_int(r, tensor->storage_offset);
+    arguments[2] = ptio_reduce_ints(r, tensor->dims, tensor->ndim);
+    arguments[3] = ptio_reduce_ints(r, tensor->dims + tensor->ndim, tensor->ndim);
+    arguments[4] = ptio_reduce_tuple(r, parameters, count);
+    arguments[5] = boolean(requires_grad);
+    arguments[6] = no_hooks(r);
+    ret->function = ptio_reduce_global(r, "torch._utils", "_rebuild_qtensor");
+    ret->arguments = ptio_reduce_tuple(r, arguments, 7);
+    return PTIO_OK;
+}
+
+/* _rebuild_sparse_tensor(layout, (indices, values, size, is_coalesced)), or (layout, (compressed, plain, values, size)) */
+static ptio_status sparse(ptio_reducer *r, const ptio_tensor *tensor, call *ret, ptio_error *err)
+{
+    const ptio_value *data[4], *arguments[2];
+    size_t count = 0;
+    for (; count < tensor->extra->part_count && count < 3; count++) {
+        ptio_status status = plain(r, tensor->extra->parts[count].tensor, false, &data[count], err);
+        if (status != PTIO_OK)
+            return status;
+    }
+    const ptio_value *sizes = ptio_reduce_ints(r, tensor->dims, tensor->ndim);
+    ptio_node_reduced *size = ptio_reduce_call(r, ptio_reduce_global(r, "torch", "Size"), ptio_reduce_tuple(r, &sizes, 1));
+    data[count++] = size ? &size->head : NULL;
+    if (tensor->layout == PTIO_SPARSE_COO)
+        data[count++] = boolean(tensor->flags & PTIO_TENSOR_COALESCED);
+    arguments[0] = ptio_reduce_layout(r, ptio_text_of(ptio_layout_name((ptio_layout)tensor->layout)));
+    arguments[1] = ptio_reduce_tuple(r, data, count);
+    ret->function = ptio_reduce_global(r, "torch._utils", "_rebuild_sparse_tensor");
+    ret->arguments = ptio_reduce_tuple(r, arguments, 2);
+    return PTIO_OK;
+}
+
+/* _rebuild_nested_tensor(buffer, sizes, strides, offsets) */
+static ptio_status nested(ptio_reducer *r, const ptio_tensor *tensor, call *ret, ptio_error *err)
+{
+    static const char *const names[] = {"buffer", "sizes", "strides", "offsets"};
+    const ptio_value *arguments[4];
+    for (size_t i = 0; i < 4; i++) {
+        const ptio_tensor *part = ptio_tensor_part_named(tensor, names[i]);
+        if (!part)
+            return PTIO_ERR_NOT_FOUND;
+        ptio_status status = plain(r, part, false, &arguments[i], err);
+        if (status != PTIO_OK)
+            return status;
+    }
+    ret->function = ptio_reduce_global(r, "torch._utils", "_rebuild_nested_tensor");
+    ret->arguments = ptio_reduce_tuple(r, arguments, 4);
+    return PTIO_OK;
+}
+
+/* What rebuilds a tensor without its class and attributes. PTIO_ERR_NOT_FOUND: only the node it was loaded as says that. */
+static ptio_status inner(ptio_reducer *r, const ptio_tensor *tensor, bool requires_grad, call *ret, ptio_error *err)
+{
+    switch (tensor->layout) {
+    case PTIO_STRIDED: break;
+    case PTIO_NESTED: return nested(r, tensor, ret, err);
+    case PTIO_JAGGED: return PTIO_ERR_NOT_FOUND;
+    default: return sparse(r, tensor, ret, err);
+    }
+    if (tensor->flags & PTIO_TENSOR_WRAPPER)
+        return PTIO_ERR_NOT_FOUND;
+    if (tensor->flags & PTIO_TENSOR_META)
+        return meta(r, tensor, requires_grad, ret);
+    if (tensor->extra && tensor->extra->quantizer.scheme != PTIO_NOT_QUANTIZED)
+        return quantized(r, tensor, requires_grad, ret, err);
+    return strided(r, tensor, requires_grad, ret, err);
+}
+
+/* The state that setattr() restores: a dict of attributes, None, or (dict or None, slots). */
+static const ptio_value *state_of(ptio_reducer *r, const ptio_value *object)
+{
+    const ptio_value *attributes = ptio_value_attributes(object), *slots = ptio_value_slots(object);
+    const ptio_value *dict = attributes ? ptio_reduce_attributes(r, attributes) : &ptio_none;
+    if (!slots)
+        return dict;
+    const ptio_value *pair[] = {dict, ptio_reduce_attributes(r, slots)};
+    return ptio_reduce_tuple(r, pair, 2);
+}
+
+/* The subclass that a tensor was loaded as; NULL for plain tensors and Parameters. */
+static const ptio_value *subclass_of(const ptio_value *object)
+{
+    const ptio_node_reduced *node = PTIO_NODE(reduced, object);
+    const ptio_global *global = object->type == PTIO_NODE_TYPE_REDUCED ? ptio_value_global(node->callable) : NULL;
+    return global && global->handler == PTIO_HANDLER_FROM_TYPE ? ptio_argument(node, 1) : NULL;
+}
+
+ptio_status ptio_reduce_tensor(ptio_reducer *r, const ptio_value *object, const ptio_value **ret, ptio_error *err)
+{
+    const ptio_tensor *tensor = ptio_meaning(object);
+    bool requires_grad = tensor->flags & PTIO_TENSOR_REQUIRES_GRAD, is_parameter = tensor->flags & PTIO_TENSOR_PARAMETER;
+    const ptio_value *attributes = ptio_value_attributes(object), *subclass = subclass_of(object);
+    bool has_state = (attributes && ptio_value_count(attributes)) || ptio_value_slots(object);
+    call c = {NULL, NULL};
+    ptio_status status = inner(r, tensor, requires_grad && !is_parameter, &c, err);
+    if (status == PTIO_ERR_NOT_FOUND) {
+        *ret = object;
+        return PTIO_OK;
+    }
+    if (status != PTIO_OK)
+        return status;
+    if (is_parameter && !subclass) {
+        const ptio_value *arguments[] = {call_node(r, c), boolean(requires_grad), no_hooks(r),
+                                         has_state ? state_of(r, object) : &ptio_none};
+        c.function = ptio_reduce_global(r, "torch._utils", has_state ? "_rebuild_parameter_with_state" : "_rebuild_parameter");
+        c.arguments = ptio_reduce_tuple(r, arguments, has_state ? 4 : 3);
+    } else if (subclass || has_state) {
+        const ptio_value *type = subclass ? subclass : ptio_reduce_global(r, "torch", "Tensor");
+        const ptio_value *arguments[] = {c.function, type, c.arguments, has_state ? state_of(r, object) : &ptio_none};
+        c.function = ptio_reduce_global(r, "torch._tensor", "_rebuild_from_type_v2");
+        c.arguments = ptio_reduce_tuple(r, arguments, 4);
+    }
+    *ret = call_node(r, c);
+    return *ret ? PTIO_OK : ptio_reduce_no_memory(r, err);
+}

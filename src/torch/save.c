@@ -1,0 +1,130 @@
+/*
+ * Saving: ptio_save() and what all its kinds of files share.
+ *
+ * The pickle is made whole in memory first, as PyTorch does: only then is it known which storages there are. They follow one by one.
+ */
+#include "torch/save.h"
+
+#include <string.h>
+
+#include "tensor/convert.h"
+
+#define PIECE ((size_t)256 << 10)
+
+void ptio_save_options_init(ptio_save_options *options)
+{
+    *options = (ptio_save_options){PTIO_SAVE_OPTIONS};
+}
+
+/* The options of a caller that may know fewer fields than this library; the others have their defaults. */
+static ptio_save_options known_options(const ptio_save_options *given)
+{
+    ptio_save_options options = {PTIO_SAVE_OPTIONS};
+    if (given)
+        memcpy(&options, given, given->struct_size && given->struct_size < sizeof options ? given->struct_size : sizeof options);
+    options.struct_size = sizeof options;
+    return options;
+}
+
+static ptio_status check_options(const ptio_save_options *options, ptio_error *err)
+{
+    if (options->protocol > 5)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.protocol", PTIO_NO_OFFSET, "pickle protocol must be <= 5, not %u",
+                         options->protocol);
+    if ((unsigned)options->profile > PTIO_PROFILE_1_6)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.profile", PTIO_NO_OFFSET, "there is no profile %d", (int)options->profile);
+    if ((unsigned)options->byte_order > PTIO_NATIVE_ENDIAN)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.byte-order", PTIO_NO_OFFSET, "there is no byte order %d",
+                         (int)options->byte_order);
+    return PTIO_OK;
+}
+
+ptio_status ptio_save_pickle(ptio_saver *saver, const ptio_value *value, ptio_pickled *ret, ptio_error *err)
+{
+    ptio_pickler_options options = {
+        .protocol = saver->options.protocol, .identify = ptio_reduce_identify, .reduce = ptio_reduce, .ctx = &saver->reducer};
+    ptio_status status = ptio_pickle(value, &options, &saver->heap, ret, err);
+    if (saver->options.protocol == 0 && saver->reducer.storage_count)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.protocol", PTIO_NO_OFFSET,
+                         "protocol 0 writes the id of a storage as text, which no PyTorch can read back: take 1 to 5");
+    return status;
+}
+
+/* The bytes in the other order, through a small buffer. */
+static ptio_status write_swapped(const uint8_t *data, size_t size, size_t unit, const ptio_storage_target *target,
+                                 ptio_heap *heap, ptio_error *err)
+{
+    uint8_t *buffer = ptio_heap_resize(heap, NULL, 0, PIECE);
+    if (!buffer)
+        return ptio_heap_fail(heap, err, "a storage in the other byte order");
+    ptio_status status = PTIO_OK;
+    for (size_t at = 0; status == PTIO_OK && at < size;) {
+        size_t piece = size - at < PIECE ? size - at : PIECE;
+        memcpy(buffer, data + at, piece);
+        ptio_swap_bytes(buffer, piece / unit, unit);
+        status = target->write(target->ctx, buffer, piece, err);
+        at += piece;
+    }
+    ptio_heap_free(heap, buffer, PIECE);
+    return status;
+}
+
+ptio_status ptio_save_storage(ptio_saver *saver, const ptio_storage *storage, const ptio_storage_target *target, ptio_error *err)
+{
+    size_t unit = saver->swap ? ptio_storage_swap_unit(storage) : 1;
+    ptio_storage_place place;
+    if (!storage->nbytes)
+        return PTIO_OK;
+    if (unit <= 1 && ptio_storage_find(storage, &place))
+        return target->copy(target->ctx, &place, storage->nbytes, err);
+    bool resident = ptio_storage_is_resident(storage);
+    const void *data;
+    ptio_status status = ptio_storage_data(storage, &data, err);
+    if (status != PTIO_OK)
+        return status;
+    if (unit > 1)
+        status = write_swapped(data, (size_t)storage->nbytes, unit, target, &saver->heap, err);
+    else
+        status = target->write(target->ctx, data, (size_t)storage->nbytes, err);
+    if (!resident)
+        ptio_storage_drop(storage);
+    return status;
+}
+
+ptio_status ptio_save_sink(const ptio_value *value, ptio_sink *sink, const ptio_save_options *given, ptio_error *err)
+{
+    if (!value)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.none", PTIO_NO_OFFSET, "there is no value to save");
+    ptio_saver saver = {.options = known_options(given), .sink = sink};
+    ptio_status status = check_options(&saver.options, err);
+    if (status != PTIO_OK)
+        return status;
+    ptio_byte_order order = saver.options.byte_order;
+    saver.swap = order != PTIO_NATIVE_ENDIAN && (order == PTIO_BIG_ENDIAN) != PTIO_HOST_BIG_ENDIAN;
+    ptio_heap_init(&saver.heap, saver.options.memory, saver.options.limits ? saver.options.limits->heap_bytes : 0);
+    ptio_reducer_init(&saver.reducer, &saver.heap, saver.options.protocol);
+    saver.reducer.is_legacy = saver.options.legacy;
+    saver.reducer.keys = saver.options.keys;
+    saver.reducer.key_count = saver.options.key_count;
+    if (saver.options.as)
+        status = ptio_save_as(&saver, value, err);
+    else
+        status = saver.options.legacy ? ptio_save_legacy(&saver, value, err) : ptio_save_zip(&saver, value, err);
+    ptio_reducer_free(&saver.reducer);
+    return status;
+}
+
+ptio_status ptio_save(const ptio_value *value, const char *path, const ptio_save_options *options, ptio_error *err)
+{
+    ptio_save_options known = known_options(options);
+    ptio_sink *sink;
+    ptio_status status =
+        ptio_sink_open(path, &(ptio_sink_options){.struct_size = sizeof(ptio_sink_options), .memory = known.memory}, &sink, err);
+    if (status != PTIO_OK)
+        return status;
+    status = ptio_save_sink(value, sink, options, err);
+    if (status == PTIO_OK)
+        status = ptio_sink_finish(sink, err);
+    ptio_sink_free(sink);
+    return status;
+}

@@ -1,0 +1,144 @@
+/*
+ * Writing a checkpoint again as it was: the records or the stream in the order found, alignment, checksums and names as found. The
+ * pickle is made anew from the graph, everything else is copied from the source, range by range.
+ */
+#include <string.h>
+
+#include "torch/save.h"
+
+static ptio_status unsupported(ptio_error *err, const char *what)
+{
+    return ptio_fail(err, PTIO_ERR_UNSUPPORTED, "save.as", PTIO_NO_OFFSET,
+                     "%s: only zip archives and legacy streams of torch.save can be written as they were", what);
+}
+
+static const ptio_pickle_part *part_called(const ptio_checkpoint *ckpt, const char *record)
+{
+    for (const ptio_pickle_part *part = ckpt->parts; part; part = part->next)
+        if (ptio_text_is(part->record, record))
+            return part;
+    return NULL;
+}
+
+static bool is_python2(const ptio_checkpoint *ckpt)
+{
+    for (const ptio_pickle_part *part = ckpt->parts; part; part = part->next)
+        if (part->graph.dialect.python2)
+            return true;
+    return false;
+}
+
+static ptio_status pickle_again(ptio_saver *saver, const ptio_pickle_part *part, const ptio_value *value, ptio_pickled *ret,
+                                ptio_error *err)
+{
+    ptio_pickler_options options = {
+        .protocol = ptio_graph_protocol(&part->graph), .as_found = true, .python2 = is_python2(saver->options.as)};
+    return ptio_pickle(value, &options, &saver->heap, ret, err);
+}
+
+/* ---- zip ---- */
+
+static ptio_status read_alignment(ptio_archive *archive, uint32_t *ret, ptio_error *err)
+{
+    char text[8] = "64";
+    size_t record = ptio_archive_lookup_in_root(archive, PTIO_TEXT(".storage_alignment"));
+    if (record != SIZE_MAX && archive->entries[record].size < sizeof text) {
+        memset(text, 0, sizeof text);
+        ptio_status status = ptio_archive_read_all(archive, record, text, err);
+        if (status != PTIO_OK)
+            return status;
+    }
+    *ret = 0;
+    for (const char *digit = text; *digit >= '0' && *digit <= '9'; digit++)
+        *ret = *ret * 10 + (uint32_t)(*digit - '0');
+    return PTIO_OK;
+}
+
+static ptio_status copy_record(ptio_zip_writer *writer, ptio_archive *archive, size_t index, ptio_text name, ptio_error *err)
+{
+    const ptio_entry *entry = &archive->entries[index];
+    bool is_storage = ptio_text_starts(name, "data/");
+    uint32_t crc32 = is_storage && archive->storage_crc_absent ? 0 : entry->crc32;
+    uint64_t offset;
+    if (entry->method != 0 || entry->is_folder)
+        return unsupported(err, "the archive was packed again by another tool");
+    ptio_status status = ptio_archive_locate(archive, index, &offset, err);
+    if (status == PTIO_OK)
+        status = ptio_zip_writer_begin(writer, name, entry->size, err);
+    if (status == PTIO_OK && entry->size)
+        status = ptio_zip_writer_copy(writer, archive->source, offset, entry->size, &crc32, err);
+    return status ? status : ptio_zip_writer_end_record(writer, err);
+}
+
+static ptio_status write_records(ptio_archive *archive, ptio_zip_writer *writer, const ptio_pickled *pickle, ptio_error *err)
+{
+    ptio_status status = PTIO_OK;
+    for (size_t i = 0; status == PTIO_OK && i < archive->count; i++) {
+        ptio_text name = ptio_archive_name(archive, i);
+        name.bytes += archive->root.size + 1;
+        name.size -= archive->root.size + 1;
+        status = ptio_text_is(name, "data.pkl") ? ptio_zip_writer_add(writer, name, pickle->bytes, pickle->size, err)
+                                                : copy_record(writer, archive, i, name, err);
+    }
+    return status ? status : ptio_zip_writer_finish(writer, err);
+}
+
+static ptio_status save_zip(ptio_saver *saver, const ptio_value *value, ptio_error *err)
+{
+    const ptio_checkpoint *ckpt = saver->options.as;
+    ptio_archive *archive = ckpt->archive;
+    ptio_zip_writer_spec spec = {.root = archive->root, .crc32 = !archive->crc_absent};
+    ptio_zip_writer *writer = NULL;
+    ptio_pickled pickle = {0};
+    ptio_status status = read_alignment(archive, &spec.alignment, err);
+    if (status == PTIO_OK)
+        status = pickle_again(saver, ckpt->parts, value, &pickle, err);
+    if (status == PTIO_OK)
+        status = ptio_zip_writer_new(saver->sink, &spec, &saver->heap, &writer, err);
+    if (status == PTIO_OK)
+        status = write_records(archive, writer, &pickle, err);
+    ptio_zip_writer_free(writer);
+    ptio_pickled_free(&pickle, &saver->heap);
+    return status;
+}
+
+/* ---- the stream ---- */
+
+/* A storage with the count in front of it. */
+static ptio_status copy_storage(ptio_saver *saver, const ptio_entry *entry, ptio_error *err)
+{
+    return ptio_sink_copy(saver->sink, saver->options.as->source, entry->data_offset - 8, entry->size + 8, err);
+}
+
+static ptio_status save_stream(ptio_saver *saver, const ptio_value *value, ptio_error *err)
+{
+    static const char *const records[] = {"magic", "protocol", "sys_info", "data.pkl", "keys"};
+    const ptio_checkpoint *ckpt = saver->options.as;
+    ptio_status status = PTIO_OK;
+    for (size_t i = 0; status == PTIO_OK && i < sizeof records / sizeof *records; i++) {
+        const ptio_pickle_part *part = part_called(ckpt, records[i]);
+        ptio_pickled pickle = {0};
+        if (!part)
+            return unsupported(err, "the stream lacks one of its pickles");
+        status = pickle_again(saver, part, part->graph.root == ckpt->root ? value : part->graph.root, &pickle, err);
+        if (status == PTIO_OK)
+            status = ptio_sink_write(saver->sink, pickle.bytes, pickle.size, err);
+        ptio_pickled_free(&pickle, &saver->heap);
+    }
+    for (size_t i = 0; status == PTIO_OK && i < ckpt->archive->count; i++)
+        status = copy_storage(saver, &ckpt->archive->entries[i], err);
+    return status;
+}
+
+ptio_status ptio_save_as(ptio_saver *saver, const ptio_value *value, ptio_error *err)
+{
+    const ptio_checkpoint *ckpt = saver->options.as;
+    if (value != ckpt->root)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.as", PTIO_NO_OFFSET,
+                         "options.as writes the root of that checkpoint, and no other value");
+    switch (ckpt->container) {
+    case PTIO_CONTAINER_ZIP: return save_zip(saver, value, err);
+    case PTIO_CONTAINER_LEGACY: return save_stream(saver, value, err);
+    default: return unsupported(err, "the file is of another kind");
+    }
+}
