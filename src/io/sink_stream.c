@@ -2,7 +2,7 @@
  * Streams of stdio and the caller's own functions: they take bytes and are told when all is written.
  *
  * A FILE is always written by stdio, never by its descriptor: it may have none (fmemopen), and may hold bytes that are not in the
- * file yet.
+ * file yet. An interrupted write is a failure like any other and not tried again: the C libraries drop what they had gathered then.
  */
 #define _POSIX_C_SOURCE 200809L
 #define _FILE_OFFSET_BITS 64
@@ -13,29 +13,15 @@
 
 static ptio_status write_file(ptio_sink *sink, const void *data, size_t size, size_t *taken, ptio_error *err)
 {
-    for (;;) {
-        errno = 0;
-        *taken = fwrite(data, 1, size, sink->file);
-        int number = errno;
-        if (*taken == size)
-            return PTIO_OK;
-        if (number != EINTR)
-            return ptio_sink_fail(err, "io.write", "writing failed", number);
-        clearerr(sink->file);
-        if (*taken)
-            return PTIO_OK;
-    }
+    errno = 0;
+    *taken = fwrite(data, 1, size, sink->file);
+    return *taken == size ? PTIO_OK : ptio_sink_fail(err, "io.write", "writing failed", errno);
 }
 
 static ptio_status finish_file(ptio_sink *sink, ptio_error *err)
 {
-    while (fflush(sink->file) != 0) {
-        int number = errno;
-        if (number != EINTR)
-            return ptio_sink_fail(err, "io.write", "writing failed", number);
-        clearerr(sink->file);
-    }
-    return PTIO_OK;
+    errno = 0;
+    return fflush(sink->file) == 0 ? PTIO_OK : ptio_sink_fail(err, "io.write", "writing failed", errno);
 }
 
 static const ptio_sink_kind file_kind = {.write = write_file, .finish = finish_file};
