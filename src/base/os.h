@@ -15,6 +15,7 @@
 #define PTIO_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #define PTIO_INLINE static inline __attribute__((always_inline))
 #define PTIO_NOINLINE __attribute__((noinline))
+#define PTIO_PREFETCH(pointer) __builtin_prefetch(pointer)
 #define PTIO_HAVE_COMPUTED_GOTO 1
 #else
 #define PTIO_LIKELY(x) (x)
@@ -22,6 +23,7 @@
 #define PTIO_PRINTF(text, first)
 #define PTIO_INLINE static inline
 #define PTIO_NOINLINE
+#define PTIO_PREFETCH(pointer) ((void)(pointer))
 #define PTIO_HAVE_COMPUTED_GOTO 0
 #endif
 

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/cursor.h"
+
 bool ptio_text_starts(ptio_text text, const char *prefix)
 {
     size_t n = strlen(prefix);
@@ -34,6 +36,18 @@ static inline void sip_round(sip *s)
     s->v2 += s->v1, s->v1 = rotate(s->v1, 17) ^ s->v2, s->v2 = rotate(s->v2, 32);
 }
 
+/* The last `left` < 8 of `size` bytes as a number, by words that overlap what was read before, or each other. */
+static inline uint64_t rest_of(const unsigned char *p, size_t left, size_t size)
+{
+    if (!left)
+        return 0;
+    if (size >= 8)
+        return ptio_load_u64(p + left - 8) >> (64 - 8 * left);
+    if (left >= 4)
+        return ptio_load_u32(p) | (uint64_t)ptio_load_u32(p + left - 4) << (8 * (left - 4));
+    return p[0] | (uint64_t)p[left / 2] << (8 * (left / 2)) | (uint64_t)p[left - 1] << (8 * (left - 1));
+}
+
 uint64_t ptio_hash(uint64_t key, const void *bytes, size_t size)
 {
     const unsigned char *p = bytes;
@@ -41,15 +55,12 @@ uint64_t ptio_hash(uint64_t key, const void *bytes, size_t size)
     sip s = {key ^ 0x736F6D6570736575u, key1 ^ 0x646F72616E646F6Du, key ^ 0x6C7967656E657261u, key1 ^ 0x7465646279746573u};
     size_t left = size;
     for (; left >= 8; left -= 8, p += 8) {
-        uint64_t word;
-        memcpy(&word, p, 8);
+        uint64_t word = ptio_load_u64(p);
         s.v3 ^= word;
         sip_round(&s);
         s.v0 ^= word;
     }
-    uint64_t last = (uint64_t)size << 56;
-    for (size_t i = 0; i < left; i++)
-        last |= (uint64_t)p[i] << (8 * i);
+    uint64_t last = (uint64_t)size << 56 | rest_of(p, left, size);
     s.v3 ^= last;
     sip_round(&s);
     s.v0 ^= last;

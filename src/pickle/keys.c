@@ -129,6 +129,7 @@ static ptio_status fill_index(indexing *x, const keys *k, size_t slots, ptio_key
             ptio_status status = ptio_key_hash(&x->work, key_of(k, first + i), &hashes[i]);
             if (status)
                 return status;
+            PTIO_PREFETCH(&index->slots[hashes[i] & (slots - 1)]);
         }
         for (uint32_t i = 0; i < count; i++) {
             ptio_status status = add_entry(x, k, index, first + i, hashes[i]);
