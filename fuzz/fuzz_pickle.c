@@ -44,6 +44,9 @@ static void check_dicts(const ptio_graph *graph)
                 must(ptio_dict_find_text(dict, ptio_node_str_of(key)) == place, "a text is not found");
             else if (ptio_node_int64(key, &number))
                 must(ptio_dict_find_int(dict, number) == place, "an int is not found");
+            bool nests = key->type == PTIO_NODE_TYPE_TUPLE || key->type == PTIO_NODE_TYPE_FROZENSET;
+            size_t found = ptio_dict_find_value(dict, key);
+            must(found == place || (nests && found == SIZE_MAX), "a key is not found by itself");
         }
     }
 }
@@ -101,6 +104,8 @@ static void run(const uint8_t *data, size_t size, uint8_t choice)
     must(status == PTIO_OK || (err.reason && err.message[0] && err.offset <= size),
          "a failure without reason, sentence or place");
     ptio_status indexed = status == PTIO_OK ? ptio_graph_index_keys(&graph, &heap, &err) : status;
+    if (indexed == PTIO_OK)
+        indexed = ptio_graph_settle_keys(&graph, &heap, &err);
     if (indexed == PTIO_OK) {
         check_dicts(&graph);
         check_objects(&graph);
