@@ -94,11 +94,11 @@ typedef enum ptio_status {
 /** What went wrong. Zero it before use; the first failure stays. Nothing in it needs freeing. All texts are escaped. */
 typedef struct ptio_error {
     ptio_status status; /* why, as a code to branch on                                             */
-    const char *reason; /* a stable id, such as "zip.overlap"; never NULL after a failure           */
-    uint64_t offset;    /* byte offset in `record`, or PTIO_NO_OFFSET                               */
-    char record[96];    /* "archive/data.pkl", a file's name, or ""                                 */
-    char context[48];   /* opcode, tensor key or header field, or ""                                */
-    char message[256];  /* one sentence: what was found, what was expected                          */
+    const char *reason; /* a stable id, such as "zip.overlap"; never NULL after a failure          */
+    uint64_t offset;    /* byte offset in `record`, or PTIO_NO_OFFSET                              */
+    char record[96];    /* "archive/data.pkl", a file's name, or ""                                */
+    char context[48];   /* opcode, tensor key or header field, or ""                               */
+    char message[256];  /* one sentence: what was found, what was expected                         */
 } ptio_error;
 
 /** The text of a status, such as "out of memory". Never NULL. */
@@ -205,6 +205,7 @@ PTIO_API ptio_status ptio_source_from_callbacks(const ptio_source_callbacks *cal
 /** Bytes in the source. */
 PTIO_API uint64_t ptio_source_size(const ptio_source *source);
 
+/** Release a source, after every checkpoint and archive that uses it. NULL is fine. */
 PTIO_API void ptio_source_free(ptio_source *source);
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -266,6 +267,7 @@ PTIO_API ptio_status ptio_load_source(ptio_source *source, const ptio_load_optio
 PTIO_API ptio_status ptio_load_memory(const void *data, size_t size, const ptio_load_options *options, ptio_checkpoint **ret,
                                       ptio_error *err);
 
+/** Release a checkpoint and all that was got from it. NULL is fine. */
 PTIO_API void ptio_checkpoint_free(ptio_checkpoint *ckpt);
 
 typedef enum ptio_container {
@@ -306,6 +308,7 @@ typedef struct ptio_checkpoint_info {
     uint64_t heap_bytes;        /* small memory in use                                                                 */
 } ptio_checkpoint_info;
 
+/** Describe a checkpoint. Reads nothing. */
 PTIO_API void ptio_checkpoint_describe(const ptio_checkpoint *ckpt, ptio_checkpoint_info *ret);
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -315,6 +318,22 @@ PTIO_API void ptio_checkpoint_describe(const ptio_checkpoint *ckpt, ptio_checkpo
  * items are the same pointer. (None, booleans, empty tuples and small ints have no identity, in Python neither. A bare storage,
  * or a tensor of a tar file, is named by a key each time it occurs: compare what ptio_value_storage() or ptio_value_tensor() gives.)
  * Values may contain themselves.
+ *
+ * Getters take NULL, and give it on: a chain of them needs one check, at its end. Texts have a length and no NUL behind them.
+ *
+ *     const ptio_value *optimizer = ptio_value_get(ptio_root(ckpt), "optimizer");
+ *     const ptio_value *groups = ptio_value_get(optimizer, "param_groups"), *state = ptio_value_get(optimizer, "state");
+ *     for (size_t i = 0; i < ptio_value_count(groups); i++) {
+ *         const ptio_value *group = ptio_value_item(groups, i), *params = ptio_value_get(group, "params");
+ *         double lr = 0;
+ *         ptio_value_float(ptio_value_get(group, "lr"), &lr);
+ *         for (size_t k = 0; k < ptio_value_count(params); k++) {
+ *             const ptio_value *moments = ptio_value_get_value(state, ptio_value_item(params, k));
+ *             const ptio_tensor *average = ptio_value_tensor(ptio_value_get(moments, "exp_avg"));
+ *         }
+ *     }
+ *     for (size_t i = 0; i < ptio_value_count(dict); i++)         every entry of a dict, in the order of the file
+ *         use(ptio_value_key(dict, i), ptio_value_item(dict, i));
  * ------------------------------------------------------------------------------------------------------------------ */
 
 typedef struct ptio_value ptio_value;
@@ -364,6 +383,7 @@ PTIO_API const char *ptio_kind_name(ptio_kind kind);
 /** What was saved. Never NULL. */
 PTIO_API const ptio_value *ptio_root(const ptio_checkpoint *ckpt);
 
+/** The kind of a value; PTIO_KIND_MISSING of NULL. */
 PTIO_API ptio_kind ptio_value_kind(const ptio_value *value);
 
 /** The value of a bool; false for every other kind. */
@@ -379,6 +399,7 @@ PTIO_API size_t ptio_value_int_bytes(const ptio_value *value, void *buffer, size
 /** The value of a float, and of ints and bools as Python's float() of them. False for other kinds. */
 PTIO_API bool ptio_value_float(const ptio_value *value, double *ret);
 
+/** The parts of a complex number. False for other kinds. */
 PTIO_API bool ptio_value_complex(const ptio_value *value, double *real, double *imag);
 
 /** Text of a str: UTF-8, in which lone surrogates stand as three bytes each, as Python's "surrogatepass" has them. */
@@ -399,15 +420,18 @@ PTIO_API ptio_text ptio_value_name(const ptio_value *value);
  *  are given as Python 3's. */
 PTIO_API ptio_text ptio_value_class(const ptio_value *value);
 
-/** Items of a list, tuple, set, frozenset, size, deque or array of objects; entries of a dict; items of an
- *  object that is a list or tuple of its own class; seed, offset and state of a generator. 0 for other kinds. As in Python, equal
- *  keys of a dict are one, and so are equal items of a set. */
+/**
+ * How many items a value has: those of a list, tuple, set, frozenset, size, deque or array of objects; the entries of a dict; the
+ * items of an object that is a list or tuple of its own class; seed, offset and state of a generator. 0 for other kinds.
+ *
+ * As in Python, equal keys of a dict are one, and so are equal items of a set.
+ */
 PTIO_API size_t ptio_value_count(const ptio_value *value);
 
 /** Item `index` of those; the value of entry `index` of a dict. NULL beyond the end. */
 PTIO_API const ptio_value *ptio_value_item(const ptio_value *value, size_t index);
 
-/** Key `index` of a dict. */
+/** Key `index` of a dict. NULL beyond the end. */
 PTIO_API const ptio_value *ptio_value_key(const ptio_value *value, size_t index);
 
 /** The value under a str key of a dict, or NULL. Takes O(1). Python 2 strings are found by their bytes. */
@@ -432,13 +456,13 @@ PTIO_API const ptio_value *ptio_value_get_int(const ptio_value *dict, int64_t ke
 PTIO_API const ptio_value *ptio_value_get_value(const ptio_value *dict, const ptio_value *key);
 
 /** The attributes that a value carries beside its contents: `_metadata` of a state dict, attributes of a Parameter, the
- *  state of an object that is a dict of names. A dict, or NULL where there are none. */
+ *  state of an object where it is a dict of names. A dict, or NULL where there are none. */
 PTIO_API const ptio_value *ptio_value_attributes(const ptio_value *value);
 
 /** One attribute of those, by name, or NULL. */
 PTIO_API const ptio_value *ptio_value_attribute(const ptio_value *value, const char *name);
 
-/** The slots of an object, tensor or dict whose class has __slots__ (the state is saved as attributes and slots): a dict, or NULL. */
+/** The attributes that are __slots__ of the class of an object, tensor or dict, which are saved apart: a dict, or NULL. */
 PTIO_API const ptio_value *ptio_value_slots(const ptio_value *value);
 
 /** default_factory of a defaultdict: a global or None. NULL for other values. */
@@ -461,22 +485,37 @@ typedef enum ptio_node_kind {
     PTIO_NODE_REDUCED     /* callable, arguments, then list items, entries and state                                 */
 } ptio_node_kind;
 
+/** How a value stands in the pickle; PTIO_NODE_NONE of NULL. */
 PTIO_API ptio_node_kind ptio_node_view(const ptio_value *value);
 
-/** The opcode that built a reduced or persistent node: "REDUCE", "NEWOBJ", "NEWOBJ_EX", "OBJ", "INST", "BINPERSID", "PERSID". */
+/** The opcode that built a reduced or persistent node: "REDUCE", "NEWOBJ", "NEWOBJ_EX", "OBJ", "INST", "BINPERSID", "PERSID".
+ *  NULL for other nodes. */
 PTIO_API const char *ptio_node_opcode(const ptio_value *value);
 
-PTIO_API const ptio_value *ptio_node_callable(const ptio_value *value);  /* of a reduced node                       */
-PTIO_API const ptio_value *ptio_node_arguments(const ptio_value *value); /* a tuple; the id of a persistent node    */
-PTIO_API const ptio_value *ptio_node_keywords(const ptio_value *value);  /* of NEWOBJ_EX: a dict, else NULL         */
-PTIO_API size_t ptio_node_state_count(const ptio_value *value);          /* BUILDs on it: 0 or 1 but in odd files   */
+/** What a reduced node calls: a global nearly always. */
+PTIO_API const ptio_value *ptio_node_callable(const ptio_value *value);
+
+/** The arguments of a reduced node: a tuple nearly always; the id of a persistent one. */
+PTIO_API const ptio_value *ptio_node_arguments(const ptio_value *value);
+
+/** The keyword arguments of NEWOBJ_EX: a dict. NULL for other nodes. */
+PTIO_API const ptio_value *ptio_node_keywords(const ptio_value *value);
+
+/** How many states BUILD gave a reduced node (more than one only in odd files), and each of them. */
+PTIO_API size_t ptio_node_state_count(const ptio_value *value);
 PTIO_API const ptio_value *ptio_node_state(const ptio_value *value, size_t index);
-PTIO_API size_t ptio_node_item_count(const ptio_value *value); /* items of a sequence, or appended later  */
+
+/** The items of a sequence; of a reduced node those that were appended to it. */
+PTIO_API size_t ptio_node_item_count(const ptio_value *value);
 PTIO_API const ptio_value *ptio_node_item(const ptio_value *value, size_t index);
-PTIO_API size_t ptio_node_entry_count(const ptio_value *value); /* entries of a mapping, or set later      */
+
+/** The entries of a mapping; of a reduced node those that were set on it. */
+PTIO_API size_t ptio_node_entry_count(const ptio_value *value);
 PTIO_API const ptio_value *ptio_node_entry_key(const ptio_value *value, size_t index);
 PTIO_API const ptio_value *ptio_node_entry_value(const ptio_value *value, size_t index);
-PTIO_API ptio_text ptio_node_module(const ptio_value *value); /* of a global, as the file has it         */
+
+/** Module and name of a global, as the file has them. */
+PTIO_API ptio_text ptio_node_module(const ptio_value *value);
 PTIO_API ptio_text ptio_node_qualname(const ptio_value *value);
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -498,7 +537,7 @@ PTIO_API const ptio_value *ptio_value_at(const ptio_checkpoint *ckpt, const ptio
 
 /** What a visited value is to the value that contains it. */
 typedef enum ptio_role {
-    PTIO_ROLE_ROOT,
+    PTIO_ROLE_ROOT,       /* the value that the walk began at                                                */
     PTIO_ROLE_ITEM,       /* of a sequence; `index` is its place                                             */
     PTIO_ROLE_KEY,        /* of entry `index`                                                                */
     PTIO_ROLE_VALUE,      /* of entry `index`; `key` is its key                                              */
@@ -508,23 +547,22 @@ typedef enum ptio_role {
     PTIO_ROLE_STATE,      /* the state of an object, where it is not a dict of attributes                    */
     PTIO_ROLE_SLOTS,      /* ptio_value_slots()                                                              */
     PTIO_ROLE_CALLABLE,   /* of an object: only with options.raw or options.arguments                        */
-    PTIO_ROLE_ARGUMENTS,
-    PTIO_ROLE_KEYWORDS
+    PTIO_ROLE_ARGUMENTS,  /* the same                                                                        */
+    PTIO_ROLE_KEYWORDS    /* the same                                                                        */
 } ptio_role;
 
 /** One step of a walk. */
 typedef struct ptio_visit {
-    const ptio_value *value;
-    const ptio_value *parent; /* NULL for the root                                                               */
-    const ptio_value *key;    /* of PTIO_ROLE_VALUE                                                              */
-    ptio_role role;
-    const char *name; /* of PTIO_ROLE_PART                                                               */
-    size_t index;
-    size_t depth;    /* 0 for the root                                                                  */
-    uint64_t number; /* of values that can be shared: the how manyth of them, from 0, by first visit. Of others (None,
-                        numbers, names; texts unless raw): how many of those came before                                       */
-    bool again;      /* visited before: its contents are not walked again                               */
-    bool leaving;    /* the second visit of a value that has contents, after all of them                */
+    const ptio_value *value;  /* never NULL                                                                           */
+    const ptio_value *parent; /* what it is in; NULL for the root                                                     */
+    const ptio_value *key;    /* of PTIO_ROLE_VALUE, else NULL                                                        */
+    ptio_role role;           /* what it is to its parent                                                             */
+    const char *name;         /* of PTIO_ROLE_PART, else NULL                                                         */
+    size_t index;             /* its place among the parent's items, entries or parts                                 */
+    size_t depth;             /* 0 for the root                                                                       */
+    uint64_t number;          /* of values that can be shared: the how manyth of them, from 0, by first visit         */
+    bool again;               /* visited before: its contents are not walked again                                    */
+    bool leaving;             /* the second visit of a value that has contents, after all of them                     */
 } ptio_visit;
 
 typedef enum ptio_walk_next {
@@ -533,22 +571,37 @@ typedef enum ptio_walk_next {
     PTIO_WALK_STOP  /* end the walk; it returns PTIO_ERR_CANCELLED      */
 } ptio_walk_next;
 
+/** Called for each visit. What it points to is the walk's: keep values, not visits. */
 typedef ptio_walk_next (*ptio_walk_visitor)(void *ctx, const ptio_visit *visit);
 
 typedef struct ptio_walk_options {
-    size_t struct_size; /* sizeof(ptio_walk_options)                                                   */
-    bool raw;           /* walk the nodes of the pickle (ptio_node_view) instead of what they mean      */
-    bool arguments;     /* also visit callable and arguments of objects, after their contents; what is
-                              first met there counts as not met when the object is left                    */
-    const ptio_limits *limits;
-    const ptio_memory *memory;
+    size_t struct_size;        /* sizeof(ptio_walk_options)                                                           */
+    bool raw;                  /* walk the nodes of the pickle (ptio_node_view) instead of what they mean             */
+    bool arguments;            /* also visit callable and arguments of objects, after their contents; what is first met
+                                  there counts as not met when the object is left                                     */
+    const ptio_limits *limits; /* NULL: the defaults. heap_bytes and walk_nodes count                                 */
+    const ptio_memory *memory; /* NULL: the C library                                                                 */
 } ptio_walk_options;
 
 /**
  * Visit a value and everything in it, depth first, each shared value's contents once. Takes no stack: any depth is fine.
  *
+ * A dict {"a": [1]} gives: the dict (ROOT), "a" (KEY), the list (VALUE, key "a"), 1 (ITEM), the list leaving, the dict leaving.
+ * A program that counts the tensors below a value:
+ *
+ *     static ptio_walk_next count(void *ctx, const ptio_visit *visit)
+ *     {
+ *         if (!visit->again && !visit->leaving && ptio_value_kind(visit->value) == PTIO_KIND_TENSOR)
+ *             ++*(size_t *)ctx;
+ *         return PTIO_WALK_ON;
+ *     }
+ *
+ *     size_t tensors = 0;
+ *     ptio_walk(ptio_root(ckpt), NULL, count, &tensors, &err);
+ *
  * Options    NULL means all defaults
- * Errors     PTIO_ERR_LIMIT (walk_nodes), PTIO_ERR_MEMORY, PTIO_ERR_CANCELLED after PTIO_WALK_STOP
+ * Errors     PTIO_ERR_ARGUMENT `from` is NULL; PTIO_ERR_LIMIT (walk_nodes, heap_bytes); PTIO_ERR_MEMORY; PTIO_ERR_CANCELLED after
+ *            PTIO_WALK_STOP
  */
 PTIO_API ptio_status ptio_walk(const ptio_value *from, const ptio_walk_options *options, ptio_walk_visitor visitor, void *ctx,
                                ptio_error *err);
@@ -732,12 +785,12 @@ PTIO_API void ptio_storage_drop(const ptio_storage *storage);
 
 /** One place where a tensor occurs. */
 typedef struct ptio_tensor_entry {
-    ptio_text name; /* keys from the root, joined by dots: "model.fc1.weight"                                 */
-    const ptio_tensor *tensor;
-    const ptio_value *value; /* the value it is the tensor of                                                          */
-    int64_t storage;         /* number by first appearance in this list; -1: none. Equal numbers share memory          */
-    bool requires_grad;      /* as listed: tensors of a whole module are those of its state_dict, which have none      */
-    uint32_t path_count;
+    ptio_text name;            /* keys from the root, joined by dots: "model.fc1.weight"; for paths, ptio_tensor_list_path() */
+    const ptio_tensor *tensor; /* never NULL                                                                                 */
+    const ptio_value *value;   /* the value it is the tensor of; NULL for a part that has none                               */
+    int64_t storage;           /* number by first appearance in this list; -1: none. Equal numbers share memory              */
+    bool requires_grad;        /* as listed: tensors of a whole module are those of its state_dict, which have none          */
+    uint32_t path_count;       /* keys of its path                                                                           */
 } ptio_tensor_entry;
 
 /**
@@ -757,23 +810,37 @@ typedef struct ptio_path_key {
 typedef struct ptio_tensor_list ptio_tensor_list;
 
 /**
- * Every occurrence of a tensor in a value, in order: one that is used twice is listed twice.
+ * Every occurrence of a tensor in a value, in order: one that is used twice is listed twice. A container that occurs again is not
+ * walked again.
+ *
+ *     ptio_tensor_list *list;
+ *     if (ptio_list_tensors(ckpt, NULL, &list, &err) == PTIO_OK) {
+ *         for (size_t i = 0; i < ptio_tensor_list_count(list); i++) {
+ *             const ptio_tensor_entry *entry = ptio_tensor_list_entry(list, i);
+ *             printf("%.*s %s\n", (int)entry->name.size, entry->name.bytes, ptio_dtype_name(ptio_tensor_dtype(entry->tensor)));
+ *         }
+ *         ptio_tensor_list_free(list);
+ *     }
+ *
+ * (Names come from the file: ptio_print_escaped() makes them safe for a terminal.)
  *
  * The tensors of a whole module go by their names in its state_dict. The parts of composed tensors (sparse, nested) follow the
  * tensor as entries of their own: "w", "w.indices", "w.values". NumPy arrays are not listed.
  *
  * Options    from NULL: the whole checkpoint
+ * Errors     PTIO_ERR_LIMIT names take too much memory together, or heap_bytes; PTIO_ERR_MEMORY
  * Ownership  *ret is the caller's, released by ptio_tensor_list_free() before the checkpoint
  */
 PTIO_API ptio_status ptio_list_tensors(const ptio_checkpoint *ckpt, const ptio_value *from, ptio_tensor_list **ret,
                                        ptio_error *err);
 
+/** Entries of a list. */
 PTIO_API size_t ptio_tensor_list_count(const ptio_tensor_list *list);
 
 /** Entry `index`, or NULL beyond the end. */
 PTIO_API const ptio_tensor_entry *ptio_tensor_list_entry(const ptio_tensor_list *list, size_t index);
 
-/** Key `index` of the path of an entry of this list. */
+/** Key `index` of the path of an entry; all zero beyond its path_count. */
 PTIO_API ptio_path_key ptio_tensor_list_path(const ptio_tensor_list *list, size_t entry, size_t index);
 
 /** What the tensors of a list add up to. A storage counts once; a tensor that occurs twice counts once. */
@@ -797,29 +864,43 @@ typedef struct ptio_module ptio_module;
 
 /** One module of named_modules(). */
 typedef struct ptio_module_entry {
-    ptio_text name;       /* "" for the module itself, then "features.0", …   */
-    ptio_text class_name; /* "torch.nn.modules.linear.Linear"                  */
-    const ptio_value *value;
-    bool training;
+    ptio_text name;          /* "" for the module itself, then "features.0", …         */
+    ptio_text class_name;    /* "torch.nn.modules.linear.Linear"                       */
+    const ptio_value *value; /* the object; its attributes tell in_features, eps, …    */
+    bool training;           /* false after eval()                                     */
 } ptio_module_entry;
 
 /** One entry of state_dict(): a parameter, a persistent buffer, or an extra state. */
 typedef struct ptio_module_state {
-    ptio_text name;
-    const ptio_value *value;
+    ptio_text name;          /* "features.0.weight"                                    */
+    const ptio_value *value; /* a tensor but for extra states: ptio_value_tensor()     */
 } ptio_module_state;
 
 /**
  * A whole module seen as PyTorch sees it: its named_modules() and its state_dict().
  *
+ *     ptio_module *module;
+ *     if (ptio_module_open(ckpt, ptio_root(ckpt), &module, &err) == PTIO_OK) {
+ *         for (size_t i = 0; i < ptio_module_state_count(module); i++) {
+ *             const ptio_module_state *state = ptio_module_state_at(module, i);
+ *             const ptio_tensor *weight = ptio_value_tensor(state->value);
+ *         }
+ *         ptio_module_free(module);
+ *     }
+ *
  * Ownership  *ret is the caller's, released by ptio_module_free() before the checkpoint
  * Errors     PTIO_ERR_ARGUMENT the value is no module; PTIO_ERR_MEMORY; PTIO_ERR_LIMIT
  */
 PTIO_API ptio_status ptio_module_open(const ptio_checkpoint *ckpt, const ptio_value *value, ptio_module **ret, ptio_error *err);
+
+/** The modules, in the order of named_modules(). NULL beyond the last. */
 PTIO_API size_t ptio_module_count(const ptio_module *module);
 PTIO_API const ptio_module_entry *ptio_module_entry_at(const ptio_module *module, size_t index);
+
+/** The entries of the state_dict, in its order. NULL beyond the last. */
 PTIO_API size_t ptio_module_state_count(const ptio_module *module);
 PTIO_API const ptio_module_state *ptio_module_state_at(const ptio_module *module, size_t index);
+
 PTIO_API void ptio_module_free(ptio_module *module);
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -846,7 +927,9 @@ typedef struct ptio_record {
 /**
  * Open a zip or tar archive without looking at any pickle.
  *
- * Options    offset: where it begins in the source; report may be NULL
+ * Options    offset: where it begins in the source; limits, memory and report may be NULL
+ * Errors     PTIO_ERR_FORMAT no zip or tar, or damaged; PTIO_ERR_AMBIGUOUS; PTIO_ERR_UNSUPPORTED; PTIO_ERR_LIMIT (directory_bytes);
+ *            PTIO_ERR_IO; PTIO_ERR_MEMORY
  * Ownership  *ret is the caller's, released by ptio_archive_free(); the source must outlive it
  */
 PTIO_API ptio_status ptio_archive_open(ptio_source *source, uint64_t offset, const ptio_limits *limits, const ptio_memory *memory,
@@ -855,6 +938,7 @@ PTIO_API ptio_status ptio_archive_open(ptio_source *source, uint64_t offset, con
 /** The archive of a checkpoint, borrowed; NULL for containers that have none. */
 PTIO_API ptio_archive *ptio_checkpoint_archive(const ptio_checkpoint *ckpt);
 
+/** Records in the archive. */
 PTIO_API size_t ptio_archive_count(const ptio_archive *archive);
 
 /** Describe record `index`. False beyond the end. */
@@ -873,6 +957,7 @@ PTIO_API size_t ptio_archive_find(const ptio_archive *archive, const char *name)
 PTIO_API ptio_status ptio_archive_read(ptio_archive *archive, size_t index, uint64_t offset, void *buffer, size_t size,
                                        ptio_error *err);
 
+/** Release an archive that ptio_archive_open() gave. NULL is fine. */
 PTIO_API void ptio_archive_free(ptio_archive *archive);
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -889,6 +974,7 @@ typedef int (*ptio_write)(void *ctx, const char *text, size_t size);
  *
  * Options    record: another record of an archive that holds a pickle, such as "constants.pkl"; NULL: the object's own.
  *            options: offset, limits and memory of a load; may be NULL
+ * Errors     PTIO_ERR_CANCELLED by `write`; PTIO_ERR_NOT_FOUND no such record; otherwise as ptio_load_source()
  */
 PTIO_API ptio_status ptio_disassemble(ptio_source *source, const char *record, const ptio_load_options *options, ptio_write write,
                                       void *ctx, ptio_error *err);
@@ -914,6 +1000,8 @@ typedef struct ptio_finding {
 
 /** A new, empty report. memory may be NULL. */
 PTIO_API ptio_status ptio_report_new(const ptio_memory *memory, ptio_report **ret, ptio_error *err);
+
+/** The findings, in the order in which they were made. NULL beyond the last; they are borrowed from the report. */
 PTIO_API size_t ptio_report_count(const ptio_report *report);
 PTIO_API const ptio_finding *ptio_report_finding(const ptio_report *report, size_t index);
 PTIO_API void ptio_report_free(ptio_report *report);
