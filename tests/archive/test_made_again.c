@@ -57,7 +57,7 @@ static bool take(original *o)
     }
     size_t at = ptio_archive_lookup_in_root(o->archive, PTIO_TEXT(".storage_alignment"));
     if (at != SIZE_MAX && ptio_archive_record(o->archive, at, &record) && record.size < sizeof digits) {
-        assert_int_equal(ptio_archive_read(o->archive, at, 0, digits, record.size, NULL), PTIO_OK);
+        assert_int_equal(ptio_archive_read(o->archive, at, 0, digits, (size_t)record.size, NULL), PTIO_OK);
         o->alignment = (uint32_t)strtoul(digits, NULL, 10);
     }
     return o->alignment != 0;

@@ -64,7 +64,7 @@ static void list(ptio_text bytes, char *out, size_t size)
     for (size_t i = 0; ptio_archive_record(archive, i, &record); i++) {
         char text[64] = {0};
         assert_true(record.size < sizeof text);
-        assert_int_equal(ptio_archive_read(archive, i, 0, text, record.size, NULL), PTIO_OK);
+        assert_int_equal(ptio_archive_read(archive, i, 0, text, (size_t)record.size, NULL), PTIO_OK);
         int n = snprintf(out + used, size - used, "%.*s=%s;", (int)record.name.size, record.name.bytes, text);
         assert_true(n > 0 && (size_t)n < size - used);
         used += (size_t)n;

@@ -225,6 +225,29 @@ static void a_given_crc_is_kept(void **state)
     ptio_source_free(source);
 }
 
+/* The records before the id of a file that PyTorch 2.1 wrote on Linux. What is in them does not matter, only their CRCs. */
+static void the_id_of_a_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t crc32;
+    } records[] = {{"data.pkl", 0xEC86E4E3}, {"byteorder", 0x19E33D85}, {"version", 0x55679ED1}};
+    ptio_source *source = memory_source("x", 1);
+    bench b;
+    char id[41];
+    start(&b, 64, true);
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
+        begin(&b, records[i].name, 1);
+        copy(&b, source, 0, 1, &records[i].crc32);
+        end(&b);
+    }
+    assert_int_equal(ptio_zip_writer_serialization_id(b.writer, PTIO_LIBSTDCXX, id, NULL), PTIO_OK);
+    assert_string_equal(id, "0636457737946401051300000027264370494161");
+    stop(&b);
+    ptio_source_free(source);
+}
+
 static void a_record_left_out_reads_as_zeros(void **state)
 {
     (void)state;
@@ -684,6 +707,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_ways_make_the_same_bytes),
         cmocka_unit_test(a_given_crc_is_kept),
+        cmocka_unit_test(the_id_of_a_file),
         cmocka_unit_test(a_record_left_out_reads_as_zeros),
         cmocka_unit_test(wrong_calls_are_refused),
         cmocka_unit_test(a_source_that_is_too_short_is_an_error),
