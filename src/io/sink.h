@@ -1,13 +1,14 @@
 /*
  * A sink: where bytes go, one after another, whatever takes them. The archive writer and the legacy stream write through it.
  *
- *     path       a temporary file beside it, put in its place when all is written (replace.c)
+ *     path       a temporary file beside it, put in its place when all is written (replace.h)
  *     fd, FILE   at their position, which need not be a file's beginning and need not be one that can seek
  *     memory     a block that grows
  *     callbacks  the caller's own write
  *
- * Small writes are gathered in one buffer; large ones pass it by. Positions count from the sink's first byte. After a failure the
- * sink gives the same failure for everything, so that callers may look at the end only.
+ * Small writes are gathered in a buffer of 256 KiB; those of 64 KiB and more pass it by. Positions count from the sink's first byte.
+ * After a failure the sink gives the same failure for everything, so that callers may look at the end only. The record of a failure
+ * is the sink's name, or the source's where reading that one failed. One thread at a time.
  */
 #ifndef PTIO_IO_SINK_H
 #define PTIO_IO_SINK_H
@@ -23,13 +24,21 @@ ptio_status ptio_sink_write(ptio_sink *sink, const void *data, size_t size, ptio
 /** Bytes written so far. */
 uint64_t ptio_sink_position(const ptio_sink *sink);
 
-/** `size` bytes of zeros: a hole where the target can have one. */
+/** `size` bytes of zeros: a hole where the target is a regular file and is written at its end. */
 ptio_status ptio_sink_skip(ptio_sink *sink, uint64_t size, ptio_error *err);
 
-/** Copy a range of a source without taking it through memory where the system can (reflink, copy_file_range), else in pieces. */
+/**
+ * Copy a range of a source. Its blocks are shared where the file system can and both lie alike in their blocks (FICLONERANGE);
+ * a source in memory is written as it is; other files are copied by the system (copy_file_range), or in pieces.
+ *
+ * Errors     PTIO_ERR_FORMAT "io.beyond-end" the source has not so many bytes, and what ptio_source_read() gives
+ */
 ptio_status ptio_sink_copy(ptio_sink *sink, ptio_source *source, uint64_t offset, uint64_t size, ptio_error *err);
 
-/** How many bytes there will be in all: a file asks for the room at once, so that a full disk fails before anything is written. */
+/**
+ * How many bytes there will be in all: a path asks for the room at once, so that a full disk fails before anything is written, and
+ * memory is taken at once. Not for what will have large holes, which need no room.
+ */
 ptio_status ptio_sink_expect(ptio_sink *sink, uint64_t size, ptio_error *err);
 
 /** "model.pt", "<memory>", "<stream>": what messages call the sink. Not escaped. */

@@ -29,6 +29,13 @@ static void end_process(void)
     (void)raise(SIGKILL);
 }
 
+/* After each call that was made. errno stays. */
+static void done(void)
+{
+    if (the_disk.calls - 1 == the_disk.kill_at)
+        end_process();
+}
+
 /* Before each call: whether it is to fail. */
 static bool fails(const char *call)
 {
@@ -39,16 +46,10 @@ static bool fails(const char *call)
     bool never = d->never && strcmp(d->never, call) == 0;
     if (!never && n != d->fail_at && !(d->forever && n > d->fail_at))
         return false;
+    done();
     d->failed = call;
     errno = never ? d->never_number : d->number;
     return true;
-}
-
-/* After each call that was made. errno stays. */
-static void done(void)
-{
-    if (the_disk.calls - 1 == the_disk.kill_at)
-        end_process();
 }
 
 /* Every second of the calls that may be interrupted is. */
@@ -144,43 +145,57 @@ static int disk_close(int fd)
 static int disk_fstat(int fd, struct stat *ret)
 {
     TROUBLE("fstat", -1);
-    return SYSTEM->fstat(fd, ret);
+    int result = SYSTEM->fstat(fd, ret);
+    done();
+    return result;
 }
 
 static int disk_fstatat(int folder, const char *name, struct stat *ret, int flags)
 {
     TROUBLE("fstatat", -1);
-    return SYSTEM->fstatat(folder, name, ret, flags);
+    int result = SYSTEM->fstatat(folder, name, ret, flags);
+    done();
+    return result;
 }
 
 static int disk_may_write(int folder, const char *name)
 {
     TROUBLE("may_write", -1);
-    return SYSTEM->may_write(folder, name);
+    int result = SYSTEM->may_write(folder, name);
+    done();
+    return result;
 }
 
 static ssize_t disk_readlinkat(int folder, const char *name, char *buffer, size_t size)
 {
     TROUBLE("readlinkat", -1);
-    return SYSTEM->readlinkat(folder, name, buffer, size);
+    ssize_t result = SYSTEM->readlinkat(folder, name, buffer, size);
+    done();
+    return result;
 }
 
 static int disk_flock(int fd)
 {
     TROUBLE("flock", -1);
-    return SYSTEM->flock(fd);
+    int result = SYSTEM->flock(fd);
+    done();
+    return result;
 }
 
 static bool disk_is_proc(int folder)
 {
     TROUBLE("is_proc", false);
-    return SYSTEM->is_proc(folder);
+    bool result = SYSTEM->is_proc(folder);
+    done();
+    return result;
 }
 
 static ssize_t disk_read(int fd, void *buffer, size_t size)
 {
     TROUBLE("read", -1);
-    return is_interrupted() ? -1 : SYSTEM->read(fd, buffer, size);
+    ssize_t result = is_interrupted() ? -1 : SYSTEM->read(fd, buffer, size);
+    done();
+    return result;
 }
 
 static ssize_t disk_write(int fd, const void *data, size_t size)
@@ -212,7 +227,9 @@ static ssize_t disk_write(int fd, const void *data, size_t size)
 static off_t disk_lseek(int fd, off_t offset, int whence)
 {
     TROUBLE("lseek", -1);
-    return SYSTEM->lseek(fd, offset, whence);
+    off_t result = SYSTEM->lseek(fd, offset, whence);
+    done();
+    return result;
 }
 
 static int disk_ftruncate(int fd, off_t size)
@@ -309,13 +326,17 @@ static int disk_fchown(int fd, uid_t owner, gid_t group)
 static ssize_t disk_flistxattr(int fd, char *names, size_t size)
 {
     TROUBLE("flistxattr", -1);
-    return SYSTEM->flistxattr(fd, names, size);
+    ssize_t result = SYSTEM->flistxattr(fd, names, size);
+    done();
+    return result;
 }
 
 static ssize_t disk_fgetxattr(int fd, const char *name, void *value, size_t size)
 {
     TROUBLE("fgetxattr", -1);
-    return SYSTEM->fgetxattr(fd, name, value, size);
+    ssize_t result = SYSTEM->fgetxattr(fd, name, value, size);
+    done();
+    return result;
 }
 
 static int disk_fsetxattr(int fd, const char *name, const void *value, size_t size)

@@ -40,8 +40,9 @@ const saving savings[] = {
     {.title = NULL},
 };
 
-static char folder[64];
-static char paths[3][96];
+static const char *root;
+static char folder[96];
+static char paths[3][128];
 enum { TARGET, BACKUP, LINK };
 
 static const char old_bytes[] = "the old file, which is whole";
@@ -95,12 +96,18 @@ static void empty_folder(void)
     (void)closedir(dir);
 }
 
+void saving_root(const char *path)
+{
+    root = path;
+    folder[0] = '\0';
+}
+
 void saving_begin(const saving *s)
 {
     if (!folder[0]) {
         /* In memory where that is to be had: a disk is asked to write whenever a file takes another's place. */
         bool in_memory = access("/dev/shm", W_OK | X_OK) == 0;
-        (void)snprintf(folder, sizeof folder, "%s/ptio_saving_XXXXXX", in_memory ? "/dev/shm" : "/tmp");
+        (void)snprintf(folder, sizeof folder, "%s/ptio_saving_XXXXXX", root ? root : in_memory ? "/dev/shm" : "/tmp");
         must(mkdtemp(folder), folder);
         name_paths();
     }
@@ -210,7 +217,7 @@ ptio_status saving_run(const saving *s, const ptio_memory *memory, ptio_error *e
     the_disk.never = s->never;
     the_disk.never_number = s->never_number;
     ptio_status status = ptio_sink_open_with(&disk_calls, paths[s->by_link ? LINK : TARGET], &options, &sink, err);
-    if (status == PTIO_OK)
+    if (status == PTIO_OK && !s->unexpected)
         status = ptio_sink_expect(sink, s->size, err);
     if (status == PTIO_OK)
         status = write_all(sink, s->size, err);

@@ -16,12 +16,16 @@ typedef struct saving {
     bool backup;     /* the old one is to be kept             */
     bool no_replace;
     bool not_durable;
+    bool unexpected;   /* the sink is not told how much there will be */
     const char *never; /* a system call that never works        */
     int never_number;
 } saving;
 
 /* Every way that takes different calls. Ends with a title that is NULL. */
 extern const saving savings[];
+
+/* Where the folder is to be made from now on, instead of where it is otherwise. */
+void saving_root(const char *path);
 
 /* Make the folder, of a name of its own, and fill it as `s` says. */
 void saving_begin(const saving *s);

@@ -15,6 +15,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
+#if defined(__linux__)
+#include <sched.h>
+#include <sys/mount.h>
+#endif
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +36,14 @@ static int clean_up(void **state)
     saving_end();
     disk_reset();
     return 0;
+}
+
+/* Which of the many cases are run, where only a share of them is asked for. */
+static bool is_wanted(uint64_t n)
+{
+    const char *asked = getenv("PTIO_TEST_SHARE");
+    uint64_t mixed = (n + 1) * 0x9E3779B97F4A7C15U;
+    return n == 0 || !asked || (double)(mixed >> 40) < strtod(asked, NULL) * (double)(1 << 24);
 }
 
 /* What a save left behind, and what it said. */
@@ -77,41 +89,45 @@ static bool is_needed(const char *call)
     return strcmp(call, "fsync") == 0 || strcmp(call, "renameat") == 0 || strcmp(call, "fchmod") == 0;
 }
 
-static unsigned long run_failing(const saving *s, int number, bool forever)
+/* How many calls a save makes. */
+static uint64_t calls_of(const saving *s, size_t most)
 {
-    unsigned long runs = 0;
-    for (uint64_t n = 0;; n++, runs++) {
-        ptio_error err = {0};
-        saving_begin(s);
-        disk_reset();
-        the_disk.fail_at = n;
-        the_disk.number = number;
-        the_disk.forever = forever;
-        ptio_status status = saving_run(s, NULL, &err);
-        bool met = the_disk.calls > n;
-        if (!met)
-            the_disk.failed = NULL;
-        expect_sound(s, status, &err, !forever && met && strcmp(the_disk.failed, "unlinkat") != 0);
-        if (!met) {
-            assert_int_equal(status, PTIO_OK);
-            return runs;
-        }
-        bool folder_cannot = strcmp(the_disk.failed, "fsync") == 0 && number == EINVAL;
-        if (is_needed(the_disk.failed) && !folder_cannot && status == PTIO_OK)
-            fail_msg("%s: %s failed with \"%s\" at call %llu, and nobody was told", s->title, the_disk.failed, strerror(number),
-                     (unsigned long long)n);
-    }
+    saving_begin(s);
+    disk_reset();
+    the_disk.most = most;
+    assert_int_equal(saving_run(s, NULL, NULL), PTIO_OK);
+    return the_disk.calls;
+}
+
+static void run_failing(const saving *s, uint64_t n, int number, bool forever)
+{
+    ptio_error err = {0};
+    saving_begin(s);
+    disk_reset();
+    the_disk.fail_at = n;
+    the_disk.number = number;
+    the_disk.forever = forever;
+    ptio_status status = saving_run(s, NULL, &err);
+    assert_non_null(the_disk.failed);
+    expect_sound(s, status, &err, !forever && strcmp(the_disk.failed, "unlinkat") != 0);
+    bool folder_cannot = strcmp(the_disk.failed, "fsync") == 0 && number == EINVAL;
+    if (is_needed(the_disk.failed) && !folder_cannot && status == PTIO_OK)
+        fail_msg("%s: %s failed with \"%s\" at call %llu, and nobody was told", s->title, the_disk.failed, strerror(number),
+                 (unsigned long long)n);
 }
 
 static void every_call_fails(void **state)
 {
     (void)state;
-    unsigned long runs = 0;
-    for (const saving *s = savings; s->title; s++)
-        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-            for (int forever = 0; forever < 2; forever++)
-                runs += run_failing(s, numbers[i], forever);
-    print_message("%lu failing calls\n", runs);
+    uint64_t runs = 0;
+    for (const saving *s = savings; s->title; s++) {
+        uint64_t calls = calls_of(s, 0);
+        for (size_t i = 0; i < 2 * sizeof numbers / sizeof *numbers; i++)
+            for (uint64_t n = 0; n < calls; n++)
+                if (is_wanted(runs++))
+                    run_failing(s, n, numbers[i / 2], i % 2);
+    }
+    print_message("%llu failing calls\n", (unsigned long long)runs);
     assert_true(runs > 2000);
 }
 
@@ -130,28 +146,30 @@ static void interruptions_and_short_writes_do_no_harm(void **state)
         }
 }
 
+static void run_full(const saving *s, uint64_t room)
+{
+    ptio_error err = {0};
+    saving_begin(s);
+    disk_reset();
+    the_disk.room = room;
+    the_disk.failed = "write";
+    ptio_status status = saving_run(s, NULL, &err);
+    expect_sound(s, status, &err, true);
+    if (status == PTIO_OK)
+        return;
+    assert_int_equal(status, PTIO_ERR_IO);
+    assert_non_null(strstr(err.message, strerror(ENOSPC)));
+}
+
 static void the_disk_is_full_at_every_byte(void **state)
 {
     (void)state;
-    unsigned long runs = 0;
-    for (const saving *s = savings; s->title; s++) {
-        uint64_t step = s->size / 700;
-        ptio_status status = PTIO_ERR_IO;
-        for (uint64_t room = 0; status != PTIO_OK; room += step, runs++) {
-            ptio_error err = {0};
-            saving_begin(s);
-            disk_reset();
-            the_disk.room = room;
-            the_disk.failed = "write";
-            status = saving_run(s, NULL, &err);
-            expect_sound(s, status, &err, true);
-            if (status != PTIO_OK) {
-                assert_int_equal(status, PTIO_ERR_IO);
-                assert_non_null(strstr(err.message, strerror(ENOSPC)));
-            }
-        }
-    }
-    print_message("%lu full disks\n", runs);
+    uint64_t runs = 0;
+    for (const saving *s = savings; s->title; s++)
+        for (uint64_t room = 0; room <= saving_new_bytes(s).size; room += s->size / 700)
+            if (is_wanted(runs++))
+                run_full(s, room);
+    print_message("%llu full disks\n", (unsigned long long)runs);
 }
 
 static void memory_runs_out(void **state)
@@ -175,6 +193,12 @@ static void memory_runs_out(void **state)
     }
 }
 
+/* Many short writes, so that there are many moments. */
+static size_t pieces_of(const saving *s)
+{
+    return s->size / 90 + 1;
+}
+
 /* In a process of its own. Gives whether it was killed. */
 static bool run_killed(const saving *s, uint64_t at, bool after)
 {
@@ -184,7 +208,7 @@ static bool run_killed(const saving *s, uint64_t at, bool after)
         disk_reset();
         the_disk.kill_at = at;
         the_disk.kill_after = after;
-        the_disk.most = s->size / 40 + 1;
+        the_disk.most = pieces_of(s);
         _exit(saving_run(s, NULL, NULL) == PTIO_OK ? 0 : 1);
     }
     assert_true(child > 0);
@@ -197,32 +221,33 @@ static bool run_killed(const saving *s, uint64_t at, bool after)
     return false;
 }
 
+static void run_to_its_end(const saving *s, uint64_t at, bool after)
+{
+    const char *why = NULL;
+    saving_begin(s);
+    assert_true(run_killed(s, at, after));
+    if (!saving_is_sound(s, &why))
+        fail_msg("%s, killed %s call %llu: %s", s->title, after ? "after" : "at", (unsigned long long)at, why);
+    /* And what it left is in nobody's way. */
+    disk_reset();
+    saving again = *s;
+    again.no_replace = false;
+    assert_int_equal(saving_run(&again, NULL, NULL), PTIO_OK);
+    assert_int_equal(saving_target(s), NEW);
+}
+
 static void the_process_is_killed_at_every_call(void **state)
 {
     (void)state;
-    unsigned long kills = 0;
-    for (const saving *s = savings; s->title; s++)
-        for (int after = 0; after < 2; after++) {
-            bool killed = true;
-            for (uint64_t n = 0; killed; n++) {
-                const char *why = NULL;
-                saving_begin(s);
-                killed = run_killed(s, n, after);
-                if (!saving_is_sound(s, &why))
-                    fail_msg("%s, killed %s call %llu: %s", s->title, after ? "after" : "at", (unsigned long long)n, why);
-                if (!killed)
-                    assert_int_equal(saving_target(s), NEW);
-                kills += killed;
-                /* And what it left is in nobody's way. */
-                disk_reset();
-                saving again = *s;
-                again.no_replace = false;
-                assert_int_equal(saving_run(&again, NULL, NULL), PTIO_OK);
-                assert_int_equal(saving_target(s), NEW);
-            }
-        }
-    print_message("%lu kills\n", kills);
-    assert_true(kills > 500);
+    uint64_t kills = 0;
+    for (const saving *s = savings; s->title; s++) {
+        uint64_t calls = calls_of(s, pieces_of(s));
+        for (uint64_t n = 0; n < 2 * calls; n++)
+            if (is_wanted(kills++))
+                run_to_its_end(s, n / 2, n % 2);
+    }
+    print_message("%llu kills\n", (unsigned long long)kills);
+    assert_true(kills > 2000);
 }
 
 /* The system's own way of saying no: a process may not make files longer than so much. */
@@ -249,6 +274,81 @@ static void files_may_not_be_longer(void **state)
     (void)signal(SIGXFSZ, handler);
 }
 
+#if defined(__linux__)
+
+#define PAGES 24
+
+/* A save into a file system of so many pages; exits with 0 if all is as it should be. */
+static void save_in_pages(const char *mounted, int pages, bool unexpected)
+{
+    static const saving s = {.title = "a full file system", .size = 40000, .had_old = true, .backup = true};
+    saving now = s;
+    char size[32];
+    ptio_error err = {0};
+    const char *why = "";
+    now.unexpected = unexpected;
+    (void)snprintf(size, sizeof size, "size=%ld", pages * sysconf(_SC_PAGESIZE));
+    if (mount("ptio", mounted, "tmpfs", 0, size) != 0)
+        _exit(77);
+    saving_root(mounted);
+    saving_begin(&now);
+    disk_reset();
+    ptio_status status = saving_run(&now, NULL, &err);
+    bool is_sound = saving_is_sound(&now, &why) && (saving_target(&now) == NEW) == (status == PTIO_OK) && !saving_temporaries();
+    bool is_told = status == PTIO_OK || strstr(err.message, strerror(ENOSPC));
+    bool fits = (size_t)pages * (size_t)sysconf(_SC_PAGESIZE) > 2 * now.size;
+    _exit(is_sound && is_told && (status == PTIO_OK || !fits) && (status != PTIO_OK || pages > 2) ? 0 : 2);
+}
+
+static bool write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    bool good = file && fputs(text, file) >= 0;
+    return file && fclose(file) == 0 && good;
+}
+
+/* So that this process may mount, which root may anyway. */
+static bool enter_namespace(void)
+{
+    char users[64], groups[64];
+    if (geteuid() == 0)
+        return unshare(CLONE_NEWNS) == 0;
+    (void)snprintf(users, sizeof users, "0 %u 1", (unsigned)geteuid());
+    (void)snprintf(groups, sizeof groups, "0 %u 1", (unsigned)getegid());
+    return unshare(CLONE_NEWNS | CLONE_NEWUSER) == 0 && write_text("/proc/self/setgroups", "deny") &&
+           write_text("/proc/self/uid_map", users) && write_text("/proc/self/gid_map", groups);
+}
+
+static int in_own_namespace(const char *mounted, int pages, bool unexpected)
+{
+    int result = 0;
+    (void)fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        if (!enter_namespace() || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+            _exit(77);
+        save_in_pages(mounted, pages, unexpected);
+    }
+    assert_int_equal(waitpid(child, &result, 0), child);
+    assert_true(WIFEXITED(result));
+    return WEXITSTATUS(result);
+}
+
+/* A real one, wherever the system lets a process mount any. Where it does not, there are the disks and the limits above. */
+static void a_file_system_is_full_at_every_page(void **state)
+{
+    (void)state;
+    char mounted[] = "/tmp/ptio_mounted_XXXXXX";
+    assert_non_null(mkdtemp(mounted));
+    int first = in_own_namespace(mounted, PAGES, false);
+    for (int pages = 2; pages <= PAGES && first != 77; pages++)
+        for (int unexpected = 0; unexpected < 2; unexpected++)
+            assert_int_equal(in_own_namespace(mounted, pages, unexpected), 0);
+    assert_int_equal(rmdir(mounted), 0);
+    print_message("%s\n", first == 77 ? "no file system can be mounted here" : "mounted");
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +359,9 @@ int main(void)
         cmocka_unit_test(memory_runs_out),
         cmocka_unit_test(the_process_is_killed_at_every_call),
         cmocka_unit_test(files_may_not_be_longer),
+#if defined(__linux__)
+        cmocka_unit_test(a_file_system_is_full_at_every_page),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, clean_up);
 }
