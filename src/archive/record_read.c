@@ -11,24 +11,34 @@
 
 #define PIECE ((size_t)512 << 10)
 
+static uint64_t known_offset(ptio_archive *archive, size_t index)
+{
+    ptio_mutex_lock(&archive->lock);
+    uint64_t known = archive->entries[index].data_offset;
+    ptio_mutex_unlock(&archive->lock);
+    return known;
+}
+
+static void note_offset(ptio_archive *archive, size_t index, uint64_t offset)
+{
+    ptio_mutex_lock(&archive->lock);
+    archive->entries[index].data_offset = offset;
+    ptio_mutex_unlock(&archive->lock);
+}
+
 ptio_status ptio_archive_locate(ptio_archive *archive, size_t index, uint64_t *data_offset, ptio_error *err)
 {
-    ptio_entry *entry = &archive->entries[index];
     ptio_status status = PTIO_OK;
-    ptio_mutex_lock(&archive->lock);
-    uint64_t known = entry->data_offset;
-    ptio_mutex_unlock(&archive->lock);
+    uint64_t known = known_offset(archive, index);
     if (archive->kind == PTIO_ARCHIVE_ZIP && !known) {
         ptio_zip_member member;
-        status = ptio_zip_check_method(entry, err);
+        status = ptio_zip_check_method(&archive->entries[index], err);
         if (status == PTIO_OK)
             status = ptio_zip_read_local(archive, index, &member, err);
         if (status != PTIO_OK)
             return ptio_error_in_record(err, status, ptio_archive_name(archive, index));
         known = member.data_offset;
-        ptio_mutex_lock(&archive->lock);
-        entry->data_offset = known;
-        ptio_mutex_unlock(&archive->lock);
+        note_offset(archive, index, known);
     }
     *data_offset = known;
     return PTIO_OK;
@@ -89,10 +99,41 @@ static ptio_status read_deflated(ptio_archive *archive, size_t index, uint64_t d
     return status == PTIO_OK ? compare_crc(archive, index, crc, data_offset, err) : status;
 }
 
+/* Bytes from a local header to the next one that are worth reading along with the record's own. */
+#define SMALL_MEMBER 4096
+
+/* A small stored record whose local header was not looked at yet: header, data and descriptor in one piece. *done is left alone
+ * where it is none. */
+static ptio_status read_small(ptio_archive *archive, size_t index, uint8_t *buffer, bool *done, ptio_error *err)
+{
+    const ptio_entry *entry = &archive->entries[index];
+    if (archive->kind != PTIO_ARCHIVE_ZIP || entry->size > SMALL_MEMBER || entry->method || known_offset(archive, index))
+        return PTIO_OK;
+    uint64_t size = ptio_zip_next(archive, index) - entry->header_offset;
+    uint8_t bytes[SMALL_MEMBER];
+    if (size > sizeof bytes || ptio_zip_check_method(entry, NULL) != PTIO_OK)
+        return PTIO_OK;
+    *done = true;
+    ptio_zip_member member;
+    ptio_status status = ptio_source_read(archive->source, entry->header_offset, bytes, (size_t)size, err);
+    if (status == PTIO_OK)
+        status = ptio_zip_check_local(archive, index, bytes, (size_t)size, &member, err);
+    if (status != PTIO_OK)
+        return status;
+    note_offset(archive, index, member.data_offset);
+    memcpy(buffer, bytes + (size_t)(member.data_offset - entry->header_offset), (size_t)entry->size);
+    uint32_t crc = ptio_archive_has_crc32(archive, index) ? libdeflate_crc32(0, buffer, (size_t)entry->size) : 0;
+    return compare_crc(archive, index, crc, member.data_offset, err);
+}
+
 static ptio_status read_whole(ptio_archive *archive, size_t index, uint8_t *buffer, uint8_t *spare, ptio_error *err)
 {
     uint64_t data_offset = 0;
-    ptio_status status = ptio_archive_locate(archive, index, &data_offset, err);
+    bool done = false;
+    ptio_status status = read_small(archive, index, buffer ? buffer : spare, &done, err);
+    if (done)
+        return status == PTIO_OK ? PTIO_OK : ptio_error_in_record(err, status, ptio_archive_name(archive, index));
+    status = ptio_archive_locate(archive, index, &data_offset, err);
     if (status != PTIO_OK)
         return status;
     const ptio_entry *entry = &archive->entries[index];

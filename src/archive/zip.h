@@ -68,6 +68,10 @@ typedef struct ptio_zip_member {
 /** Read the local header and the descriptor of a record and compare them with the directory. */
 ptio_status ptio_zip_read_local(const ptio_archive *archive, size_t index, ptio_zip_member *ret, ptio_error *err);
 
+/** The same, of which the first `size` bytes from the header on are in memory already. */
+ptio_status ptio_zip_check_local(const ptio_archive *archive, size_t index, const uint8_t *bytes, size_t size,
+                                 ptio_zip_member *ret, ptio_error *err);
+
 /** Look at the bytes from `begin` to `end`, which belong to no record; at `most` of them. A header among them is an error. */
 ptio_status ptio_zip_check_gap(const ptio_archive *archive, uint64_t begin, uint64_t end, uint64_t most, ptio_report *report,
                                ptio_error *err);

@@ -21,16 +21,20 @@
 
 #define HEADER 30
 
-/* The bytes from a local header to the next one, read piece by piece: most headers are in the first piece. */
+/* The bytes from a local header to the next one, read piece by piece: most headers are in the first piece, which is of the size that
+ * torch.save needs, name and alignment included. */
 typedef struct window {
     ptio_source *source;
     uint64_t limit; /* nothing is read from here on */
     uint64_t offset;
     size_t size;
-    uint8_t bytes[512];
+    const uint8_t *bytes;
+    size_t next_size; /* of the next piece */
+    uint8_t own[512];
 } window;
 
-#define PIECE 256 /* at most this many bytes are asked for at once */
+#define PIECE 256     /* at most this many bytes are asked for at once */
+#define FIRST_REST 80 /* of the first piece, behind header and name */
 
 /* `size` bytes at `offset`, or NULL: *status says why. */
 static const uint8_t *look(window *w, uint64_t offset, size_t size, ptio_status *status, ptio_error *err)
@@ -42,9 +46,11 @@ static const uint8_t *look(window *w, uint64_t offset, size_t size, ptio_status 
     }
     if (offset < w->offset || offset + size > w->offset + w->size) {
         uint64_t left = w->limit - offset;
+        w->bytes = w->own;
         w->offset = offset;
-        w->size = left < sizeof w->bytes ? (size_t)left : sizeof w->bytes;
-        *status = ptio_source_read(w->source, offset, w->bytes, w->size, err);
+        w->size = left < w->next_size ? (size_t)left : w->next_size;
+        w->next_size = sizeof w->own;
+        *status = ptio_source_read(w->source, offset, w->own, w->size, err);
         if (*status != PTIO_OK) {
             w->size = 0;
             return NULL;
@@ -224,13 +230,12 @@ static ptio_status check_descriptor(const local *header, window *w, uint64_t at,
     return PTIO_OK;
 }
 
-ptio_status ptio_zip_read_local(const ptio_archive *archive, size_t index, ptio_zip_member *ret, ptio_error *err)
+static ptio_status check_local(const ptio_archive *archive, const ptio_entry *entry, window *w, ptio_zip_member *ret,
+                               ptio_error *err)
 {
-    const ptio_entry *entry = &archive->entries[index];
-    window w = {.source = archive->source, .limit = ptio_zip_next(archive, index)};
     local header = {.entry = entry, .at = entry->header_offset, .offset = entry->header_offset - archive->start};
     ptio_status status = PTIO_OK;
-    const uint8_t *p = look(&w, header.at, HEADER, &status, err);
+    const uint8_t *p = look(w, header.at, HEADER, &status, err);
     if (!p)
         return status;
     if (ptio_load_u32(p) != PTIO_ZIP_LOCAL)
@@ -242,20 +247,40 @@ ptio_status ptio_zip_read_local(const ptio_archive *archive, size_t index, ptio_
     header.size = ptio_load_u32(p + 22);
     header.name_size = ptio_load_u16(p + 26);
     header.extra_size = ptio_load_u16(p + 28);
-    status = check_name(&header, &w, err);
+    status = check_name(&header, w, err);
     if (status == PTIO_OK)
-        status = check_extra(&header, &w, err);
+        status = check_extra(&header, w, err);
     if (status == PTIO_OK)
         status = check_fields(&header, err);
     if (status != PTIO_OK)
         return status;
     uint64_t data = header.at + HEADER + header.name_size + header.extra_size;
-    if (data > w.limit || entry->stored_size > w.limit - data)
+    if (data > w->limit || entry->stored_size > w->limit - data)
         return ptio_fail(err, PTIO_ERR_AMBIGUOUS, "zip.overlap", header.at, "the record reaches into what begins at byte %llu",
-                         (unsigned long long)w.limit);
+                         (unsigned long long)w->limit);
     ret->data_offset = data;
     ret->end = data + entry->stored_size;
-    return header.flags & PTIO_ZIP_DESCRIBED ? check_descriptor(&header, &w, ret->end, &ret->end, err) : PTIO_OK;
+    return header.flags & PTIO_ZIP_DESCRIBED ? check_descriptor(&header, w, ret->end, &ret->end, err) : PTIO_OK;
+}
+
+ptio_status ptio_zip_read_local(const ptio_archive *archive, size_t index, ptio_zip_member *ret, ptio_error *err)
+{
+    const ptio_entry *entry = &archive->entries[index];
+    window w = {.source = archive->source, .limit = ptio_zip_next(archive, index)};
+    size_t first = HEADER + (size_t)entry->name_size + FIRST_REST;
+    w.next_size = first < sizeof w.own ? first : sizeof w.own;
+    return check_local(archive, entry, &w, ret, err);
+}
+
+ptio_status ptio_zip_check_local(const ptio_archive *archive, size_t index, const uint8_t *bytes, size_t size,
+                                 ptio_zip_member *ret, ptio_error *err)
+{
+    const ptio_entry *entry = &archive->entries[index];
+    window w = {.source = archive->source, .limit = ptio_zip_next(archive, index), .next_size = sizeof w.own};
+    w.offset = entry->header_offset;
+    w.bytes = bytes;
+    w.size = size;
+    return check_local(archive, entry, &w, ret, err);
 }
 
 ptio_status ptio_zip_check_method(const ptio_entry *entry, ptio_error *err)

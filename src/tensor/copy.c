@@ -350,12 +350,26 @@ static ptio_status check_copy(const ptio_tensor *tensor, ptio_dtype dtype, uint6
     return PTIO_OK;
 }
 
+/* Whether the elements are the bytes of their storage, all of them, as they are. Bytes of bools may have to become 0 or 1. */
+static bool is_all_of_storage(const ptio_tensor *tensor, ptio_dtype dtype, uint64_t size)
+{
+    return tensor->dtype == dtype && dtype != PTIO_BOOL && size == tensor->storage->nbytes && !tensor->storage_offset &&
+           ptio_dtype_per_byte(dtype) == 1 && !(tensor->flags & (PTIO_TENSOR_CONJ | PTIO_TENSOR_NEG)) &&
+           ptio_tensor_is_contiguous(tensor);
+}
+
 ptio_status ptio_tensor_copy(const ptio_tensor *tensor, ptio_dtype dtype, void *buffer, uint64_t size, ptio_error *err)
 {
     reader r;
+    bool done = false;
     ptio_status status = check_copy(tensor, dtype, size, err);
     if (status != PTIO_OK || tensor->numel == 0)
         return status;
+    if (is_all_of_storage(tensor, dtype, size)) {
+        status = ptio_storage_read_into(tensor->storage, buffer, &done, err);
+        if (status != PTIO_OK || done)
+            return status;
+    }
     status = open_reader(&r, tensor, err);
     if (status != PTIO_OK)
         return status;

@@ -122,6 +122,8 @@ static bool record_is_stored(const ptio_storage *storage)
 static const void *record_view(const ptio_storage *storage, ptio_error *err)
 {
     uint64_t offset;
+    if (!ptio_source_view(archive_of(storage)->source, 0, 0)) /* nothing is in memory, so there is no need to know where */
+        return NULL;
     if (!record_is_stored(storage) || check_record_size(storage, err) != PTIO_OK ||
         ptio_archive_locate(archive_of(storage), (size_t)storage->origin_index, &offset, err) != PTIO_OK)
         return NULL;
@@ -219,6 +221,16 @@ static ptio_status view_bytes(const ptio_storage *storage, const void **ret, pti
     return PTIO_OK;
 }
 
+/* Fill a buffer of the storage's size, in the byte order of this machine. */
+static ptio_status fill_buffer(const ptio_storage *storage, void *buffer, ptio_error *err)
+{
+    ptio_status status = storage->origin->read(storage, buffer, err);
+    size_t unit = swap_unit(storage);
+    if (status == PTIO_OK && unit > 1)
+        ptio_swap_bytes(buffer, (size_t)storage->nbytes / unit, unit);
+    return status;
+}
+
 static ptio_status read_bytes(const ptio_storage *storage, const void **ret, ptio_error *err)
 {
     const ptio_memory *hooks = &storage->pool->hooks;
@@ -227,14 +239,11 @@ static ptio_status read_bytes(const ptio_storage *storage, const void **ret, pti
     if (!buffer)
         return ptio_fail(err, PTIO_ERR_MEMORY, "memory", PTIO_NO_OFFSET, "no memory for a storage of %llu bytes",
                          (unsigned long long)storage->nbytes);
-    ptio_status status = storage->origin->read(storage, buffer, err);
+    ptio_status status = fill_buffer(storage, buffer, err);
     if (status != PTIO_OK) {
         hooks->free(hooks->ctx, buffer, size);
         return status;
     }
-    size_t unit = swap_unit(storage);
-    if (unit > 1)
-        ptio_swap_bytes(buffer, size / unit, unit);
     *ret = buffer;
     return PTIO_OK;
 }
@@ -318,6 +327,22 @@ ptio_status ptio_storage_data(const ptio_storage *storage, const void **ret, pti
     if (status == PTIO_OK)
         *ret = (const char *)data + offset;
     return status;
+}
+
+ptio_status ptio_storage_read_into(const ptio_storage *storage, void *buffer, bool *done, ptio_error *err)
+{
+    const void *view = NULL;
+    *done = false;
+    if (storage->origin == &ptio_storage_of_slice || !storage->nbytes ||
+        atomic_load_explicit(&storage->data, memory_order_acquire))
+        return PTIO_OK;
+    ptio_status status = check_readable(storage, err);
+    if (status == PTIO_OK)
+        status = view_bytes(storage, &view, err);
+    if (status != PTIO_OK || view)
+        return status;
+    *done = true;
+    return fill_buffer(storage, buffer, err);
 }
 
 void ptio_storage_drop(const ptio_storage *storage)

@@ -95,6 +95,12 @@ static inline bool ptio_storage_is_meta(const ptio_storage *storage)
 /** False where the system has no locks left; then there is nothing to free. `hooks` and `limits` may be NULL or have NULLs and zeros. */
 bool ptio_storage_pool_init(ptio_storage_pool *pool, const ptio_memory *hooks, const ptio_limits *limits);
 
+/**
+ * Read the bytes straight into a buffer of their size, in the byte order of this machine, where they are neither read already nor in
+ * memory anyway. Then *done is true, and the storage is as it was; otherwise ptio_storage_data() has them for the asking.
+ */
+ptio_status ptio_storage_read_into(const ptio_storage *storage, void *buffer, bool *done, ptio_error *err);
+
 /** Free what was read. The storages themselves are in the arena. */
 void ptio_storage_pool_free(ptio_storage_pool *pool);
 

@@ -327,6 +327,69 @@ static void many_names_are_all_found(void **state)
     close_zip(o);
 }
 
+/* The zip by callbacks that count. */
+typedef struct counted {
+    size_t at, reads, bytes;
+} counted;
+
+static int64_t counted_read(void *ctx, void *buffer, size_t size)
+{
+    counted *c = ctx;
+    size_t n = size < zip.size - c->at ? size : zip.size - c->at;
+    memcpy(buffer, zip.bytes + c->at, n);
+    c->at += n;
+    c->reads++;
+    c->bytes += n;
+    return (int64_t)n;
+}
+
+static int counted_seek(void *ctx, uint64_t offset)
+{
+    ((counted *)ctx)->at = (size_t)offset;
+    return 0;
+}
+
+static int64_t counted_size(void *ctx)
+{
+    (void)ctx;
+    return (int64_t)zip.size;
+}
+
+/* A small record is read with its header and descriptor at once, a larger one takes little more than its own bytes. */
+static void little_is_read_beside_the_records(void **state)
+{
+    (void)state;
+    static const ptio_source_callbacks callbacks = {.read = counted_read, .seek = counted_seek, .size = counted_size};
+    static char data[9000], read[9000];
+    static const size_t sizes[] = {0, 1, 1000, 3900, 4097, 9000};
+    counted c = {0};
+    ptio_source *source;
+    ptio_archive *archive;
+    memset(data, 'd', sizeof data);
+    memset(&zip, 0, sizeof zip);
+    zip.options = ZIP_DESCRIBED;
+    char names[sizeof sizes / sizeof *sizes][16];
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        snprintf(names[i], sizeof names[i], "a/data/%zu", i);
+        zip_add(&zip, (zip_part){.name = names[i], .data = data, .size = sizes[i]});
+    }
+    zip_finish(&zip);
+    assert_int_equal(ptio_source_from_callbacks(&callbacks, &c, NULL, NULL, &source, NULL), PTIO_OK);
+    assert_int_equal(ptio_archive_open(source, 0, NULL, NULL, NULL, &archive, NULL), PTIO_OK);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        c.reads = c.bytes = 0;
+        assert_int_equal(ptio_archive_read(archive, i, 0, read, sizes[i], NULL), PTIO_OK);
+        assert_memory_equal(read, data, sizes[i]);
+        assert_true(c.bytes <= sizes[i] + 200);
+        assert_true(c.reads <= (sizes[i] < 4000 ? 1 : 3));
+        c.reads = c.bytes = 0;
+        assert_int_equal(ptio_archive_read(archive, i, 0, read, sizes[i], NULL), PTIO_OK);
+        assert_int_equal(c.bytes, sizes[i]);
+    }
+    ptio_archive_free(archive);
+    ptio_source_free(source);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +408,7 @@ int main(void)
         cmocka_unit_test(names_need_not_be_ascii),
         cmocka_unit_test(an_archive_may_have_no_root),
         cmocka_unit_test(many_names_are_all_found),
+        cmocka_unit_test(little_is_read_beside_the_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

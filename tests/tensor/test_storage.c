@@ -303,6 +303,51 @@ static void ranges(void **state)
     world_close(&w);
 }
 
+/* A copy of all of a storage that was not read goes past it; any other copy reads it, once. */
+static void copied_past_the_storage(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w, NULL);
+    atomic_store(&reads, 0);
+    ptio_storage *storage = make(&w, &counted, 8), *broken = make(&w, &failing, 8);
+    const ptio_tensor *whole = world_tensor(&w, storage, PTIO_UINT8, 1, (int64_t[]){8}, NULL, 0);
+    const ptio_tensor *part = world_tensor(&w, storage, PTIO_UINT8, 1, (int64_t[]){7}, NULL, 1);
+    const ptio_tensor *turned = world_tensor(&w, storage, PTIO_UINT8, 2, (int64_t[]){2, 4}, (int64_t[]){1, 2}, 0);
+    uint8_t got[8] = {0};
+    for (int i = 1; i < 4; i++) {
+        assert_int_equal(ptio_tensor_copy(whole, PTIO_UINT8, got, 8, &w.err), PTIO_OK);
+        assert_int_equal(got[7], storage->origin_index);
+        assert_int_equal(atomic_load(&reads), i);
+        assert_null(atomic_load(&storage->data));
+    }
+    assert_int_equal(ptio_tensor_copy(part, PTIO_UINT8, got, 7, &w.err), PTIO_OK);
+    assert_non_null(atomic_load(&storage->data));
+    assert_int_equal(ptio_tensor_copy(whole, PTIO_UINT8, got, 8, &w.err), PTIO_OK);
+    assert_int_equal(ptio_tensor_copy(turned, PTIO_UINT8, got, 8, &w.err), PTIO_OK);
+    assert_int_equal(atomic_load(&reads), 4);
+
+    const ptio_tensor *lost = world_tensor(&w, broken, PTIO_UINT8, 1, (int64_t[]){8}, NULL, 0);
+    assert_int_equal(ptio_tensor_copy(lost, PTIO_UINT8, got, 8, &w.err), PTIO_ERR_IO);
+    world_expect(&w, PTIO_ERR_IO, "io.test");
+
+    ptio_storage *swapped = world_storage(&w, PTIO_INT16, "\1\2\3\4", 4);
+    atomic_fetch_or(&swapped->flags, PTIO_STORAGE_SWAP);
+    swapped->swap = 2;
+    const ptio_tensor *numbers = world_tensor(&w, swapped, PTIO_INT16, 1, (int64_t[]){2}, NULL, 0);
+    assert_int_equal(ptio_tensor_copy(numbers, PTIO_INT16, got, 4, &w.err), PTIO_OK);
+    assert_memory_equal(got, "\2\1\4\3", 4);
+    assert_null(atomic_load(&swapped->data));
+
+    /* Bools are made 0 or 1, which only a look at each of them does. */
+    storage = make(&w, &counted, 8);
+    const ptio_tensor *bools = world_tensor(&w, storage, PTIO_BOOL, 1, (int64_t[]){8}, NULL, 0);
+    assert_int_equal(ptio_tensor_copy(bools, PTIO_BOOL, got, 8, &w.err), PTIO_OK);
+    assert_int_equal(got[0], 1);
+    assert_non_null(atomic_load(&storage->data));
+    world_close(&w);
+}
+
 static void locations(void **state)
 {
     (void)state;
@@ -347,6 +392,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(zeros_and_nothing),
         cmocka_unit_test(failures),
         cmocka_unit_test(ranges),
+        cmocka_unit_test(copied_past_the_storage),
         cmocka_unit_test(locations),
     };
     if (argc > 1)
