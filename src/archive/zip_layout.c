@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "archive/zip.h"
+#include "base/os.h"
 
 #define LARGE 0xFFFFFFFFu /* from here on a number does not fit its field of 32 bits */
 
@@ -74,6 +75,19 @@ size_t ptio_zip_descriptor_size(const ptio_zip_item *item)
     if (!item->size)
         return 0;
     return is_zip64(item) ? PTIO_ZIP_DESCRIPTOR_MOST : 16;
+}
+
+bool ptio_zip_record_size(uint64_t position, size_t name_size, uint64_t size, uint32_t alignment, uint64_t *record,
+                          uint64_t *directory)
+{
+    ptio_zip_item item = {.offset = position, .size = size};
+    uint64_t around = PTIO_ZIP_LOCAL_SIZE + (uint64_t)name_size + ptio_zip_local_extra(&item, name_size, alignment) +
+                      ptio_zip_descriptor_size(&item);
+    uint64_t end;
+    if (!ptio_add_u64(size, around, record) || !ptio_add_u64(position, *record, &end))
+        return false;
+    *directory = PTIO_ZIP_CENTRAL_SIZE + (uint64_t)name_size + ptio_zip_central_extra(&item);
+    return true;
 }
 
 static unsigned flags_of(const ptio_zip_item *item)

@@ -6,6 +6,7 @@
 #ifndef PTIO_ARCHIVE_ZIP_LAYOUT_H
 #define PTIO_ARCHIVE_ZIP_LAYOUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,12 @@ size_t ptio_zip_local_extra(const ptio_zip_item *item, size_t name_size, uint32_
 /** The bytes behind the data, and behind the name in the directory. */
 size_t ptio_zip_descriptor_size(const ptio_zip_item *item);
 size_t ptio_zip_central_extra(const ptio_zip_item *item);
+
+/** The bytes that a record of `size` bytes takes when it begins at `position`, header to descriptor; and its entry in the directory.
+ *  `name_size` is that of the name with root and slash. Sizes of whole archives are known before they are written: these, and
+ *  PTIO_ZIP_ENDS_SIZE. False where they do not fit 64 bits. */
+bool ptio_zip_record_size(uint64_t position, size_t name_size, uint64_t size, uint32_t alignment, uint64_t *record,
+                          uint64_t *directory);
 
 /** Write the 30 bytes before the name, and the `extra` bytes behind it. */
 void ptio_zip_put_local(uint8_t *out, const ptio_zip_item *item, size_t name_size, size_t extra);

@@ -3,8 +3,7 @@
  *
  * A record's header is put together in one piece and written at once. Its data go out in blocks: the CRC of each is found first,
  * which brings it into the cache, and then it is written. That costs a tenth of the time that writing takes; the other way round it
- * costs a quarter. What the directory will say is kept in a table, the names in an arena, and a hash table finds names that are there
- * already.
+ * costs a quarter. What the directory will say is kept in a table (written.c).
  *
  * PyTorch's serialization id mixes in the CRC of "every write that looks like a data descriptor". That is a descriptor, but also data
  * of a record which begin as one, and even a name, so all three are looked at here.
@@ -16,42 +15,33 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "archive/table.h"
+#include "archive/written.h"
 #include "archive/zip.h"
 #include "base/text.h"
 
 #define BLOCK ((size_t)512 << 10)
 
-typedef struct added {
-    const char *name; /* without root */
-    uint32_t name_size;
-    uint32_t hash; /* of the name folded */
-    ptio_zip_item item;
-} added;
-
 struct ptio_zip_writer {
     ptio_sink *sink;
     ptio_heap *heap;
-    ptio_arena arena; /* names                                        */
-    ptio_text prefix; /* the root and a slash                          */
+    ptio_text prefix; /* the root and a slash */
     uint32_t alignment;
     bool has_crc32;
-    bool is_open; /* between the begin and the end of a record    */
+    bool is_open; /* between the begin and the end of a record */
     bool is_finished;
-    added *added; /* the last one is the open record              */
-    size_t count, capacity;
-    uint32_t *slots; /* hash table of names: index + 1, 0 empty       */
-    size_t slot_count;
-    uint64_t hash_key;
-    uint8_t *scratch; /* a header with its name                       */
-    size_t scratch_size;
-    uint8_t *block;          /* BLOCK bytes for copies, once needed          */
-    uint64_t position;       /* in the archive                               */
-    uint64_t directory_size; /* so far                                       */
-    uint64_t id_of_data;     /* the second half of the serialization id      */
-    uint64_t left;           /* data of the open record to come              */
-    uint8_t head[8];         /* the first of its data, head_size of them     */
+    ptio_written_table written; /* the last one is the open record */
+    uint64_t position;          /* in the archive */
+    uint64_t directory_size;    /* so far */
+    uint64_t id_of_data;        /* the second half of the serialization id */
+
+    /* Of the open record: */
+    uint64_t left;   /* data to come */
+    uint8_t head[8]; /* the first of its data, head_size of them */
     size_t head_size;
+
+    uint8_t *scratch; /* for a header with its name */
+    size_t scratch_size;
+    uint8_t *block; /* BLOCK bytes for copies, once needed */
 };
 
 /* ---- making and freeing ---- */
@@ -62,8 +52,8 @@ static ptio_status check_spec(const ptio_zip_writer_spec *spec, ptio_error *err)
     if (!spec->alignment || spec->alignment > PTIO_ZIP_ALIGNMENT_MOST)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.alignment", PTIO_NO_OFFSET,
                          "an alignment of %" PRIu32 " bytes is not from 1 to %d", spec->alignment, PTIO_ZIP_ALIGNMENT_MOST);
-    if (!root.size || root.size > PTIO_ZIP_NAME_MOST || memchr(root.bytes, '/', root.size) || memchr(root.bytes, 0, root.size) ||
-        !ptio_utf8_valid(root.bytes, root.size, false))
+    if (!root.size || root.size > PTIO_ZIP_NAME_MOST - 2 || memchr(root.bytes, '/', root.size) ||
+        memchr(root.bytes, 0, root.size) || !ptio_utf8_valid(root.bytes, root.size, false))
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.name", PTIO_NO_OFFSET, "'%s' cannot be the root folder of an archive",
                          ptio_quote(root).text);
     return PTIO_OK;
@@ -89,9 +79,8 @@ ptio_status ptio_zip_writer_new(ptio_sink *sink, const ptio_zip_writer_spec *spe
     if (!writer)
         return ptio_heap_fail(heap, err, "the writer of an archive");
     *writer = (ptio_zip_writer){.sink = sink, .heap = heap, .alignment = spec->alignment, .has_crc32 = spec->crc32};
-    writer->hash_key = ptio_os_random();
-    ptio_arena_init(&writer->arena, heap);
-    writer->prefix = make_prefix(&writer->arena, spec->root);
+    ptio_written_init(&writer->written, heap);
+    writer->prefix = make_prefix(&writer->written.names, spec->root);
     if (!writer->prefix.bytes) {
         ptio_zip_writer_free(writer);
         return ptio_heap_fail(heap, err, "the writer of an archive");
@@ -108,9 +97,7 @@ void ptio_zip_writer_free(ptio_zip_writer *writer)
     if (writer->block)
         heap->hooks.free(heap->hooks.ctx, writer->block, BLOCK);
     ptio_heap_free(heap, writer->scratch, writer->scratch_size);
-    ptio_heap_free(heap, writer->slots, writer->slot_count * sizeof *writer->slots);
-    ptio_heap_free(heap, writer->added, writer->capacity * sizeof *writer->added);
-    ptio_arena_free(&writer->arena);
+    ptio_written_free(&writer->written);
     ptio_heap_free(heap, writer, sizeof *writer);
 }
 
@@ -139,19 +126,6 @@ ptio_status ptio_zip_root_of_path(ptio_text path, ptio_text *ret, ptio_error *er
 
 /* ---- sizes ---- */
 
-bool ptio_zip_record_size(uint64_t position, size_t name_size, uint64_t size, uint32_t alignment, uint64_t *record,
-                          uint64_t *directory)
-{
-    ptio_zip_item item = {.offset = position, .size = size};
-    uint64_t around = PTIO_ZIP_LOCAL_SIZE + (uint64_t)name_size + ptio_zip_local_extra(&item, name_size, alignment) +
-                      ptio_zip_descriptor_size(&item);
-    uint64_t end;
-    if (!ptio_add_u64(size, around, record) || !ptio_add_u64(position, *record, &end))
-        return false;
-    *directory = PTIO_ZIP_CENTRAL_SIZE + (uint64_t)name_size + ptio_zip_central_extra(&item);
-    return true;
-}
-
 static ptio_status check_size(const ptio_zip_writer *writer, size_t name_size, uint64_t size, ptio_error *err)
 {
     uint64_t record, directory;
@@ -162,7 +136,7 @@ static ptio_status check_size(const ptio_zip_writer *writer, size_t name_size, u
     if (directory > UINT32_MAX - writer->directory_size)
         return ptio_fail(err, PTIO_ERR_LIMIT, "zip.directory", PTIO_NO_OFFSET,
                          "the directory of %zu records would take more than the 4294967295 bytes that readers accept",
-                         writer->count + 1);
+                         writer->written.count + 1);
     return PTIO_OK;
 }
 
@@ -183,75 +157,9 @@ static ptio_status check_name(const ptio_zip_writer *writer, ptio_text name, pti
     return PTIO_OK;
 }
 
-static inline ptio_text name_of(const added *record)
-{
-    return (ptio_text){record->name, record->name_size};
-}
-
-/* Of the name folded, in pieces of 64 bytes. */
-static uint32_t hash_name(const ptio_zip_writer *writer, ptio_text name)
-{
-    char folded[64];
-    uint64_t hash = writer->hash_key;
-    for (size_t i = 0, n; i < name.size; i += n) {
-        n = name.size - i < sizeof folded ? name.size - i : sizeof folded;
-        ptio_table_fold(folded, name.bytes + i, n);
-        hash = ptio_hash(hash, folded, n);
-    }
-    return (uint32_t)hash;
-}
-
-/* Where the name is, or belongs. There is always an empty slot. */
-static uint32_t *find_slot(const ptio_zip_writer *writer, ptio_text name, uint32_t hash)
-{
-    size_t mask = writer->slot_count - 1, slot = hash & mask;
-    for (; writer->slots[slot]; slot = (slot + 1) & mask) {
-        const added *other = &writer->added[writer->slots[slot] - 1];
-        if (other->hash == hash && ptio_table_same(name, name_of(other)))
-            break;
-    }
-    return &writer->slots[slot];
-}
-
-/* At most half of the slots are taken. */
-static ptio_status reserve_slots(ptio_zip_writer *writer, ptio_error *err)
-{
-    if (writer->count < writer->slot_count / 2)
-        return PTIO_OK;
-    size_t slot_count = writer->slot_count ? writer->slot_count * 2 : 64, mask = slot_count - 1;
-    uint32_t *slots = ptio_heap_resize(writer->heap, NULL, 0, slot_count * sizeof *slots);
-    if (!slots)
-        return ptio_heap_fail(writer->heap, err, "the table of records");
-    memset(slots, 0, slot_count * sizeof *slots);
-    for (size_t i = 0; i < writer->count; i++) {
-        size_t slot = writer->added[i].hash & mask;
-        while (slots[slot])
-            slot = (slot + 1) & mask;
-        slots[slot] = (uint32_t)i + 1;
-    }
-    ptio_heap_free(writer->heap, writer->slots, writer->slot_count * sizeof *slots);
-    writer->slots = slots;
-    writer->slot_count = slot_count;
-    return PTIO_OK;
-}
-
-static ptio_status reserve_entry(ptio_zip_writer *writer, ptio_error *err)
-{
-    if (writer->count < writer->capacity)
-        return PTIO_OK;
-    added *moved = ptio_heap_grow(writer->heap, writer->added, &writer->capacity, writer->count + 1, sizeof *moved);
-    if (!moved)
-        return ptio_heap_fail(writer->heap, err, "the table of records");
-    writer->added = moved;
-    return PTIO_OK;
-}
-
 bool ptio_zip_writer_has(const ptio_zip_writer *writer, ptio_text name)
 {
-    if (!writer->slot_count)
-        return false;
-    const uint32_t *slot = find_slot(writer, name, hash_name(writer, name));
-    return *slot && ptio_text_equal(name, name_of(&writer->added[*slot - 1]));
+    return ptio_written_find(&writer->written, name) != NULL;
 }
 
 /* ---- a record ---- */
@@ -276,19 +184,17 @@ static ptio_status reserve_scratch(ptio_zip_writer *writer, size_t size, ptio_er
     return PTIO_OK;
 }
 
+/* The header is put together in scratch memory, of which there is enough. */
 static ptio_status write_header(ptio_zip_writer *writer, ptio_text name, const ptio_zip_item *item, ptio_error *err)
 {
     size_t name_size = writer->prefix.size + name.size;
     size_t extra = ptio_zip_local_extra(item, name_size, writer->alignment), size = PTIO_ZIP_LOCAL_SIZE + name_size + extra;
-    ptio_status status = reserve_scratch(writer, size, err);
-    if (status != PTIO_OK)
-        return status;
     uint8_t *whole_name = writer->scratch + PTIO_ZIP_LOCAL_SIZE;
     ptio_zip_put_local(writer->scratch, item, name_size, extra);
     memcpy(whole_name, writer->prefix.bytes, writer->prefix.size);
     memcpy(whole_name + writer->prefix.size, name.bytes, name.size);
     ptio_zip_put_local_extra(whole_name + name_size, item, extra);
-    status = ptio_sink_write(writer->sink, writer->scratch, size, err);
+    ptio_status status = ptio_sink_write(writer->sink, writer->scratch, size, err);
     if (status != PTIO_OK)
         return status;
     note_write(writer, whole_name, name_size);
@@ -303,26 +209,17 @@ static ptio_status wrong_call(const char *why, ptio_error *err)
 
 static ptio_status open_record(ptio_zip_writer *writer, ptio_text name, uint64_t size, ptio_error *err)
 {
-    ptio_status status = reserve_slots(writer, err);
-    if (status == PTIO_OK)
-        status = reserve_entry(writer, err);
-    if (status != PTIO_OK)
-        return status;
-    uint32_t hash = hash_name(writer, name), *slot = find_slot(writer, name, hash);
-    if (*slot)
-        return ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.duplicate", PTIO_NO_OFFSET,
-                         "'%s' cannot be added: there is a record '%s' already", ptio_quote(name).text,
-                         ptio_quote(name_of(&writer->added[*slot - 1])).text);
-    ptio_text kept = ptio_arena_text(&writer->arena, name);
-    if (!kept.bytes)
-        return ptio_heap_fail(writer->heap, err, "the name of a record");
     ptio_zip_item item = {.offset = writer->position, .size = size};
-    status = write_header(writer, name, &item, err);
+    size_t name_size = writer->prefix.size + name.size;
+    ptio_status status =
+        reserve_scratch(writer, PTIO_ZIP_LOCAL_SIZE + name_size + ptio_zip_local_extra(&item, name_size, writer->alignment), err);
+    if (status == PTIO_OK)
+        status = ptio_written_add(&writer->written, name, &item, err);
+    if (status == PTIO_OK)
+        status = write_header(writer, name, &item, err);
     if (status != PTIO_OK)
         return status;
-    writer->directory_size += PTIO_ZIP_CENTRAL_SIZE + writer->prefix.size + name.size + ptio_zip_central_extra(&item);
-    writer->added[writer->count] = (added){.name = kept.bytes, .name_size = (uint32_t)name.size, .hash = hash, .item = item};
-    *slot = (uint32_t)++writer->count;
+    writer->directory_size += PTIO_ZIP_CENTRAL_SIZE + name_size + ptio_zip_central_extra(&item);
     writer->left = size;
     writer->head_size = 0;
     writer->is_open = true;
@@ -342,14 +239,14 @@ ptio_status ptio_zip_writer_begin(ptio_zip_writer *writer, ptio_text name, uint6
 }
 
 /* The record that data go to. */
-static inline added *current(const ptio_zip_writer *writer)
+static inline ptio_written *current(const ptio_zip_writer *writer)
 {
-    return &writer->added[writer->count - 1];
+    return &writer->written.records[writer->written.count - 1];
 }
 
 static ptio_status in_record(const ptio_zip_writer *writer, ptio_status status, ptio_error *err)
 {
-    return status == PTIO_OK ? PTIO_OK : ptio_error_in_record(err, status, name_of(current(writer)));
+    return status == PTIO_OK ? PTIO_OK : ptio_error_in_record(err, status, ptio_written_name(current(writer)));
 }
 
 static ptio_status check_data(const ptio_zip_writer *writer, uint64_t size, ptio_error *err)
@@ -509,20 +406,21 @@ ptio_status ptio_zip_writer_add(ptio_zip_writer *writer, ptio_text name, const v
 ptio_status ptio_zip_writer_serialization_id(ptio_zip_writer *writer, ptio_cxx_library library,
                                              char ret[PTIO_SERIALIZATION_ID_SIZE + 1], ptio_error *err)
 {
+    const ptio_written_table *written = &writer->written;
     uint64_t *hashes = NULL, id_of_names = 0;
-    size_t size = writer->count * sizeof *hashes;
+    size_t size = written->count * sizeof *hashes;
     if (size && !(hashes = ptio_heap_resize(writer->heap, NULL, 0, size)))
         return ptio_heap_fail(writer->heap, err, "the serialization id");
-    for (size_t i = 0; i < writer->count; i++)
-        hashes[i] = ptio_cxx_hash(library, writer->added[i].name, writer->added[i].name_size);
-    ptio_status status = ptio_id_of_names(library, hashes, (uint32_t)writer->count, writer->heap, &id_of_names, err);
+    for (size_t i = 0; i < written->count; i++)
+        hashes[i] = ptio_cxx_hash(library, written->records[i].name, written->records[i].name_size);
+    ptio_status status = ptio_id_of_names(library, hashes, (uint32_t)written->count, writer->heap, &id_of_names, err);
     ptio_heap_free(writer->heap, hashes, size);
     if (status == PTIO_OK)
         (void)snprintf(ret, PTIO_SERIALIZATION_ID_SIZE + 1, "%020" PRIu64 "%020" PRIu64, id_of_names, writer->id_of_data);
     return status;
 }
 
-static ptio_status write_entry(ptio_zip_writer *writer, const added *record, ptio_error *err)
+static ptio_status write_entry(ptio_zip_writer *writer, const ptio_written *record, ptio_error *err)
 {
     size_t name_size = writer->prefix.size + record->name_size;
     ptio_status status = reserve_scratch(writer, PTIO_ZIP_CENTRAL_SIZE + name_size + PTIO_ZIP_EXTRA_MOST, err);
@@ -542,11 +440,11 @@ ptio_status ptio_zip_writer_finish(ptio_zip_writer *writer, ptio_error *err)
     ptio_status status = PTIO_OK;
     if (writer->is_open || writer->is_finished)
         return wrong_call(writer->is_open ? "the last record was not ended" : "the archive is finished already", err);
-    for (size_t i = 0; status == PTIO_OK && i < writer->count; i++)
-        status = write_entry(writer, &writer->added[i], err);
+    for (size_t i = 0; status == PTIO_OK && i < writer->written.count; i++)
+        status = write_entry(writer, &writer->written.records[i], err);
     if (status != PTIO_OK)
         return status;
-    ptio_zip_put_ends(ends, writer->count, writer->position, writer->directory_size);
+    ptio_zip_put_ends(ends, writer->written.count, writer->position, writer->directory_size);
     status = ptio_sink_write(writer->sink, ends, sizeof ends, err);
     writer->is_finished = status == PTIO_OK;
     return status;

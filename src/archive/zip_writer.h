@@ -82,10 +82,4 @@ void ptio_zip_writer_free(ptio_zip_writer *writer);
  */
 ptio_status ptio_zip_root_of_path(ptio_text path, ptio_text *ret, ptio_error *err);
 
-/** The bytes that a record of `size` bytes takes when it begins at `position`, header to descriptor; and its entry in the directory.
- *  `name_size` is that of the name with root and slash. Sizes of whole archives are known before they are written: these, and
- *  PTIO_ZIP_ENDS_SIZE. False where they do not fit 64 bits. */
-bool ptio_zip_record_size(uint64_t position, size_t name_size, uint64_t size, uint32_t alignment, uint64_t *record,
-                          uint64_t *directory);
-
 #endif

@@ -49,7 +49,7 @@ static void a_directory_of_4_gib_is_refused(void **state)
     assert_int_equal(add("ab", 4, &reason), PTIO_OK);
     assert_int_equal(add("a", 4, &reason), PTIO_ERR_LIMIT);
     assert_string_equal(reason, "zip.directory");
-    assert_int_equal(writer->count, 1);
+    assert_int_equal(writer->written.count, 1);
     writer->directory_size--;
     assert_int_equal(add("a", 4, &reason), PTIO_OK);
     assert_int_equal(writer->directory_size, UINT32_MAX);

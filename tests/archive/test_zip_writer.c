@@ -374,6 +374,30 @@ static void the_longest_name_is_written(void **state)
     free(name);
 }
 
+static void the_longest_root_leaves_room_for_a_name(void **state)
+{
+    (void)state;
+    char *root = malloc(65535);
+    assert_non_null(root);
+    memset(root, 'r', 65535);
+    for (size_t size = 65533; size <= 65535; size++) {
+        ptio_zip_writer_spec spec = {{root, size}, 64, true};
+        ptio_zip_writer *writer = NULL;
+        bench b;
+        start(&b, 64, true);
+        ptio_status status = ptio_zip_writer_new(b.sink, &spec, &b.heap, &writer, &b.err);
+        if (size == 65533) {
+            assert_int_equal(ptio_zip_writer_add(writer, PTIO_TEXT("a"), "x", 1, &b.err), PTIO_OK);
+            expect_refused(&b, ptio_zip_writer_begin(writer, PTIO_TEXT("bc"), 1, &b.err), PTIO_ERR_ARGUMENT, "zip.name");
+            ptio_zip_writer_free(writer);
+        } else {
+            expect_refused(&b, status, PTIO_ERR_ARGUMENT, "zip.name");
+        }
+        stop(&b);
+    }
+    free(root);
+}
+
 static void sizes_that_do_not_fit_are_refused(void **state)
 {
     (void)state;
@@ -713,6 +737,7 @@ int main(void)
         cmocka_unit_test(a_source_that_is_too_short_is_an_error),
         cmocka_unit_test(names_that_readers_refuse_are_refused),
         cmocka_unit_test(the_longest_name_is_written),
+        cmocka_unit_test(the_longest_root_leaves_room_for_a_name),
         cmocka_unit_test(sizes_that_do_not_fit_are_refused),
         cmocka_unit_test(roots_and_alignments_are_checked),
         cmocka_unit_test(data_are_aligned),
