@@ -1,3 +1,10 @@
+/*
+ * Replacing a file: making the temporary one, and putting it in place. replace.h lists the steps.
+ *
+ * Everything is done with names in the folder that was opened at first, and nothing before the rename changes what the target's name
+ * means. A backup is a second name of the old file, made before; the one place where bytes are copied is a backup on file systems
+ * without second names.
+ */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include "io/replace.h"
@@ -191,9 +198,9 @@ static ptio_status copy_bytes(const ptio_calls *calls, int from, int to, uint8_t
         ssize_t n = reads ? calls->read(from, buffer, capacity) : calls->write(to, buffer + sent, have - sent);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
-            return backup_failed(err, errno);
-        if (reads && n == 0)
+        if (n < 0 || (n == 0 && !reads))
+            return backup_failed(err, n ? errno : EIO);
+        if (n == 0)
             return PTIO_OK;
         have = reads ? (size_t)n : have;
         sent = reads ? 0 : sent + (size_t)n;
