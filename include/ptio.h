@@ -12,6 +12,7 @@
  *                                           13  sinks: where bytes go
  *                                           14  writing archives
  *                                           15  saving
+ *                                           16  building and editing
  *
  * A first program:
  *
@@ -1190,6 +1191,8 @@ typedef enum ptio_profile {
     PTIO_PROFILE_1_6   /* 1.6 to 1.9: the same; storages were named by memory addresses    */
 } ptio_profile;
 
+typedef struct ptio_builder ptio_builder;
+
 /** Options of a save. Begin with PTIO_SAVE_OPTIONS, so that later versions of ptio know which fields you know. */
 typedef struct ptio_save_options {
     size_t struct_size;         /* set by PTIO_SAVE_OPTIONS or ptio_save_options_init()                               */
@@ -1207,6 +1210,7 @@ typedef struct ptio_save_options {
     size_t key_count;          /*    far as they do not reach: "0", "1", …                                           */
     const ptio_checkpoint *as; /* write the pickle as this checkpoint had it, and archive or stream too, in place of all
                                    options above; `value` must be its root. NULL: as PyTorch writes it now            */
+    const ptio_builder *edits; /* changes to the values that are saved; see section 16 */
     const ptio_limits *limits;
     const ptio_memory *memory;
     ptio_report *report; /* NULL, or where findings go                                                         */
@@ -1233,6 +1237,147 @@ PTIO_API ptio_status ptio_save(const ptio_value *value, const char *path, const 
 
 /** Like ptio_save(), to a sink, which is the caller's to finish. A stream may hold several objects, one behind another. */
 PTIO_API ptio_status ptio_save_sink(const ptio_value *value, ptio_sink *sink, const ptio_save_options *options, ptio_error *err);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 16  Building and editing
+ *
+ * A builder holds values of the caller's own, and changes to loaded ones. `x = tensor([0, 1, 2, 3, 4]); save(x)` is
+ *
+ *     ptio_builder *b = NULL;
+ *     ptio_builder_new(NULL, &b, &err);
+ *     const ptio_value *x = ptio_new_tensor(b, PTIO_INT64, 1, (int64_t[]){5}, (int64_t[]){0, 1, 2, 3, 4});
+ *     ptio_save(x, "tensor.pt", NULL, &err);
+ *     ptio_builder_free(b);
+ *
+ * Makers give NULL where they fail, and take NULL for what another failed to make; the first failure stays in the builder, and
+ * ptio_builder_status() tells it. So a program may look once, at the end: a save of NULL fails.
+ *
+ * What is put in twice is one object. A value may be put into values of the same builder, and loaded values into any. All getters
+ * of sections 5 to 8 and printing work on built values.
+ *
+ * One thread at a time may use a builder.
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/** An empty builder. memory may be NULL. */
+PTIO_API ptio_status ptio_builder_new(const ptio_memory *memory, ptio_builder **ret, ptio_error *err);
+
+/** Free the builder and all its values, and let go of the checkpoints that it holds. */
+PTIO_API void ptio_builder_free(ptio_builder *builder);
+
+/** PTIO_OK, or the first failure of a maker. */
+PTIO_API ptio_status ptio_builder_status(const ptio_builder *builder, ptio_error *err);
+
+/** Keep a checkpoint, whose values were put in, until the builder is freed: ptio_checkpoint_free() may be called before. */
+PTIO_API void ptio_builder_hold(ptio_builder *builder, ptio_checkpoint *ckpt);
+
+/* Python's own types. Texts and bytes are copied. A tuple and a frozenset are complete when they are made. */
+
+PTIO_API const ptio_value *ptio_new_none(ptio_builder *builder);
+PTIO_API const ptio_value *ptio_new_bool(ptio_builder *builder, bool value);
+PTIO_API const ptio_value *ptio_new_int(ptio_builder *builder, int64_t value);
+/** An int of any size, as ptio_value_int_bytes() gives it. */
+PTIO_API const ptio_value *ptio_new_int_bytes(ptio_builder *builder, const void *bytes, size_t size);
+PTIO_API const ptio_value *ptio_new_float(ptio_builder *builder, double value);
+PTIO_API const ptio_value *ptio_new_complex(ptio_builder *builder, double real, double imag);
+/** Each call makes a str of its own, as formatting does in Python; equal ones are written twice. */
+PTIO_API const ptio_value *ptio_new_str(ptio_builder *builder, const char *text);
+/** UTF-8 with NULs, or lone surrogates of three bytes. */
+PTIO_API const ptio_value *ptio_new_str_n(ptio_builder *builder, const char *text, size_t size);
+/** The one str of this text in the builder, as names and literals are in Python. */
+PTIO_API const ptio_value *ptio_new_name(ptio_builder *builder, const char *text);
+PTIO_API const ptio_value *ptio_new_bytes(ptio_builder *builder, const void *data, size_t size);
+PTIO_API const ptio_value *ptio_new_bytearray(ptio_builder *builder, const void *data, size_t size);
+PTIO_API const ptio_value *ptio_new_tuple(ptio_builder *builder, const ptio_value *const *items, size_t count);
+PTIO_API const ptio_value *ptio_new_set(ptio_builder *builder, const ptio_value *const *items, size_t count);
+PTIO_API const ptio_value *ptio_new_frozenset(ptio_builder *builder, const ptio_value *const *items, size_t count);
+PTIO_API ptio_value *ptio_new_list(ptio_builder *builder);
+PTIO_API ptio_value *ptio_new_dict(ptio_builder *builder);
+PTIO_API ptio_value *ptio_new_ordered_dict(ptio_builder *builder);
+
+/** A class or function, by name. */
+PTIO_API const ptio_value *ptio_new_global(ptio_builder *builder, const char *module, const char *name);
+
+/** What a callable makes of arguments (a tuple): an object by its __reduce__. What ptio knows becomes what it means: "torch", "Size"
+ *  with a tuple of a tuple of ints is a torch.Size. */
+PTIO_API const ptio_value *ptio_new_call(ptio_builder *builder, const ptio_value *callable, const ptio_value *arguments);
+
+/** An object of a class made by its __new__ without arguments, with `state` restored (a dict: its attributes; NULL: none). */
+PTIO_API const ptio_value *ptio_new_object(ptio_builder *builder, const ptio_value *class_, const ptio_value *state);
+
+/* Values of torch. */
+
+PTIO_API const ptio_value *ptio_new_size(ptio_builder *builder, size_t ndim, const int64_t *shape);
+PTIO_API const ptio_value *ptio_new_dtype(ptio_builder *builder, ptio_dtype dtype);
+/** "cpu", "cuda:1" */
+PTIO_API const ptio_value *ptio_new_device(ptio_builder *builder, const char *name);
+PTIO_API const ptio_value *ptio_new_layout(ptio_builder *builder, ptio_layout layout);
+
+/**
+ * A storage of `nbytes`, for tensors to share. `data` is the caller's and must stay as it is until the last save, in the byte order
+ * of this machine; NULL: zeros. `location` is the tag that is saved, such as "cuda:0"; NULL: "cpu".
+ */
+PTIO_API const ptio_storage *ptio_new_storage(ptio_builder *builder, ptio_dtype dtype, const void *data, uint64_t nbytes,
+                                              const char *location);
+
+/** The same over a copy of the bytes. */
+PTIO_API const ptio_storage *ptio_new_storage_copy(ptio_builder *builder, ptio_dtype dtype, const void *data, uint64_t nbytes);
+
+/** A tensor of its own storage, contiguous; the elements are copied. */
+PTIO_API const ptio_value *ptio_new_tensor(ptio_builder *builder, ptio_dtype dtype, size_t ndim, const int64_t *shape,
+                                           const void *data);
+
+/** A tensor over a storage, which may be a loaded one: `stride` NULL is contiguous. All in elements. */
+PTIO_API const ptio_value *ptio_new_view(ptio_builder *builder, const ptio_storage *storage, ptio_dtype dtype, size_t ndim,
+                                         const int64_t *shape, const int64_t *stride, int64_t storage_offset, bool requires_grad);
+
+/** A tensor on the meta device. */
+PTIO_API const ptio_value *ptio_new_meta(ptio_builder *builder, ptio_dtype dtype, size_t ndim, const int64_t *shape);
+
+/** torch.nn.Parameter of a plain tensor. */
+PTIO_API const ptio_value *ptio_new_parameter(ptio_builder *builder, const ptio_value *tensor, bool requires_grad);
+
+/** A sparse COO tensor: indices (int64, [sparse_dim, nnz]) and values are tensors. */
+PTIO_API const ptio_value *ptio_new_sparse_coo(ptio_builder *builder, const ptio_value *indices, const ptio_value *values,
+                                               size_t ndim, const int64_t *shape, bool is_coalesced);
+
+/** A compressed sparse tensor; `compressed` are the row pointers of CSR and BSR, the column pointers of CSC and BSC. */
+PTIO_API const ptio_value *ptio_new_sparse_compressed(ptio_builder *builder, ptio_layout layout, const ptio_value *compressed,
+                                                      const ptio_value *plain, const ptio_value *values, size_t ndim,
+                                                      const int64_t *shape);
+
+/** A quantized tensor over a storage of a quantized dtype, contiguous. scales and zero_points: of the schemes per channel, else NULL. */
+PTIO_API const ptio_value *ptio_new_quantized(ptio_builder *builder, const ptio_storage *storage, size_t ndim,
+                                              const int64_t *shape, const ptio_quantizer *quantizer, const ptio_value *scales,
+                                              const ptio_value *zero_points);
+
+/* Filling and changing lists, dicts, OrderedDicts and objects that the builder made, or that ptio_edit() gave. They return false
+ * where they failed. */
+
+PTIO_API bool ptio_append(ptio_builder *builder, ptio_value *list, const ptio_value *value);
+/** dict[key] = value; a new key goes behind the others. */
+PTIO_API bool ptio_put(ptio_builder *builder, ptio_value *dict, const char *key, const ptio_value *value);
+/** The same with a key of any kind that can be hashed. */
+PTIO_API bool ptio_put_key(ptio_builder *builder, ptio_value *dict, const ptio_value *key, const ptio_value *value);
+/** Give entry `index` another key, at its place. False, and no failure, where the dict has that key already. */
+PTIO_API bool ptio_rename(ptio_builder *builder, ptio_value *dict, size_t index, const ptio_value *key);
+/** Replace item `index` of a list, or the value of entry `index` of a dict. */
+PTIO_API bool ptio_put_at(ptio_builder *builder, ptio_value *value, size_t index, const ptio_value *item);
+/** Take out item or entry `index`. */
+PTIO_API bool ptio_remove(ptio_builder *builder, ptio_value *value, size_t index);
+/** setattr(): an attribute of an object, an OrderedDict, a tensor or a Parameter. */
+PTIO_API bool ptio_set_attribute(ptio_builder *builder, ptio_value *value, const char *name, const ptio_value *attribute);
+
+/**
+ * A loaded list, dict, OrderedDict, object or tensor, to be changed: every place that holds it holds what is made of it, in saves with
+ * options.edits. The loaded value itself stays as it is. The same value gives the same result each time; a built one itself.
+ */
+PTIO_API ptio_value *ptio_edit(ptio_builder *builder, const ptio_value *value);
+
+/** Write `by` wherever `value`, a loaded or built object, is met. */
+PTIO_API bool ptio_replace_value(ptio_builder *builder, const ptio_value *value, const ptio_value *by);
+
+/** What ptio_edit() or ptio_replace_value() has put in the place of a value, or the value itself. */
+PTIO_API const ptio_value *ptio_edited(const ptio_builder *builder, const ptio_value *value);
 
 #ifdef __cplusplus
 }

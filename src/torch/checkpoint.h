@@ -18,6 +18,7 @@ typedef struct ptio_pickle_part {
 } ptio_pickle_part;
 
 struct ptio_checkpoint {
+    _Atomic(uint32_t) references; /* the caller's, and those of builders that hold it */
     ptio_heap heap;
     ptio_arena arena;
     ptio_limits limits; /* filled in: no zeros where there is a default                         */
@@ -80,6 +81,9 @@ struct ptio_loader {
     unsigned nesting;   /* of running ahead                                                     */
     unsigned chained;   /* of types of types of tensors                                         */
 };
+
+/** An empty checkpoint; NULL where there is no memory for it. Both arguments may be NULL. */
+ptio_checkpoint *ptio_checkpoint_new(const ptio_memory *memory, const ptio_limits *limits);
 
 /** The options of a caller that may know fewer fields than this library; the others are zero. NULL: all defaults. */
 ptio_load_options ptio_load_options_known(const ptio_load_options *given);

@@ -259,6 +259,8 @@ ptio_status ptio_load_any(ptio_loader *loader, ptio_error *err)
 
 void ptio_checkpoint_free(ptio_checkpoint *ckpt)
 {
+    if (ckpt && atomic_fetch_sub(&ckpt->references, 1) > 1)
+        return;
     /* Children are a tree of at most two levels: shards, chunks of distributed checkpoints. */
     while (ckpt) {
         ptio_checkpoint *next = ckpt->sibling;
@@ -287,16 +289,15 @@ void ptio_checkpoint_free(ptio_checkpoint *ckpt)
     }
 }
 
-/* NULL: there is no memory for it. */
-static ptio_checkpoint *new_checkpoint(const ptio_load_options *options)
+ptio_checkpoint *ptio_checkpoint_new(const ptio_memory *memory, const ptio_limits *limits)
 {
     ptio_heap heap;
-    ptio_heap_init(&heap, options->memory, 0);
+    ptio_heap_init(&heap, memory, 0);
     ptio_checkpoint *ckpt = ptio_heap_resize(&heap, NULL, 0, sizeof *ckpt);
     if (!ckpt)
         return NULL;
-    *ckpt = (ptio_checkpoint){.heap = heap, .start = options->offset};
-    ptio_limits_fill(&ckpt->limits, options->limits);
+    *ckpt = (ptio_checkpoint){.heap = heap, .references = 1};
+    ptio_limits_fill(&ckpt->limits, limits);
     ckpt->heap.limit = ckpt->limits.heap_bytes;
     ptio_arena_init(&ckpt->arena, &ckpt->heap);
     if (!ptio_storage_pool_init(&ckpt->own_pool, &ckpt->heap.hooks, &ckpt->limits)) {
@@ -322,12 +323,13 @@ static ptio_status run_load(ptio_source *source, bool owned, const char *path, c
 {
     ptio_error own = {0};
     err = err ? err : &own; /* some failures are looked at before they are told */
-    ptio_checkpoint *ckpt = new_checkpoint(options);
+    ptio_checkpoint *ckpt = ptio_checkpoint_new(options->memory, options->limits);
     if (!ckpt) {
         if (owned)
             ptio_source_free(source);
         return ptio_fail_memory(err, "a checkpoint");
     }
+    ckpt->start = options->offset;
     ckpt->source = source;
     ckpt->owns_source = owned;
     ptio_loader loader = {.ckpt = ckpt, .options = options, .report = options->report, .path = path};

@@ -176,7 +176,7 @@ static const ptio_value *dtype_node(ptio_maker *maker, ptio_dtype dtype)
 }
 
 /* ('storage', class, key, location, numel) */
-static const ptio_value *storage_node(ptio_maker *maker, const ptio_storage *storage)
+const ptio_value *ptio_make_storage_id(ptio_maker *maker, const ptio_storage *storage)
 {
     ptio_loader *loader = maker->loader;
     ptio_dtype dtype = (ptio_dtype)storage->dtype;
@@ -207,7 +207,7 @@ static const ptio_value *rebuild_node(ptio_maker *maker, const ptio_tensor *tens
 {
     ptio_dtype dtype = (ptio_dtype)tensor->dtype;
     bool typed = tensor->storage->dtype == tensor->dtype && ptio_dtype_rows[dtype].storage_class[0];
-    const ptio_value *arguments[7] = {storage_node(maker, tensor->storage),
+    const ptio_value *arguments[7] = {ptio_make_storage_id(maker, tensor->storage),
                                       int_node(maker->loader, tensor->storage_offset),
                                       ints_node(maker->loader, tensor->dims, tensor->ndim),
                                       ints_node(maker->loader, tensor->dims + tensor->ndim, tensor->ndim),

@@ -35,6 +35,9 @@ ptio_status ptio_make_index(ptio_loader *loader, ptio_node_dict *dict, ptio_erro
 ptio_status ptio_make_storage(ptio_loader *loader, ptio_dtype dtype, uint64_t nbytes, ptio_text key, ptio_storage **ret,
                               ptio_error *err);
 
+/** The persistent id of a storage, or NULL where there is no memory. */
+const ptio_value *ptio_make_storage_id(ptio_maker *maker, const ptio_storage *storage);
+
 /** A tensor of `spec`, proven to lie in its storage. A Parameter where the flags say so. */
 ptio_status ptio_make_tensor(ptio_maker *maker, const ptio_tensor_spec *spec, const ptio_value **ret, ptio_error *err);
 

@@ -187,6 +187,7 @@ const ptio_value *ptio_reduce_identify(void *ctx, const ptio_value *value)
     ptio_reducer *r = ctx;
     bool longer = true;
     const ptio_value *one = NULL;
+    value = ptio_edited(r->edits, value);
     switch (value->seen) {
     case PTIO_KIND_STR:
         if (value->count <= 2 && value->type <= PTIO_NODE_TYPE_PY2STR)
@@ -314,7 +315,7 @@ static bool fill_dict(ptio_reducer *r, const ptio_node_dict *from, bool interned
 const ptio_value *ptio_reduce_attributes(ptio_reducer *r, const ptio_value *attributes)
 {
     ptio_node_dict *dict = ptio_arena_alloc(&r->arena, sizeof *dict);
-    const ptio_node_dict *entries = ptio_value_entries(attributes);
+    const ptio_node_dict *entries = ptio_value_entries(ptio_edited(r->edits, attributes));
     return dict && entries && fill_dict(r, entries, true, dict) ? &dict->head : NULL;
 }
 
@@ -465,7 +466,7 @@ static const ptio_more *reduced_more(ptio_reducer *r, const ptio_value *object, 
 {
     if (!loaded || loaded->states.head.count != 1 || sets_own_state(object))
         return loaded;
-    const ptio_value *before = loaded->states.block->items[0], *state = interned_state(r, before);
+    const ptio_value *before = ptio_edited(r->edits, loaded->states.block->items[0]), *state = interned_state(r, before);
     ptio_more *more = state ? ptio_arena_alloc(&r->arena, sizeof *more) : NULL;
     if (!more)
         return NULL;

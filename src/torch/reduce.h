@@ -39,6 +39,7 @@ typedef struct ptio_reducer {
     bool keep_keys;        /* storages keep the keys that they were loaded with                                    */
     const ptio_text *keys; /* keys for the storages in order, as far as they go; NULL: 0, 1, 2 …                  */
     size_t key_count;
+    const ptio_builder *edits; /* changes to the values, or NULL */
     uint64_t hash_key;
     ptio_interned words, globals;
     const ptio_value *layouts[PTIO_REDUCED_LAYOUTS]; /* each of them is one object too */

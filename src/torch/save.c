@@ -5,6 +5,7 @@
  */
 #include "torch/save.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "tensor/convert.h"
@@ -69,6 +70,29 @@ static ptio_status write_swapped(const uint8_t *data, size_t size, size_t unit, 
     return status;
 }
 
+static int compare_keys(const void *a, const void *b)
+{
+    ptio_text x = ptio_node_text_of((*(const ptio_saved_storage *const *)a)->key);
+    ptio_text y = ptio_node_text_of((*(const ptio_saved_storage *const *)b)->key);
+    int order = memcmp(x.bytes, y.bytes, x.size < y.size ? x.size : y.size);
+    return order ? order : (x.size > y.size) - (x.size < y.size);
+}
+
+const ptio_saved_storage **ptio_save_order(ptio_saver *saver, bool by_key, ptio_error *err)
+{
+    ptio_reducer *r = &saver->reducer;
+    const ptio_saved_storage **order = PTIO_NEW(&r->arena, const ptio_saved_storage *, r->storage_count + 1);
+    if (!order) {
+        (void)ptio_reduce_no_memory(r, err);
+        return NULL;
+    }
+    for (size_t i = 0; i < r->storage_count; i++)
+        order[i] = &r->storages[i];
+    if (by_key)
+        qsort(order, r->storage_count, sizeof *order, compare_keys);
+    return order;
+}
+
 ptio_status ptio_save_storage(ptio_saver *saver, const ptio_storage *storage, const ptio_storage_target *target, ptio_error *err)
 {
     size_t unit = saver->swap ? ptio_storage_swap_unit(storage) : 1;
@@ -91,10 +115,15 @@ ptio_status ptio_save_storage(ptio_saver *saver, const ptio_storage *storage, co
     return status;
 }
 
+static ptio_status fail_none(ptio_error *err)
+{
+    return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.none", PTIO_NO_OFFSET, "there is no value to save");
+}
+
 ptio_status ptio_save_sink(const ptio_value *value, ptio_sink *sink, const ptio_save_options *given, ptio_error *err)
 {
     if (!value)
-        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.none", PTIO_NO_OFFSET, "there is no value to save");
+        return fail_none(err);
     ptio_saver saver = {.options = known_options(given), .sink = sink};
     ptio_status status = check_options(&saver.options, err);
     if (status != PTIO_OK)
@@ -104,6 +133,7 @@ ptio_status ptio_save_sink(const ptio_value *value, ptio_sink *sink, const ptio_
     ptio_heap_init(&saver.heap, saver.options.memory, saver.options.limits ? saver.options.limits->heap_bytes : 0);
     ptio_reducer_init(&saver.reducer, &saver.heap, saver.options.protocol);
     saver.reducer.is_legacy = saver.options.legacy;
+    saver.reducer.edits = saver.options.edits;
     saver.reducer.keys = saver.options.keys;
     saver.reducer.key_count = saver.options.key_count;
     if (saver.options.as)
@@ -118,6 +148,8 @@ ptio_status ptio_save(const ptio_value *value, const char *path, const ptio_save
 {
     ptio_save_options known = known_options(options);
     ptio_sink *sink;
+    if (!value)
+        return fail_none(err);
     ptio_status status =
         ptio_sink_open(path, &(ptio_sink_options){.struct_size = sizeof(ptio_sink_options), .memory = known.memory}, &sink, err);
     if (status != PTIO_OK)

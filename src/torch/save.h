@@ -22,6 +22,10 @@ typedef struct ptio_storage_target {
     void *ctx;
 } ptio_storage_target;
 
+/** The storages in the order they are written in: that of their first appearance, or of their keys as texts. In the reducer's arena;
+ *  NULL where there is no memory. */
+const ptio_saved_storage **ptio_save_order(ptio_saver *saver, bool by_key, ptio_error *err);
+
 /** Write the bytes of a storage, from where they are: not through memory where that can be. */
 ptio_status ptio_save_storage(ptio_saver *saver, const ptio_storage *storage, const ptio_storage_target *target, ptio_error *err);
 

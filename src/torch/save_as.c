@@ -28,12 +28,40 @@ static bool is_python2(const ptio_checkpoint *ckpt)
     return false;
 }
 
-static ptio_status pickle_again(ptio_saver *saver, const ptio_pickle_part *part, const ptio_value *value, ptio_pickled *ret,
-                                ptio_error *err)
+/* What the walk of an edited graph meets. */
+typedef struct meeting {
+    const ptio_builder *edits;
+    const ptio_checkpoint *ckpt;
+    ptio_heap *heap;
+    ptio_pointer_map storages; /* that are still used */
+    bool foreign;              /* one of another checkpoint was met */
+} meeting;
+
+static const ptio_value *meet(void *ctx, const ptio_value *value)
+{
+    meeting *m = ctx;
+    value = ptio_edited(m->edits, value);
+    if (value->type != PTIO_NODE_TYPE_PERSISTENT || value->seen != PTIO_KIND_STORAGE)
+        return value;
+    const ptio_storage *storage = ptio_meaning(value);
+    m->foreign = m->foreign || storage->pool != m->ckpt->pool;
+    return ptio_pointer_map_put(&m->storages, m->heap, storage, 0) ? value : NULL;
+}
+
+static ptio_status pickle_again(ptio_saver *saver, const ptio_pickle_part *part, const ptio_value *value, meeting *m,
+                                ptio_pickled *ret, ptio_error *err)
 {
     ptio_pickler_options options = {
         .protocol = ptio_graph_protocol(&part->graph), .as_found = true, .python2 = is_python2(saver->options.as)};
-    return ptio_pickle(value, &options, &saver->heap, ret, err);
+    if (m->edits) {
+        options.identify = meet;
+        options.ctx = m;
+    }
+    ptio_status status = ptio_pickle(value, &options, &saver->heap, ret, err);
+    if (status == PTIO_OK && m->foreign)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.as", PTIO_NO_OFFSET,
+                         "a tensor of another file was put in: its storage has no place in a file that is written as it was");
+    return status;
 }
 
 /* ---- zip ---- */
@@ -70,11 +98,26 @@ static ptio_status copy_record(ptio_zip_writer *writer, ptio_archive *archive, s
     return status ? status : ptio_zip_writer_end_record(writer, err);
 }
 
-static ptio_status write_records(ptio_archive *archive, ptio_zip_writer *writer, const ptio_pickled *pickle, ptio_error *err)
+/* Mark the records of the storages that an edited graph does not use any more. */
+static bool *unused_records(ptio_saver *saver, const meeting *m)
+{
+    const ptio_archive *archive = saver->options.as->archive;
+    bool *unused = PTIO_NEW(&saver->reducer.arena, bool, archive->count + 1);
+    uint32_t number;
+    for (const ptio_storage *s = saver->options.as->pool->newest; unused && m->edits && s; s = s->older)
+        if (s->origin == &ptio_storage_of_record && s->origin_data == archive)
+            unused[s->origin_index] = !ptio_pointer_map_get(&m->storages, s, &number);
+    return unused;
+}
+
+static ptio_status write_records(ptio_archive *archive, ptio_zip_writer *writer, const bool *unused, const ptio_pickled *pickle,
+                                 ptio_error *err)
 {
     ptio_status status = PTIO_OK;
     for (size_t i = 0; status == PTIO_OK && i < archive->count; i++) {
         ptio_text name = ptio_archive_name(archive, i);
+        if (unused[i])
+            continue;
         name.bytes += archive->root.size + 1;
         name.size -= archive->root.size + 1;
         status = ptio_text_is(name, "data.pkl") ? ptio_zip_writer_add(writer, name, pickle->bytes, pickle->size, err)
@@ -90,19 +133,26 @@ static ptio_status save_zip(ptio_saver *saver, const ptio_value *value, ptio_err
     ptio_zip_writer_spec spec = {.root = archive->root, .crc32 = !archive->crc_absent};
     ptio_zip_writer *writer = NULL;
     ptio_pickled pickle = {0};
+    meeting m = {.edits = saver->options.edits, .ckpt = ckpt, .heap = &saver->heap};
     ptio_status status = read_alignment(archive, &spec.alignment, err);
     if (status == PTIO_OK)
-        status = pickle_again(saver, ckpt->parts, value, &pickle, err);
+        status = pickle_again(saver, ckpt->parts, value, &m, &pickle, err);
+    bool *unused = unused_records(saver, &m);
+    if (status == PTIO_OK && !unused)
+        status = ptio_heap_fail(&saver->heap, err, "a table of records");
     if (status == PTIO_OK)
         status = ptio_zip_writer_new(saver->sink, &spec, &saver->heap, &writer, err);
     if (status == PTIO_OK)
-        status = write_records(archive, writer, &pickle, err);
+        status = write_records(archive, writer, unused, &pickle, err);
+    ptio_pointer_map_free(&m.storages, &saver->heap);
     ptio_zip_writer_free(writer);
     ptio_pickled_free(&pickle, &saver->heap);
     return status;
 }
 
 /* ---- the stream ---- */
+
+/* A stream lists the keys of all storages behind the object; those that an edited graph does not use any more stay in it. */
 
 /* A storage with the count in front of it. */
 static ptio_status copy_storage(ptio_saver *saver, const ptio_entry *entry, ptio_error *err)
@@ -114,19 +164,21 @@ static ptio_status save_stream(ptio_saver *saver, const ptio_value *value, ptio_
 {
     static const char *const records[] = {"magic", "protocol", "sys_info", "data.pkl", "keys"};
     const ptio_checkpoint *ckpt = saver->options.as;
+    meeting m = {.edits = saver->options.edits, .ckpt = ckpt, .heap = &saver->heap};
     ptio_status status = PTIO_OK;
     for (size_t i = 0; status == PTIO_OK && i < sizeof records / sizeof *records; i++) {
         const ptio_pickle_part *part = part_called(ckpt, records[i]);
         ptio_pickled pickle = {0};
         if (!part)
             return unsupported(err, "the stream lacks one of its pickles");
-        status = pickle_again(saver, part, part->graph.root == ckpt->root ? value : part->graph.root, &pickle, err);
+        status = pickle_again(saver, part, part->graph.root == ckpt->root ? value : part->graph.root, &m, &pickle, err);
         if (status == PTIO_OK)
             status = ptio_sink_write(saver->sink, pickle.bytes, pickle.size, err);
         ptio_pickled_free(&pickle, &saver->heap);
     }
     for (size_t i = 0; status == PTIO_OK && i < ckpt->archive->count; i++)
         status = copy_storage(saver, &ckpt->archive->entries[i], err);
+    ptio_pointer_map_free(&m.storages, &saver->heap);
     return status;
 }
 

@@ -7,7 +7,6 @@
  *
  * Source: torch/serialization.py, _legacy_save; torch/csrc/serialization.cpp, THPStorage_writeFileRaw
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cursor.h"
@@ -61,14 +60,6 @@ static ptio_status put_head(ptio_saver *saver, ptio_error *err)
     return status ? status : put(saver, system_info(&saver->reducer), err);
 }
 
-static int compare_keys(const void *a, const void *b)
-{
-    ptio_text x = ptio_node_text_of((*(const ptio_saved_storage *const *)a)->key);
-    ptio_text y = ptio_node_text_of((*(const ptio_saved_storage *const *)b)->key);
-    int order = memcmp(x.bytes, y.bytes, x.size < y.size ? x.size : y.size);
-    return order ? order : (x.size > y.size) - (x.size < y.size);
-}
-
 static ptio_status stream_write(void *ctx, const void *data, size_t size, ptio_error *err)
 {
     return ptio_sink_write(ctx, data, size, err);
@@ -91,14 +82,11 @@ static ptio_status put_storage(ptio_saver *saver, const ptio_saved_storage *save
 static ptio_status put_storages(ptio_saver *saver, ptio_error *err)
 {
     ptio_reducer *r = &saver->reducer;
-    const ptio_saved_storage **order = PTIO_NEW(&r->arena, const ptio_saved_storage *, r->storage_count + 1);
+    const ptio_saved_storage **order = ptio_save_order(saver, true, err);
     const ptio_value **keys = PTIO_NEW(&r->arena, const ptio_value *, r->storage_count + 1);
     ptio_node_list list = {.head = {.type = PTIO_NODE_TYPE_LIST, .count = (uint32_t)r->storage_count}};
     if (!order || !keys)
         return ptio_reduce_no_memory(r, err);
-    for (size_t i = 0; i < r->storage_count; i++)
-        order[i] = &r->storages[i];
-    qsort(order, r->storage_count, sizeof *order, compare_keys);
     for (size_t i = 0; i < r->storage_count; i++)
         keys[i] = order[i]->key;
     if (r->storage_count && !ptio_block_append(&r->arena, &list.block, 0, keys, r->storage_count))

@@ -5,7 +5,6 @@
  * Source: torch/serialization.py, _save; caffe2/serialize/inline_container.cc, PyTorchStreamWriter
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "torch/save.h"
@@ -91,29 +90,12 @@ static ptio_status add_storage(zip_save *z, const ptio_saved_storage *saved, pti
     return status ? status : ptio_zip_writer_end_record(z->writer, err);
 }
 
-static int compare_keys(const void *a, const void *b)
-{
-    ptio_text x = ptio_node_text_of((*(const ptio_saved_storage *const *)a)->key);
-    ptio_text y = ptio_node_text_of((*(const ptio_saved_storage *const *)b)->key);
-    int order = memcmp(x.bytes, y.bytes, x.size < y.size ? x.size : y.size);
-    return order ? order : (x.size > y.size) - (x.size < y.size);
-}
-
 static ptio_status add_storages(zip_save *z, ptio_error *err)
 {
-    const ptio_reducer *r = &z->saver->reducer;
-    size_t bytes = r->storage_count * sizeof(ptio_saved_storage *);
-    const ptio_saved_storage **order = ptio_heap_resize(r->heap, NULL, 0, bytes ? bytes : 1);
-    if (!order)
-        return ptio_heap_fail(r->heap, err, "the order of the storages");
-    for (size_t i = 0; i < r->storage_count; i++)
-        order[i] = &r->storages[i];
-    if (!z->profile->numeric)
-        qsort(order, r->storage_count, sizeof *order, compare_keys);
-    ptio_status status = PTIO_OK;
-    for (size_t i = 0; status == PTIO_OK && i < r->storage_count; i++)
+    const ptio_saved_storage **order = ptio_save_order(z->saver, !z->profile->numeric, err);
+    ptio_status status = order ? PTIO_OK : PTIO_ERR_MEMORY;
+    for (size_t i = 0; status == PTIO_OK && i < z->saver->reducer.storage_count; i++)
         status = add_storage(z, order[i], err);
-    ptio_heap_free(r->heap, order, bytes ? bytes : 1);
     return status;
 }
 

@@ -1,0 +1,57 @@
+/*
+ * A builder: a checkpoint that the caller makes, value by value. Values are the nodes that a pickler would have seen, and what they mean
+ * is found by the handlers that loaded ones go through, so that no reader can tell them apart.
+ */
+#ifndef PTIO_TORCH_BUILDER_H
+#define PTIO_TORCH_BUILDER_H
+
+#include "base/pointer_map.h"
+#include "torch/make.h"
+
+/** Where a str key of a dict was, when it was last seen: enough to know that a dict does not have a key. */
+typedef struct ptio_key_place {
+    const ptio_node_dict *dict; /* NULL: free */
+    uint64_t hash;
+    uint32_t entry;
+} ptio_key_place;
+
+struct ptio_builder {
+    ptio_checkpoint *ckpt; /* arena, heap and storages */
+    ptio_loader loader;
+    ptio_load_options options;
+    ptio_pickle_part part;
+    ptio_maker maker;
+    ptio_error err;          /* the first failure */
+    ptio_pointer_map own;    /* containers that may be changed */
+    ptio_pointer_map places; /* from a value to its place in `twins` */
+    const ptio_value **twins;
+    size_t twin_count, twin_capacity;
+    ptio_key_place *keys; /* open addressing; of dicts with more than a few entries */
+    size_t key_capacity, key_count;
+    ptio_pointer_map listed; /* dicts, and how many of their entries are in `keys` */
+    const ptio_value *names; /* a DICT of the strs that ptio_new_name() made */
+    ptio_checkpoint **held;
+    size_t held_count, held_capacity;
+};
+
+/** Note a failure of memory, or any other; gives NULL, for makers. */
+void *ptio_builder_no_memory(ptio_builder *builder, const char *what);
+void *ptio_builder_fail(ptio_builder *builder, const char *reason, const char *message);
+
+/** Whether a maker should go on: not after a failure. */
+static inline bool ptio_builder_good(const ptio_builder *builder)
+{
+    return builder && builder->err.status == PTIO_OK;
+}
+
+/** Interpret a node that was made, and give it as a value. */
+const ptio_value *ptio_builder_interpret(ptio_builder *builder, ptio_node_reduced *node);
+
+/** callable(*arguments), interpreted. */
+const ptio_value *ptio_builder_call(ptio_builder *builder, const char *module, const char *name,
+                                    const ptio_value *const *arguments, size_t count);
+
+/** The mutable entries of a dict that the builder made, or NULL, and then it has failed. */
+ptio_node_dict *ptio_builder_entries(ptio_builder *builder, ptio_value *value);
+
+#endif
