@@ -20,6 +20,7 @@
 #include "base/text.h"
 
 #define BLOCK ((size_t)512 << 10)
+#define SMALL ((size_t)16 << 10) /* a copy of no more is one read and one write */
 
 struct ptio_zip_writer {
     ptio_sink *sink;
@@ -296,16 +297,22 @@ ptio_status ptio_zip_writer_data(ptio_zip_writer *writer, const void *data, size
     return PTIO_OK;
 }
 
+static ptio_status reserve_block(ptio_zip_writer *writer, ptio_error *err)
+{
+    const ptio_memory *hooks = &writer->heap->hooks;
+    if (!writer->block)
+        writer->block = hooks->alloc(hooks->ctx, BLOCK, PTIO_STORAGE_ALIGN);
+    return writer->block ? PTIO_OK : ptio_fail_memory(err, "copying a record");
+}
+
+/* Every byte is looked at, for the CRC. */
 static ptio_status copy_through_memory(ptio_zip_writer *writer, ptio_source *source, uint64_t offset, uint64_t size,
                                        ptio_error *err)
 {
-    const ptio_memory *hooks = &writer->heap->hooks;
     const uint8_t *view = ptio_source_view(source, offset, size);
     if (view)
         return ptio_zip_writer_data(writer, view, (size_t)size, err);
-    if (!writer->block && !(writer->block = hooks->alloc(hooks->ctx, BLOCK, PTIO_STORAGE_ALIGN)))
-        return ptio_fail_memory(err, "copying a record");
-    ptio_status status = PTIO_OK;
+    ptio_status status = reserve_block(writer, err);
     for (uint64_t done = 0; status == PTIO_OK && done < size;) {
         size_t n = size - done < BLOCK ? (size_t)(size - done) : BLOCK;
         status = ptio_source_read(source, offset + done, writer->block, n, err);
@@ -316,18 +323,19 @@ static ptio_status copy_through_memory(ptio_zip_writer *writer, ptio_source *sou
     return status;
 }
 
-/* The CRC is known, or there is to be none. Only the first bytes are looked at, for the serialization id. */
+/* The CRC is known, or there is to be none: only the first bytes are looked at, for the serialization id. */
 static ptio_status copy_range(ptio_zip_writer *writer, ptio_source *source, uint64_t offset, uint64_t size, ptio_error *err)
 {
-    uint8_t first[sizeof writer->head];
-    size_t n = size < sizeof first ? (size_t)size : sizeof first;
-    ptio_status status = PTIO_OK;
-    if (writer->head_size < sizeof writer->head) {
-        status = ptio_source_read(source, offset, first, n, err);
-        if (status == PTIO_OK)
-            note_head(writer, first, n);
-    }
+    size_t n = size <= SMALL ? (size_t)size : sizeof writer->head;
+    ptio_status status = reserve_block(writer, err);
     if (status == PTIO_OK)
+        status = ptio_source_read(source, offset, writer->block, n, err);
+    if (status != PTIO_OK)
+        return status;
+    note_head(writer, writer->block, n);
+    if (n == size)
+        status = ptio_sink_write(writer->sink, writer->block, n, err);
+    else
         status = ptio_sink_copy(writer->sink, source, offset, size, err);
     if (status == PTIO_OK)
         count_data(writer, size);

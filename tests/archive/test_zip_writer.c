@@ -324,6 +324,54 @@ static void a_source_that_is_too_short_is_an_error(void **state)
     ptio_source_free(sources[1]);
 }
 
+/* A writer with hooks that fail: copies need a block of memory, each way. */
+static ptio_status copy_with(const ptio_memory *memory, ptio_source *source, size_t size, const uint32_t *crc32, ptio_error *err)
+{
+    ptio_zip_writer_spec spec = {PTIO_TEXT("archive"), 64, true};
+    ptio_heap heap;
+    ptio_sink *sink = NULL;
+    ptio_zip_writer *writer = NULL;
+    ptio_heap_init(&heap, memory, 0);
+    assert_int_equal(ptio_sink_to_memory(NULL, &sink, NULL), PTIO_OK);
+    ptio_status status = ptio_zip_writer_new(sink, &spec, &heap, &writer, err);
+    if (status == PTIO_OK)
+        status = ptio_zip_writer_begin(writer, PTIO_TEXT("a"), size, err);
+    if (status == PTIO_OK)
+        status = ptio_zip_writer_copy(writer, source, 0, size, crc32, err);
+    if (status == PTIO_OK)
+        status = ptio_zip_writer_end_record(writer, err);
+    if (status == PTIO_OK)
+        status = ptio_zip_writer_finish(writer, err);
+    ptio_zip_writer_free(writer);
+    ptio_sink_free(sink);
+    return status;
+}
+
+static void the_nth_allocation_of_a_copy_fails(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {100, 100000};
+    unsigned char *data = some_bytes(100000);
+    const uint32_t crc32 = 1;
+    for (size_t i = 0; i < 4; i++) {
+        ptio_source *source = file_source(data, sizes[i / 2]);
+        ptio_status status = PTIO_ERR_MEMORY;
+        for (uint64_t n = 0; status != PTIO_OK; n++) {
+            ptio_error err = {0};
+            counted_memory m;
+            counted_memory_init(&m);
+            m.fail_at = n;
+            status = copy_with(&m.hooks, source, sizes[i / 2], i % 2 ? &crc32 : NULL, &err);
+            assert_int_equal(m.held, 0);
+            assert_int_equal(err.status, status);
+            assert_true(status == PTIO_OK || status == PTIO_ERR_MEMORY);
+            assert_true(n < 50);
+        }
+        ptio_source_free(source);
+    }
+    free(data);
+}
+
 static void names_that_readers_refuse_are_refused(void **state)
 {
     (void)state;
@@ -735,6 +783,7 @@ int main(void)
         cmocka_unit_test(a_record_left_out_reads_as_zeros),
         cmocka_unit_test(wrong_calls_are_refused),
         cmocka_unit_test(a_source_that_is_too_short_is_an_error),
+        cmocka_unit_test(the_nth_allocation_of_a_copy_fails),
         cmocka_unit_test(names_that_readers_refuse_are_refused),
         cmocka_unit_test(the_longest_name_is_written),
         cmocka_unit_test(the_longest_root_leaves_room_for_a_name),
