@@ -1,14 +1,15 @@
 /*
- * Failing allocations and reads.
+ * Failing allocations, reads and writes.
  *
  *     faults [--only NAME]
  *
  * A scenario is a file of the corpus, opened through one kind of source, and a list of steps that together call every public function
- * that takes memory or reads. First all goes well: what each step returns and tells is noted. Then, for n = 0, 1, 2, ..., all of it again,
+ * that takes memory, reads or writes. First all goes well: what each step returns and tells is noted. Then, for n = 0, 1, 2, ..., all of it again,
  * and the n-th request fails:
  *
  *     memory      the n-th allocation, of small memory or of a storage, gives NULL          PTIO_ERR_MEMORY
  *     read, seek  the n-th call of the caller's read or seek gives -1                       PTIO_ERR_IO
+ *     write       the n-th write of a save to its sink fails, before any buffer               PTIO_ERR_IO
  *     gone        from the n-th read on the source is at its end, though it told a size     an error, or no difference
  *
  * A step that meets the failure must return that code, or what it returned at first and tell the same. It is then tried again, on the same
@@ -23,6 +24,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "io/sink_kind.h"
 #include "support/exercise.h"
 
 #define CORPUS PTIO_TEST_DATA "/corpus/"
@@ -81,7 +83,7 @@ static const char *const folders[] = {
 
 /* ---- a source that fails ---- */
 
-typedef enum trouble_kind { NO_TROUBLE, NO_MEMORY, NO_READ, NO_SEEK, GONE, ONE_BYTE } trouble_kind;
+typedef enum trouble_kind { NO_TROUBLE, NO_MEMORY, NO_READ, NO_SEEK, NO_WRITE, GONE, ONE_BYTE } trouble_kind;
 
 typedef struct shaky {
     blob blob;
@@ -131,6 +133,25 @@ static int64_t shaky_size(void *ctx)
 
 static const ptio_source_callbacks seekable = {.read = shaky_read, .seek = shaky_seek, .tell = shaky_tell, .size = shaky_size};
 static const ptio_source_callbacks forward = {.read = shaky_read};
+
+/* ---- a sink that fails ---- */
+
+/* It has no room beyond each write, so that none of them is lost in a buffer. */
+static ptio_status shaky_grow(ptio_sink *sink, uint64_t size, ptio_error *err)
+{
+    shaky *s = sink->ctx;
+    if (s->trouble == NO_WRITE && s->calls++ == s->fail_at)
+        return ptio_fail(err, PTIO_ERR_IO, "io.write", PTIO_NO_OFFSET, "this write fails");
+    size_t capacity = sink->buffered + (size_t)size;
+    void *buffer = ptio_heap_resize(&sink->heap, sink->buffer, sink->capacity, capacity);
+    if (!buffer)
+        abort();
+    sink->buffer = buffer;
+    sink->capacity = capacity;
+    return PTIO_OK;
+}
+
+static const ptio_sink_kind shaky_sink = {.grow = shaky_grow};
 
 /* ---- a run ---- */
 
@@ -225,6 +246,37 @@ static void step_print(run *r, told *t)
     ptio_error err = {0};
     ptio_print_options print = {.struct_size = sizeof print, .memory = &r->memory.hooks};
     note(t, ptio_print(ptio_root(r->ckpt), &print, fold_write, &t->fold, &err), &err);
+}
+
+static void save(run *r, told *t, ptio_save_options options)
+{
+    ptio_error err = {0};
+    ptio_sink *sink;
+    if (ptio_sink_new("<shaky>", &shaky_sink, NULL, &sink, NULL) != PTIO_OK)
+        abort();
+    sink->ctx = &r->shaky;
+    options.memory = &r->memory.hooks;
+    ptio_status status = ptio_save_sink(ptio_root(r->ckpt), sink, &options, &err);
+    if (status == PTIO_OK)
+        status = ptio_sink_finish(sink, &err);
+    fold_bytes(&t->fold, sink->buffer, sink->buffered);
+    note(t, status, &err);
+    ptio_sink_free(sink);
+}
+
+static void step_save(run *r, told *t)
+{
+    save(r, t, (ptio_save_options){PTIO_SAVE_OPTIONS});
+}
+
+static void step_save_legacy(run *r, told *t)
+{
+    save(r, t, (ptio_save_options){PTIO_SAVE_OPTIONS, .legacy = true});
+}
+
+static void step_save_as_found(run *r, told *t)
+{
+    save(r, t, (ptio_save_options){PTIO_SAVE_OPTIONS, .as = r->ckpt});
 }
 
 static void step_drop(run *r, told *t)
@@ -347,6 +399,9 @@ static const struct step {
     {"source", step_source, false},
     {"load", step_load, false},
     {"list", step_list, true},
+    {"save", step_save, true},
+    {"save legacy", step_save_legacy, true},
+    {"save as it was found", step_save_as_found, true},
     {"drop", step_drop, true},
     {"walk", step_walk, true},
     {"print", step_print, true},
@@ -384,7 +439,8 @@ static bool is_right_failure(trouble_kind trouble, ptio_status status)
     switch (trouble) {
     case NO_MEMORY: return status == PTIO_ERR_MEMORY;
     case NO_READ:
-    case NO_SEEK: return status == PTIO_ERR_IO;
+    case NO_SEEK:
+    case NO_WRITE: return status == PTIO_ERR_IO;
     case GONE: return status == PTIO_ERR_IO || status == PTIO_ERR_FORMAT;
     case NO_TROUBLE:
     case ONE_BYTE: break;
@@ -394,7 +450,7 @@ static bool is_right_failure(trouble_kind trouble, ptio_status status)
 
 static void complain(const run *r, trouble_kind trouble, uint64_t n, const char *step, const char *what, const told *t)
 {
-    static const char *const names[] = {"none", "allocation", "read", "seek", "read at the end", "one byte at a time"};
+    static const char *const names[] = {"none", "allocation", "read", "seek", "write", "read at the end", "one byte at a time"};
     if (complaints++ < MOST_COMPLAINTS)
         printf("%s by %s: %s %llu: %s: %s; status %d, %s\n", r->path + strlen(CORPUS), kind_names[r->kind], names[trouble],
                (unsigned long long)n, step, what, t ? (int)t->status : 0, t ? t->message : "");
@@ -499,6 +555,8 @@ static void run_file(const char *name, source_kind kind, const blob *whole)
         failed++;
     }
     run_until_good(path, kind, whole, NO_MEMORY, 2 * allocations, good);
+    if (kind == BY_MEMORY) /* where the bytes are from is no matter */
+        run_until_good(path, kind, whole, NO_WRITE, UINT64_MAX, good);
     if (kind != BY_CALLBACKS && kind != BY_FORWARD)
         return;
     run_until_good(path, kind, whole, NO_READ, UINT64_MAX, good);
