@@ -109,28 +109,59 @@ const ptio_value *ptio_reduce_word(ptio_reducer *r, ptio_text text)
     return slot ? *slot : NULL;
 }
 
-static const ptio_value *global_of(ptio_reducer *r, ptio_text module, ptio_text name)
+/* The node that is written for a global: by the names of the protocol. */
+static const ptio_value *new_global(ptio_reducer *r, ptio_text module, ptio_text name)
 {
-    if (r->protocol < 3)
-        ptio_python2_name(&module, &name);
-    ptio_node_text module_node = str_of(module), name_node = str_of(name);
-    ptio_node_global like = {.head = {.type = PTIO_NODE_TYPE_GLOBAL}, .module = &module_node.head, .name = &name_node.head};
-    const ptio_value **slot = intern(r, &r->globals, &like.head);
-    if (!slot || *slot)
-        return slot ? *slot : NULL;
     ptio_node_global *node = ptio_arena_alloc(&r->arena, sizeof *node);
     if (!node)
         return NULL;
-    *node = (ptio_node_global){.head = like.head, .module = ptio_reduce_word(r, module), .name = ptio_reduce_word(r, name)};
-    if (!node->module || !node->name)
+    if (r->protocol < 3)
+        ptio_python2_name(&module, &name);
+    *node = (ptio_node_global){
+        .head = {.type = PTIO_NODE_TYPE_GLOBAL}, .module = ptio_reduce_word(r, module), .name = ptio_reduce_word(r, name)};
+    return node->module && node->name ? &node->head : NULL;
+}
+
+/* The table has globals by the names of Python 3; what is written for each is its meaning. */
+static const ptio_value *global_of(ptio_reducer *r, ptio_text module, ptio_text name)
+{
+    ptio_node_text module_node = str_of(module), name_node = str_of(name);
+    const ptio_node_global like = {.head = {.type = PTIO_NODE_TYPE_GLOBAL}, .module = &module_node.head, .name = &name_node.head};
+    const ptio_value **slot = intern(r, &r->globals, &like.head);
+    if (!slot)
         return NULL;
-    *slot = &node->head;
-    return *slot;
+    if (!*slot) {
+        ptio_node_global *entry = ptio_arena_alloc(&r->arena, sizeof *entry);
+        if (!entry)
+            return NULL;
+        *entry = (ptio_node_global){.head = like.head,
+                                    .module = ptio_reduce_str(r, module),
+                                    .name = ptio_reduce_str(r, name),
+                                    .meaning = new_global(r, module, name)};
+        if (!entry->module || !entry->name || !entry->meaning)
+            return NULL;
+        *slot = &entry->head;
+    }
+    return PTIO_NODE(global, *slot)->meaning;
 }
 
 const ptio_value *ptio_reduce_global(ptio_reducer *r, const char *module, const char *name)
 {
     return global_of(r, ptio_text_of(module), ptio_text_of(name));
+}
+
+const ptio_value *ptio_reduce_known(ptio_reducer *r, ptio_known_global which)
+{
+    static const struct {
+        const char *module, *name;
+    } names[] = {[PTIO_KNOWN_REBUILD_TENSOR_V2] = {"torch._utils", "_rebuild_tensor_v2"},
+                 [PTIO_KNOWN_REBUILD_TENSOR_V3] = {"torch._utils", "_rebuild_tensor_v3"},
+                 [PTIO_KNOWN_REBUILD_PARAMETER] = {"torch._utils", "_rebuild_parameter"},
+                 [PTIO_KNOWN_ORDERED_DICT] = {"collections", "OrderedDict"},
+                 [PTIO_KNOWN_UNTYPED_STORAGE] = {"torch.storage", "UntypedStorage"}};
+    if (!r->known[which])
+        r->known[which] = ptio_reduce_global(r, names[which].module, names[which].name);
+    return r->known[which];
 }
 
 /* NumPy 2 calls its modules otherwise, and everything that it pickles. */

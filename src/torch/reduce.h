@@ -25,6 +25,16 @@ typedef struct ptio_saved_storage {
 /** There are eight; a file may name what it likes. */
 #define PTIO_REDUCED_LAYOUTS 16
 
+/** Globals that nearly every tensor names: each is looked up once. */
+typedef enum ptio_known_global {
+    PTIO_KNOWN_REBUILD_TENSOR_V2,
+    PTIO_KNOWN_REBUILD_TENSOR_V3,
+    PTIO_KNOWN_REBUILD_PARAMETER,
+    PTIO_KNOWN_ORDERED_DICT,
+    PTIO_KNOWN_UNTYPED_STORAGE,
+    PTIO_KNOWN_COUNT
+} ptio_known_global;
+
 /** Texts or globals, each of them one object for the whole pickle. */
 typedef struct ptio_interned {
     const ptio_value **nodes;
@@ -42,6 +52,9 @@ typedef struct ptio_reducer {
     const ptio_builder *edits; /* changes to the values, or NULL */
     uint64_t hash_key;
     ptio_interned words, globals;
+    const ptio_value *known[PTIO_KNOWN_COUNT];
+    const ptio_value *storage_classes[PTIO_DTYPE_COUNT];
+    const ptio_value *storage_word, *cpu_word;       /* "storage" and "cpu" */
     const ptio_value *layouts[PTIO_REDUCED_LAYOUTS]; /* each of them is one object too */
     size_t layout_count;
     const ptio_value *letters[257]; /* the strings of one code point below 256, and the empty one: CPython has one of each */
@@ -65,6 +78,7 @@ const ptio_value *ptio_reduce_str(ptio_reducer *r, ptio_text text);
 const ptio_value *ptio_reduce_word(ptio_reducer *r, ptio_text text);
 /** The one global of this name, given as Python 3 calls it. */
 const ptio_value *ptio_reduce_global(ptio_reducer *r, const char *module, const char *name);
+const ptio_value *ptio_reduce_known(ptio_reducer *r, ptio_known_global which);
 const ptio_value *ptio_reduce_int(ptio_reducer *r, int64_t number);
 const ptio_value *ptio_reduce_float(ptio_reducer *r, double number);
 const ptio_value *ptio_reduce_tuple(ptio_reducer *r, const ptio_value *const *items, size_t count);

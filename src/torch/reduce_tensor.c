@@ -44,7 +44,18 @@ static ptio_status add_storage(ptio_reducer *r, const ptio_storage *storage, pti
 static const ptio_value *location(ptio_reducer *r, const ptio_storage *storage)
 {
     ptio_text tag = ptio_storage_location(storage);
+    if (ptio_text_is(tag, "cpu"))
+        return r->cpu_word ? r->cpu_word : (r->cpu_word = ptio_reduce_word(r, tag));
     return memchr(tag.bytes, ':', tag.size) ? ptio_reduce_str(r, tag) : ptio_reduce_word(r, tag);
+}
+
+static const ptio_value *storage_class(ptio_reducer *r, ptio_dtype dtype, bool untyped)
+{
+    if (untyped)
+        return ptio_reduce_known(r, PTIO_KNOWN_UNTYPED_STORAGE);
+    if (!r->storage_classes[dtype])
+        r->storage_classes[dtype] = ptio_reduce_global(r, "torch", ptio_dtype_rows[dtype].storage_class);
+    return r->storage_classes[dtype];
 }
 
 /* ('storage', class, key, location, numel) */
@@ -62,16 +73,16 @@ ptio_status ptio_reduce_storage(ptio_reducer *r, const ptio_storage *storage, pt
             return status;
     }
     const ptio_saved_storage *saved = &r->storages[place];
+    if (!r->storage_word)
+        r->storage_word = ptio_reduce_word(r, PTIO_TEXT("storage"));
     if (saved->dtype != as && storage->nbytes)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.two-dtypes", PTIO_NO_OFFSET,
                          "Cannot save multiple tensors or storages that view the same data as different types");
-    const ptio_value *items[6] = {ptio_reduce_word(r, PTIO_TEXT("storage")),
-                                  untyped ? ptio_reduce_global(r, "torch.storage", "UntypedStorage")
-                                          : ptio_reduce_global(r, "torch", row->storage_class),
-                                  saved->key,
-                                  location(r, storage),
-                                  ptio_reduce_int(r, (int64_t)(untyped ? storage->nbytes : storage->nbytes / row->itemsize)),
-                                  &ptio_none};
+    /* A zip has one str for all visits of a storage, a stream makes one for each. */
+    const ptio_value *key = r->is_legacy ? ptio_reduce_str(r, ptio_node_text_of(saved->key)) : saved->key;
+    const uint64_t numel = untyped ? storage->nbytes : storage->nbytes / row->itemsize;
+    const ptio_value *items[6] = {r->storage_word,      storage_class(r, as, untyped),      key,
+                                  location(r, storage), ptio_reduce_int(r, (int64_t)numel), &ptio_none};
     ptio_node_persistent *node = PTIO_NEW(&r->arena, ptio_node_persistent, 1);
     if (!node)
         return ptio_reduce_no_memory(r, err);
@@ -92,7 +103,7 @@ static const ptio_value *boolean(bool value)
 
 static const ptio_value *no_hooks(ptio_reducer *r)
 {
-    ptio_node_reduced *hooks = ptio_reduce_call(r, ptio_reduce_global(r, "collections", "OrderedDict"), &ptio_empty_tuple.head);
+    ptio_node_reduced *hooks = ptio_reduce_call(r, ptio_reduce_known(r, PTIO_KNOWN_ORDERED_DICT), &ptio_empty_tuple.head);
     return hooks ? &hooks->head : NULL;
 }
 
@@ -132,7 +143,7 @@ static ptio_status strided(ptio_reducer *r, const ptio_tensor *tensor, bool requ
     size_t count = 6;
     const ptio_dtype_row *row = &ptio_dtype_rows[tensor->dtype];
     bool typed = row->storage_class[0] != '\0';
-    ret->function = ptio_reduce_global(r, "torch._utils", typed ? "_rebuild_tensor_v2" : "_rebuild_tensor_v3");
+    ret->function = ptio_reduce_known(r, typed ? PTIO_KNOWN_REBUILD_TENSOR_V2 : PTIO_KNOWN_REBUILD_TENSOR_V3);
     ptio_status status = ptio_reduce_storage(r, tensor->storage, (ptio_dtype)tensor->dtype, !typed, &arguments[0], err);
     if (status != PTIO_OK)
         return status;
