@@ -43,11 +43,13 @@ static void free_owned(ptio_storage *storage)
     void *owned = (void *)atomic_load(&storage->data);
     storage->pool->hooks.free(storage->pool->hooks.ctx, owned, (size_t)storage->nbytes);
     atomic_store(&storage->flags, (uint8_t)(flags & ~PTIO_STORAGE_OWNED));
+    atomic_fetch_sub(&storage->pool->owned, 1);
 }
 
 void ptio_storage_pool_free(ptio_storage_pool *pool)
 {
-    for (ptio_storage *storage = pool->newest; storage; storage = storage->older)
+    /* A load that only lists tensors has read none of a hundred thousand. */
+    for (ptio_storage *storage = pool->newest; storage && atomic_load(&pool->owned); storage = storage->older)
         free_owned(storage);
     for (size_t i = 0; i < PTIO_STORAGE_LOCKS; i++)
         ptio_mutex_destroy(&pool->locks[i]);
@@ -275,6 +277,7 @@ static ptio_status fill(ptio_storage *storage, const void **ret, ptio_error *err
         if (status != PTIO_OK)
             return status;
         atomic_fetch_or(&storage->flags, PTIO_STORAGE_OWNED);
+        atomic_fetch_add(&storage->pool->owned, 1);
     }
     atomic_store_explicit(&storage->data, data, memory_order_release);
     *ret = data;

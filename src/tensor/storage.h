@@ -55,7 +55,8 @@ typedef struct ptio_storage_pool {
     ptio_memory hooks;      /* filled in: no NULLs; called by several threads at once */
     uint64_t storage_limit; /* bytes of one storage; 0: none                          */
     uint64_t expand_factor;
-    uint32_t count; /* storages made so far                                   */
+    _Atomic(uint32_t) owned; /* storages whose bytes were allocated                    */
+    uint32_t count;          /* storages made so far                                   */
     uint32_t location_count;
     ptio_text locations[PTIO_MOST_LOCATIONS]; /* distinct location tags               */
     ptio_mutex locks[PTIO_STORAGE_LOCKS];     /* of reading: storage index modulo 16  */
