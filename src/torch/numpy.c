@@ -239,6 +239,11 @@ static ptio_status structured(ptio_loader *loader, const ptio_node_reduced *node
         put(&whole, PTIO_TEXT("], 'offsets': [")), put(&whole, (ptio_text){offsets.text, offsets.size});
         put(&whole, ptio_text_of(size));
     }
+    if (ptio_value_global(ptio_argument(node, 0))) {
+        writer inner = whole;
+        whole.size = 0;
+        put(&whole, PTIO_TEXT("(numpy.record, ")), put(&whole, (ptio_text){inner.text, inner.size}), put(&whole, PTIO_TEXT(")"));
+    }
     if (whole.full || plain.full || name_list.full || formats.full || offsets.full)
         return ptio_fail_node(loader, &node->head, PTIO_ERR_LIMIT, "numpy.fields", err,
                               "a structured dtype has more fields than fit 4096 letters");
@@ -275,13 +280,30 @@ static ptio_status time_unit(ptio_loader *loader, const ptio_value *metadata, ch
     return PTIO_OK;
 }
 
+/* The code of a dtype: "f4". The dtype of numpy.recarray has a class in its place, numpy.record, and says its size in the state. */
+static ptio_text dtype_code(const ptio_node_reduced *node, char *buffer, size_t size)
+{
+    const ptio_value *code = ptio_argument(node, 0);
+    const ptio_global *class_ = ptio_value_global(code);
+    size_t count;
+    const ptio_value *const *state = ptio_state(node, 0) ? ptio_value_items(ptio_state(node, 0), &count) : NULL;
+    int64_t itemsize;
+    if (code && (code->type == PTIO_NODE_TYPE_STR || code->type == PTIO_NODE_TYPE_PY2STR))
+        return ptio_node_text_of(code);
+    if (!class_ || !ptio_text_is(class_->name, "record") || !ptio_text_starts(class_->module, "numpy") || !state || count < 8 ||
+        !ptio_node_int64(state[5], &itemsize) || itemsize < 0)
+        return (ptio_text){NULL, 0};
+    return (ptio_text){buffer, (size_t)snprintf(buffer, size, "V%" PRId64, itemsize)};
+}
+
 static ptio_status handle_dtype(ptio_loader *loader, ptio_node_reduced *node, ptio_error *err)
 {
-    const ptio_value *code_value = ptio_argument(node, 0), *state_value = ptio_state(node, 0);
-    if (!code_value || (code_value->type != PTIO_NODE_TYPE_STR && code_value->type != PTIO_NODE_TYPE_PY2STR))
-        return ptio_handle_object(loader, node, NULL, err);
-    ptio_text code = ptio_node_text_of(code_value);
+    const ptio_value *state_value = ptio_state(node, 0);
+    char buffer[32];
+    ptio_text code = dtype_code(node, buffer, sizeof buffer);
     uint64_t number;
+    if (!code.bytes)
+        return ptio_handle_object(loader, node, NULL, err);
     if (!code.size || !is_one_of(code.bytes[0], "biufcSUVOMm") ||
         !parse_number((ptio_text){code.bytes + 1, code.size - 1}, &number))
         return bad(loader, &node->head, err, "a dtype has a code that is none of NumPy's");

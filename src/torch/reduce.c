@@ -164,15 +164,27 @@ const ptio_value *ptio_reduce_known(ptio_reducer *r, ptio_known_global which)
     return r->known[which];
 }
 
+/* Names that the classes of NumPy 1 have in NumPy 2. */
+static const struct {
+    ptio_text module, name, new_module, new_name;
+} numpy_names[] = {
+    {{"numpy", 5}, {"bool_", 5}, {"numpy", 5}, {"bool", 4}},
+    {{"numpy", 5}, {"recarray", 8}, {"numpy.rec", 9}, {"recarray", 8}},
+    {{"numpy.ma.core", 13}, {"MaskedArray", 11}, {"numpy.ma", 8}, {"MaskedArray", 11}},
+};
+
 /* NumPy 2 calls its modules otherwise, and everything that it pickles. */
 static const ptio_value *global_as_today(ptio_reducer *r, const ptio_global *global)
 {
-    ptio_text module = global->module;
+    ptio_text module = global->module, name = global->name;
     if (ptio_text_is(module, "numpy.core.multiarray"))
         module = PTIO_TEXT("numpy._core.multiarray");
     else if (ptio_text_is(module, "numpy.core.numeric"))
         module = PTIO_TEXT("numpy._core.numeric");
-    return global_of(r, module, global->name);
+    for (size_t i = 0; i < sizeof numpy_names / sizeof *numpy_names; i++)
+        if (ptio_text_equal(module, numpy_names[i].module) && ptio_text_equal(name, numpy_names[i].name))
+            return global_of(r, numpy_names[i].new_module, numpy_names[i].new_name);
+    return global_of(r, module, name);
 }
 
 /* getattr(Outer, "Inner"), which stands for a class inside a class below protocol 4, is the global Outer.Inner. */
@@ -213,6 +225,29 @@ static const ptio_value *letter(ptio_reducer *r, ptio_text text, bool *longer)
     return r->letters[code];
 }
 
+const ptio_value *ptio_reduce_letter(ptio_reducer *r, ptio_text text)
+{
+    bool longer;
+    return letter(r, text, &longer);
+}
+
+const ptio_value *ptio_reduce_bytes(ptio_reducer *r, ptio_text bytes)
+{
+    if (bytes.size > 1)
+        return ptio_node_new_text(&r->arena, PTIO_NODE_TYPE_BYTES, bytes.bytes, bytes.size);
+    const ptio_value **one = &r->bytes[bytes.size ? (unsigned char)*bytes.bytes : 256];
+    if (!*one)
+        *one = ptio_node_new_text(&r->arena, PTIO_NODE_TYPE_BYTES, bytes.bytes, bytes.size);
+    return *one;
+}
+
+/* Unpickled bytes of one byte are objects of their own where the pickle has them as bytes; a codec makes the one that there is. */
+static const ptio_value *identify_bytes(ptio_reducer *r, const ptio_value *value)
+{
+    ptio_text bytes = ptio_value_bytes(value);
+    return !bytes.size || (bytes.size == 1 && value->type == PTIO_NODE_TYPE_REDUCED) ? ptio_reduce_bytes(r, bytes) : value;
+}
+
 const ptio_value *ptio_reduce_identify(void *ctx, const ptio_value *value)
 {
     ptio_reducer *r = ctx;
@@ -224,6 +259,8 @@ const ptio_value *ptio_reduce_identify(void *ctx, const ptio_value *value)
         if (value->count <= 2 && value->type <= PTIO_NODE_TYPE_PY2STR)
             one = letter(r, ptio_node_str_of(value), &longer);
         return longer ? value : one;
+    case PTIO_KIND_BYTES: return identify_bytes(r, value);
+    case PTIO_KIND_NPSCALAR: return ptio_reduce_identify_numpy(r, value);
     case PTIO_KIND_GLOBAL:
     case PTIO_KIND_DTYPE:
     case PTIO_KIND_QSCHEME: return identify_global(r, value);
@@ -275,7 +312,7 @@ ptio_node_reduced *ptio_reduce_call(ptio_reducer *r, const ptio_value *callable,
     ptio_node_reduced *node = callable && arguments ? PTIO_NEW(&r->arena, ptio_node_reduced, 1) : NULL;
     if (!node)
         return NULL;
-    node->head = (ptio_value){.type = PTIO_NODE_TYPE_REDUCED, .seen = PTIO_KIND_OBJECT, .opcode = 'R'};
+    node->head = (ptio_value){.type = PTIO_NODE_TYPE_REDUCED, .seen = PTIO_KIND_MISSING, .opcode = 'R'};
     node->callable = callable;
     node->arguments = arguments;
     return node;
@@ -294,6 +331,15 @@ ptio_more *ptio_reduce_more(ptio_reducer *r, ptio_node_reduced *node)
     return more;
 }
 
+const ptio_value *ptio_reduce_built(ptio_reducer *r, ptio_node_reduced *node, const ptio_value *state)
+{
+    ptio_more *more = ptio_reduce_more(r, node);
+    if (!more || !state || !ptio_block_append(&r->arena, &more->states.block, more->states.head.count, &state, 1))
+        return NULL;
+    more->states.head.count++;
+    return &node->head;
+}
+
 /* A block of `count` pointers, or NULL. */
 static ptio_block *new_block(ptio_reducer *r, size_t count)
 {
@@ -308,7 +354,7 @@ static ptio_block *new_block(ptio_reducer *r, size_t count)
     return block;
 }
 
-static const ptio_value *list_of(ptio_reducer *r, ptio_node_type type, const ptio_value *const *items, size_t count)
+const ptio_value *ptio_reduce_list(ptio_reducer *r, ptio_node_type type, const ptio_value *const *items, size_t count)
 {
     ptio_node_list *list = ptio_arena_alloc(&r->arena, sizeof *list);
     if (!list)
@@ -363,8 +409,8 @@ static const ptio_value *reduce_set(ptio_reducer *r, const ptio_value *object)
     size_t count;
     const ptio_value *const *items = ptio_value_items(object, &count);
     if (r->protocol >= 4)
-        return list_of(r, frozen ? PTIO_NODE_TYPE_FROZENSET : PTIO_NODE_TYPE_SET, items, count);
-    const ptio_value *list = list_of(r, PTIO_NODE_TYPE_LIST, items, count);
+        return ptio_reduce_list(r, frozen ? PTIO_NODE_TYPE_FROZENSET : PTIO_NODE_TYPE_SET, items, count);
+    const ptio_value *list = ptio_reduce_list(r, PTIO_NODE_TYPE_LIST, items, count);
     return node_of(
         ptio_reduce_call(r, ptio_reduce_global(r, "builtins", frozen ? "frozenset" : "set"), ptio_reduce_tuple(r, &list, 1)));
 }
@@ -443,13 +489,8 @@ static const ptio_value *reduce_dict_class(ptio_reducer *r, const ptio_value *ob
     ptio_more *more = ptio_reduce_more(r, node);
     if (!more || (!counts && !fill_dict(r, entries, false, &more->entries)))
         return NULL;
-    if (attributes && ptio_value_count(attributes)) {
-        const ptio_value *state = ptio_reduce_attributes(r, attributes);
-        if (!state || !ptio_block_append(&r->arena, &more->states.block, 0, &state, 1))
-            return NULL;
-        more->states.head.count = 1;
-    }
-    return &node->head;
+    return attributes && ptio_value_count(attributes) ? ptio_reduce_built(r, node, ptio_reduce_attributes(r, attributes))
+                                                      : &node->head;
 }
 
 static bool is_dict_class(const ptio_value *object)
@@ -552,8 +593,7 @@ static bool to_reconstructor(ptio_reducer *r, const ptio_node_reduced *loaded, p
     return true;
 }
 
-/* An object of any class: as it was found, but for what differs with the protocol, and the names of its attributes. */
-static const ptio_value *reduce_object(ptio_reducer *r, const ptio_value *object)
+const ptio_value *ptio_reduce_object(ptio_reducer *r, const ptio_value *object)
 {
     if (object->type != PTIO_NODE_TYPE_REDUCED)
         return object;
@@ -638,10 +678,13 @@ static const ptio_value *node_for(ptio_reducer *r, const ptio_value *object)
     case PTIO_KIND_DICT:
         if (object->type == PTIO_NODE_TYPE_DICT)
             return reduce_exact_dict(r, object);
-        return is_dict_class(object) ? reduce_dict_class(r, object) : reduce_object(r, object);
+        return is_dict_class(object) ? reduce_dict_class(r, object) : ptio_reduce_object(r, object);
     case PTIO_KIND_SIZE: return reduce_size(r, object);
     case PTIO_KIND_DEVICE: return reduce_device(r, object);
-    case PTIO_KIND_OBJECT: return reduce_object(r, object);
+    case PTIO_KIND_NDARRAY:
+    case PTIO_KIND_NPSCALAR:
+    case PTIO_KIND_NPDTYPE: return ptio_reduce_numpy(r, object);
+    case PTIO_KIND_OBJECT: return ptio_reduce_object(r, object);
     default: return object;
     }
 }
@@ -656,6 +699,9 @@ ptio_status ptio_reduce(void *ctx, const ptio_value *object, const ptio_value **
         return ptio_reduce_storage(r, storage, (ptio_dtype)storage->dtype, false, ret,
                                    err); /* torch.load gives typed ones only */
     }
+    ptio_status status = ptio_reduce_check_numpy(object, err);
+    if (status != PTIO_OK)
+        return status;
     *ret = node_for(r, object);
     return *ret ? PTIO_OK : ptio_reduce_no_memory(r, err);
 }

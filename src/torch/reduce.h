@@ -35,6 +35,9 @@ typedef enum ptio_known_global {
     PTIO_KNOWN_COUNT
 } ptio_known_global;
 
+/** The plain types of NumPy: b1, i1 … u8, f2 … f16, c8 … c32. */
+#define PTIO_NUMPY_TYPES 16
+
 /** Texts or globals, each of them one object for the whole pickle. */
 typedef struct ptio_interned {
     const ptio_value **nodes;
@@ -58,6 +61,11 @@ typedef struct ptio_reducer {
     const ptio_value *layouts[PTIO_REDUCED_LAYOUTS]; /* each of them is one object too */
     size_t layout_count;
     const ptio_value *letters[257]; /* the strings of one code point below 256, and the empty one: CPython has one of each */
+    const ptio_value *bytes[257];   /* the same of bytes that C code makes                                                   */
+    const ptio_value *numpy_types[PTIO_NUMPY_TYPES]; /* NumPy's own dtypes */
+    size_t numpy_type_count;
+    const ptio_value *numpy_bools[2]; /* False_ and True_ */
+    const ptio_value *numpy_zero;     /* (0,), a constant of the code of masked arrays */
     ptio_saved_storage *storages;
     size_t storage_count, storage_capacity;
     ptio_pointer_map by_address; /* of storages: their place in `storages` */
@@ -79,6 +87,10 @@ const ptio_value *ptio_reduce_word(ptio_reducer *r, ptio_text text);
 /** The one global of this name, given as Python 3 calls it. */
 const ptio_value *ptio_reduce_global(ptio_reducer *r, const char *module, const char *name);
 const ptio_value *ptio_reduce_known(ptio_reducer *r, ptio_known_global which);
+/** The str of one letter below U+0100, or of none, as C code makes it: there is one of each. */
+const ptio_value *ptio_reduce_letter(ptio_reducer *r, ptio_text text);
+/** Bytes as C code makes them: of those of one byte, and of none, there is one each. The bytes are not copied. */
+const ptio_value *ptio_reduce_bytes(ptio_reducer *r, ptio_text bytes);
 const ptio_value *ptio_reduce_int(ptio_reducer *r, int64_t number);
 const ptio_value *ptio_reduce_float(ptio_reducer *r, double number);
 const ptio_value *ptio_reduce_tuple(ptio_reducer *r, const ptio_value *const *items, size_t count);
@@ -87,11 +99,22 @@ const ptio_value *ptio_reduce_ints(ptio_reducer *r, const int64_t *numbers, size
 ptio_node_reduced *ptio_reduce_call(ptio_reducer *r, const ptio_value *callable, const ptio_value *arguments);
 /** What is done to a call afterwards; made when first asked for. */
 ptio_more *ptio_reduce_more(ptio_reducer *r, ptio_node_reduced *node);
+/** The node of a call that is given a state by BUILD. */
+const ptio_value *ptio_reduce_built(ptio_reducer *r, ptio_node_reduced *node, const ptio_value *state);
+/** A LIST, SET or FROZENSET of these items. */
+const ptio_value *ptio_reduce_list(ptio_reducer *r, ptio_node_type type, const ptio_value *const *items, size_t count);
 /** The one layout of this name, such as "torch.sparse_coo". */
 const ptio_value *ptio_reduce_layout(ptio_reducer *r, ptio_text name);
 /** The attributes of an object as its __dict__: their names are interned. */
 const ptio_value *ptio_reduce_attributes(ptio_reducer *r, const ptio_value *attributes);
 
+/** An object of any class: as it was found, but for what differs with the protocol, and the names of its attributes. */
+const ptio_value *ptio_reduce_object(ptio_reducer *r, const ptio_value *object);
+/** What is seen as NDARRAY, NPSCALAR or NPDTYPE; the object that a scalar is. reduce_numpy.c */
+const ptio_value *ptio_reduce_numpy(ptio_reducer *r, const ptio_value *object);
+/** PTIO_ERR_UNSUPPORTED "save.numpy-fields" an array of a .npy whose dtype is known by its name alone. */
+ptio_status ptio_reduce_check_numpy(const ptio_value *object, ptio_error *err);
+const ptio_value *ptio_reduce_identify_numpy(ptio_reducer *r, const ptio_value *scalar);
 /** A tensor, as a node that is nothing but it: identity is the caller's. reduce_tensor.c */
 ptio_status ptio_reduce_tensor(ptio_reducer *r, const ptio_value *object, const ptio_value **ret, ptio_error *err);
 /** A storage by its persistent id. reduce_tensor.c */

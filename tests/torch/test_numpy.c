@@ -90,6 +90,19 @@ static void dtypes_are_none_but_numpys(void **state)
     loaded_free(&l);
 }
 
+/* numpy.recarray has a dtype of its own class, which says its size in the state alone. */
+static void dtypes_of_records_have_a_class(void **state)
+{
+    (void)state;
+    loaded l = {0};
+    load(&l, DTYPE("i4", "<") "p1 c:numpy:dtype c:numpy:record False True 3t R ( 3 '|' N 'a' 1t } 'a' g1 0 2t s 4 1 16 t b");
+    assert_int_equal(ptio_value_kind(l.root), PTIO_KIND_NPDTYPE);
+    ptio_text name = ptio_value_name(l.root);
+    assert_int_equal(name.size, strlen("(numpy.record, [('a', '<i4')])"));
+    assert_memory_equal(name.bytes, "(numpy.record, [('a', '<i4')])", name.size);
+    loaded_free(&l);
+}
+
 /* Fields inside fields: without recursion over the file, and with names that end. */
 static void structured_dtypes_nest(void **state)
 {
@@ -302,6 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dtypes_are_called_as_numpy_calls_them),
         cmocka_unit_test(dtypes_are_none_but_numpys),
+        cmocka_unit_test(dtypes_of_records_have_a_class),
         cmocka_unit_test(structured_dtypes_nest),
         cmocka_unit_test(arrays_have_shape_and_bytes),
         cmocka_unit_test(arrays_come_in_little_endian),
