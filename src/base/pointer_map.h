@@ -11,7 +11,7 @@
 
 typedef struct ptio_pointer_slot {
     const void *pointer; /* NULL: free */
-    uint32_t number;
+    uint64_t number;
 } ptio_pointer_slot;
 
 /** Ready when zeroed. */
@@ -21,27 +21,33 @@ typedef struct ptio_pointer_map {
     size_t used;
 } ptio_pointer_map;
 
+static inline size_t ptio_pointer_home(const void *pointer)
+{
+    return (size_t)((uintptr_t)pointer >> 3);
+}
+
 PTIO_INLINE ptio_pointer_slot *ptio_pointer_slot_of(ptio_pointer_slot *slots, size_t count, const void *pointer)
 {
-    for (size_t i = (size_t)((uintptr_t)pointer >> 3);; i++) {
+    for (size_t i = ptio_pointer_home(pointer);; i++) {
         ptio_pointer_slot *slot = &slots[i & (count - 1)];
         if (slot->pointer == pointer || !slot->pointer)
             return slot;
     }
 }
 
-/** Whether `pointer` is in the map; then *number is what it stands for. */
+/** Whether `pointer` is in the map; then *number is what it stands for, of numbers that fit. */
 PTIO_INLINE bool ptio_pointer_map_get(const ptio_pointer_map *map, const void *pointer, uint32_t *number)
 {
     if (PTIO_UNLIKELY(!map->slot_count))
         return false;
     const ptio_pointer_slot *slot = ptio_pointer_slot_of(map->slots, map->slot_count, pointer);
-    *number = slot->number;
+    *number = (uint32_t)slot->number;
     return slot->pointer != NULL;
 }
 
-/** Make room for one more. False where there is no memory. */
+/** Make room for one more, or for `count` in all. False where there is no memory. */
 bool ptio_pointer_map_grow(ptio_pointer_map *map, ptio_heap *heap);
+bool ptio_pointer_map_reserve(ptio_pointer_map *map, ptio_heap *heap, size_t count);
 
 /** Put or replace. False where there is no memory. */
 PTIO_INLINE bool ptio_pointer_map_put(ptio_pointer_map *map, ptio_heap *heap, const void *pointer, uint32_t number)
@@ -53,6 +59,13 @@ PTIO_INLINE bool ptio_pointer_map_put(ptio_pointer_map *map, ptio_heap *heap, co
     *slot = (ptio_pointer_slot){pointer, number};
     return true;
 }
+
+/** Put where it is new. *ret is what the pointer stands for, from before or now. False where there is no memory. */
+bool ptio_pointer_map_add(ptio_pointer_map *map, ptio_heap *heap, const void *pointer, uint64_t number, uint64_t *ret,
+                          bool *is_new);
+
+/** Take a pointer out again, if it is there. */
+void ptio_pointer_map_remove(ptio_pointer_map *map, const void *pointer);
 
 void ptio_pointer_map_free(ptio_pointer_map *map, ptio_heap *heap);
 

@@ -7,8 +7,8 @@
  */
 #include <string.h>
 
+#include "base/pointer_map.h"
 #include "torch/meaning.h"
-#include "torch/seen.h"
 
 #define BYTES_FREE ((uint64_t)64 << 20)
 #define BYTES_PER_BYTE 96 /* of a pickle */
@@ -49,8 +49,8 @@ typedef struct lister {
     const ptio_checkpoint *ckpt;
     level *levels;
     size_t depth, capacity;
-    ptio_seen seen;            /* containers walked already               */
-    ptio_seen tensors;         /* distinct tensors                        */
+    ptio_pointer_map seen;     /* containers walked already               */
+    ptio_pointer_map tensors;  /* distinct tensors                        */
     uint32_t *storage_numbers; /* by index in the pool: number + 1        */
     uint32_t *storage_uses;    /* entries of each                         */
     uint64_t next_storage;
@@ -209,7 +209,7 @@ static bool count_tensor(lister *l, const ptio_tensor *tensor)
 {
     uint64_t number;
     bool is_new;
-    if (!ptio_seen_add(&l->tensors, tensor, 0, &number, &is_new))
+    if (!ptio_pointer_map_add(&l->tensors, &l->list->heap, tensor, 0, &number, &is_new))
         return false;
     if (is_new && !(tensor->layout != PTIO_STRIDED && tensor->extra)) {
         l->list->totals.tensors++;
@@ -301,7 +301,7 @@ static ptio_status push(lister *l, const ptio_value *value, const path_key *path
 {
     uint64_t number;
     bool is_new = true;
-    if (!ptio_seen_add(&l->seen, value, 0, &number, &is_new))
+    if (!ptio_pointer_map_add(&l->seen, &l->list->heap, value, 0, &number, &is_new))
         return ptio_heap_fail(&l->list->heap, err, "a list of tensors");
     if (!is_new)
         return PTIO_OK;
@@ -338,7 +338,7 @@ static ptio_status visit(lister *l, const ptio_value *value, const path_key *pat
     if (ptio_value_is_module(value)) {
         uint64_t number;
         bool is_new;
-        if (!ptio_seen_add(&l->seen, value, 0, &number, &is_new))
+        if (!ptio_pointer_map_add(&l->seen, &l->list->heap, value, 0, &number, &is_new))
             return ptio_heap_fail(&l->list->heap, err, "a list of tensors");
         return is_new ? add_module(l, path, value, err) : PTIO_OK;
     }
@@ -434,19 +434,19 @@ ptio_status ptio_list_tensors(const ptio_checkpoint *ckpt, const ptio_value *fro
         return ptio_heap_fail(&heap, err, "a list of tensors");
     *list = (ptio_tensor_list){.heap = heap};
     ptio_arena_init(&list->arena, &list->heap);
-    lister l = {.list = list, .ckpt = ckpt, .seen.heap = &list->heap, .tensors.heap = &list->heap};
+    lister l = {.list = list, .ckpt = ckpt};
     size_t storages = ckpt->pool->count ? ckpt->pool->count : 1;
     l.storage_numbers = ptio_heap_resize(&list->heap, NULL, 0, 2 * storages * sizeof(uint32_t));
     ptio_status status;
-    if (l.storage_numbers && ptio_seen_reserve(&l.tensors, ckpt->pool->count)) {
+    if (l.storage_numbers && ptio_pointer_map_reserve(&l.tensors, &list->heap, ckpt->pool->count)) {
         memset(l.storage_numbers, 0, 2 * storages * sizeof(uint32_t));
         l.storage_uses = l.storage_numbers + storages;
         status = run(&l, from ? from : ckpt->root, err);
     } else {
         status = ptio_heap_fail(&list->heap, err, "a list of tensors");
     }
-    ptio_seen_free(&l.seen);
-    ptio_seen_free(&l.tensors);
+    ptio_pointer_map_free(&l.seen, &list->heap);
+    ptio_pointer_map_free(&l.tensors, &list->heap);
     ptio_heap_free(&list->heap, l.levels, l.capacity * sizeof *l.levels);
     ptio_heap_free(&list->heap, l.storage_numbers, 2 * storages * sizeof(uint32_t));
     if (status == PTIO_OK)

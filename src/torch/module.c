@@ -9,8 +9,8 @@
  */
 #include <string.h>
 
+#include "base/pointer_map.h"
 #include "torch/meaning.h"
-#include "torch/seen.h"
 
 #define MOST_ENTRIES 10000000u
 #define MOST_DEPTH 5000u /* Python's own state_dict() ends at a thousand */
@@ -34,7 +34,7 @@ typedef struct level {
 
 typedef struct builder {
     ptio_module *result;
-    ptio_seen seen;
+    ptio_pointer_map seen;
     level *levels;
     size_t depth, capacity;
 } builder;
@@ -103,7 +103,7 @@ static bool add_module(builder *b, ptio_text name, const ptio_value *module)
     ptio_module *m = b->result;
     uint64_t number;
     bool is_new;
-    if (!ptio_seen_add(&b->seen, module, 0, &number, &is_new))
+    if (!ptio_pointer_map_add(&b->seen, &m->heap, module, 0, &number, &is_new))
         return false;
     if (!is_new)
         return true;
@@ -178,9 +178,9 @@ ptio_status ptio_module_open(const ptio_checkpoint *ckpt, const ptio_value *valu
         return ptio_heap_fail(&heap, err, "a module");
     *module = (ptio_module){.heap = heap};
     ptio_arena_init(&module->arena, &module->heap);
-    builder b = {.result = module, .seen.heap = &module->heap};
+    builder b = {.result = module};
     ptio_status status = build(&b, value, err);
-    ptio_seen_free(&b.seen);
+    ptio_pointer_map_free(&b.seen, &module->heap);
     ptio_heap_free(&module->heap, b.levels, b.capacity * sizeof *b.levels);
     if (status == PTIO_OK)
         *ret = module;

@@ -3,8 +3,8 @@
  * stage (items, entries, parts, attributes …) and which index in it.
  */
 #include "base/error.h"
+#include "base/pointer_map.h"
 #include "torch/meaning.h"
-#include "torch/seen.h"
 
 /* Scopes forget what they met, so arguments that many objects share are walked for each of them. So often, by default: 16 times the
  * visits that are no repetitions, and a million. */
@@ -43,10 +43,10 @@ typedef struct walker {
     bool raw, arguments;
     frame *frames;
     size_t depth, capacity;
-    ptio_seen seen;
+    ptio_pointer_map seen;
     const void **scoped; /* met first inside a scope, for forgetting */
     size_t scoped_count, scoped_capacity;
-    ptio_seen ever; /* all that was ever met first inside a scope */
+    ptio_pointer_map ever; /* all that was ever met first inside a scope */
     size_t scopes;
     uint64_t next_number, visits, most_visits;
     uint64_t repeated; /* of the visits, those of what was forgotten and all in it */
@@ -178,7 +178,7 @@ static void leave_scope(walker *w, const frame *top)
     if (!w->arguments || top->stage < STAGE_CALLABLE || --w->scopes)
         return;
     while (w->scoped_count)
-        ptio_seen_remove(&w->seen, w->scoped[--w->scoped_count]);
+        ptio_pointer_map_remove(&w->seen, w->scoped[--w->scoped_count]);
 }
 
 static bool remember_scoped(walker *w, const void *value)
@@ -198,7 +198,7 @@ static bool enter_scoped(walker *w, const void *identity, bool *repeated)
 {
     uint64_t number;
     bool is_new;
-    if (!remember_scoped(w, identity) || !ptio_seen_add(&w->ever, identity, 0, &number, &is_new))
+    if (!remember_scoped(w, identity) || !ptio_pointer_map_add(&w->ever, &w->heap, identity, 0, &number, &is_new))
         return false;
     *repeated = *repeated || !is_new;
     return true;
@@ -243,7 +243,7 @@ static ptio_status arrive(walker *w, const ptio_value *value, ptio_visit *visit,
     visit->leaving = false;
     if (shared) {
         const void *identity = identity_of(w, value);
-        if (!ptio_seen_add(&w->seen, identity, w->next_number, &visit->number, &is_new) ||
+        if (!ptio_pointer_map_add(&w->seen, &w->heap, identity, w->next_number, &visit->number, &is_new) ||
             (is_new && w->scopes && !enter_scoped(w, identity, &repeated)))
             return ptio_heap_fail(&w->heap, err, "a walk");
         w->next_number += is_new;
@@ -304,7 +304,6 @@ ptio_status ptio_walk(const ptio_value *from, const ptio_walk_options *options, 
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "argument.null", PTIO_NO_OFFSET, "there is no value to walk");
     walker w = {.visitor = visitor, .ctx = ctx, .most_visits = UINT64_MAX};
     ptio_heap_init(&w.heap, options ? options->memory : NULL, options && options->limits ? options->limits->heap_bytes : 0);
-    w.seen.heap = w.ever.heap = &w.heap;
     if (options) {
         w.raw = options->raw;
         w.arguments = options->arguments;
@@ -315,8 +314,8 @@ ptio_status ptio_walk(const ptio_value *from, const ptio_walk_options *options, 
     ptio_status status = arrive(&w, from, &root, err);
     while (status == PTIO_OK && w.depth)
         status = step(&w, err);
-    ptio_seen_free(&w.seen);
-    ptio_seen_free(&w.ever);
+    ptio_pointer_map_free(&w.seen, &w.heap);
+    ptio_pointer_map_free(&w.ever, &w.heap);
     ptio_heap_free(&w.heap, w.frames, w.capacity * sizeof *w.frames);
     ptio_heap_free(&w.heap, w.scoped, w.scoped_capacity * sizeof *w.scoped);
     return status;
