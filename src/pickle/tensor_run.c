@@ -158,6 +158,9 @@ PTIO_INLINE bool read_run(const ptio_machine *m, run *r)
 
 enum { ID_ITEMS = 5, ARGUMENTS = 6 };
 
+/* What a node takes of the piece of memory: nodes lie at multiples of 8. Where pointers have four bytes, not every size is one. */
+#define ROOM(size) (((size) + 7) & ~(size_t)7)
+
 static inline size_t tuple_size(size_t count)
 {
     return count ? sizeof(ptio_node_tuple) + count * sizeof(ptio_value *) : 0;
@@ -165,14 +168,15 @@ static inline size_t tuple_size(size_t count)
 
 static inline size_t nodes_size(const run *r)
 {
-    return (r->key ? 0 : sizeof(ptio_node_text)) + tuple_size(ID_ITEMS) + sizeof(ptio_node_persistent) + tuple_size(r->ndim[0]) +
-           tuple_size(r->ndim[1]) + tuple_size(ARGUMENTS) + 2 * sizeof(ptio_node_reduced) + r->big_ints * sizeof(ptio_node_int);
+    return (r->key ? 0 : ROOM(sizeof(ptio_node_text))) + ROOM(tuple_size(ID_ITEMS)) + ROOM(sizeof(ptio_node_persistent)) +
+           ROOM(tuple_size(r->ndim[0])) + ROOM(tuple_size(r->ndim[1])) + ROOM(tuple_size(ARGUMENTS)) +
+           2 * ROOM(sizeof(ptio_node_reduced)) + r->big_ints * ROOM(sizeof(ptio_node_int));
 }
 
 PTIO_INLINE void *take(char **memory, size_t size)
 {
     void *taken = *memory;
-    *memory += (size + 7) & ~(size_t)7;
+    *memory += ROOM(size);
     return taken;
 }
 
