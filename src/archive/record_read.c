@@ -107,7 +107,7 @@ static ptio_status read_deflated(ptio_archive *archive, size_t index, uint64_t d
 static ptio_status read_small(ptio_archive *archive, size_t index, uint8_t *buffer, bool *done, ptio_error *err)
 {
     const ptio_entry *entry = &archive->entries[index];
-    if (archive->kind != PTIO_ARCHIVE_ZIP || entry->size > SMALL_MEMBER || entry->method || known_offset(archive, index))
+    if (entry->size > SMALL_MEMBER || entry->method)
         return PTIO_OK;
     uint64_t size = ptio_zip_next(archive, index) - entry->header_offset;
     uint8_t bytes[SMALL_MEMBER];
@@ -128,12 +128,15 @@ static ptio_status read_small(ptio_archive *archive, size_t index, uint8_t *buff
 
 static ptio_status read_whole(ptio_archive *archive, size_t index, uint8_t *buffer, uint8_t *spare, ptio_error *err)
 {
-    uint64_t data_offset = 0;
-    bool done = false;
-    ptio_status status = read_small(archive, index, buffer ? buffer : spare, &done, err);
-    if (done)
-        return status == PTIO_OK ? PTIO_OK : ptio_error_in_record(err, status, ptio_archive_name(archive, index));
-    status = ptio_archive_locate(archive, index, &data_offset, err);
+    uint64_t data_offset = known_offset(archive, index);
+    ptio_status status = PTIO_OK;
+    if (archive->kind == PTIO_ARCHIVE_ZIP && !data_offset) {
+        bool done = false;
+        status = read_small(archive, index, buffer ? buffer : spare, &done, err);
+        if (done)
+            return status == PTIO_OK ? PTIO_OK : ptio_error_in_record(err, status, ptio_archive_name(archive, index));
+        status = ptio_archive_locate(archive, index, &data_offset, err);
+    }
     if (status != PTIO_OK)
         return status;
     const ptio_entry *entry = &archive->entries[index];
