@@ -137,6 +137,15 @@ static const ptio_value *math_bits(ptio_reducer *r, const ptio_tensor *tensor)
     return dict ? &dict->head : NULL;
 }
 
+/* Dtypes that exist only as objects: PyTorch has neither a storage class for them nor takes them as untyped. */
+static ptio_status check_dtype(ptio_dtype dtype, ptio_error *err)
+{
+    if (dtype < PTIO_UINT1 || dtype > PTIO_INT7)
+        return PTIO_OK;
+    return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.dtype", PTIO_NO_OFFSET, "dtype torch.%s is not recognized",
+                     ptio_dtype_rows[dtype].name);
+}
+
 static ptio_status strided(ptio_reducer *r, const ptio_tensor *tensor, bool requires_grad, call *ret, ptio_error *err)
 {
     const ptio_value *arguments[8];
@@ -144,7 +153,9 @@ static ptio_status strided(ptio_reducer *r, const ptio_tensor *tensor, bool requ
     const ptio_dtype_row *row = &ptio_dtype_rows[tensor->dtype];
     bool typed = row->storage_class[0] != '\0';
     ret->function = ptio_reduce_known(r, typed ? PTIO_KNOWN_REBUILD_TENSOR_V2 : PTIO_KNOWN_REBUILD_TENSOR_V3);
-    ptio_status status = ptio_reduce_storage(r, tensor->storage, (ptio_dtype)tensor->dtype, !typed, &arguments[0], err);
+    ptio_status status = check_dtype((ptio_dtype)tensor->dtype, err);
+    if (status == PTIO_OK)
+        status = ptio_reduce_storage(r, tensor->storage, (ptio_dtype)tensor->dtype, !typed, &arguments[0], err);
     if (status != PTIO_OK)
         return status;
     arguments[1] = ptio_reduce_int(r, tensor->storage_offset);

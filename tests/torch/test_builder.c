@@ -206,6 +206,21 @@ static void two_dtypes(void **state)
     ptio_builder_free(b);
 }
 
+/* What PyTorch cannot save is refused in its own words. */
+static void unknown_dtype(void **state)
+{
+    (void)state;
+    ptio_builder *b = begin();
+    ptio_error err = {0};
+    ptio_sink *sink;
+    const ptio_value *x = ptio_new_tensor(b, PTIO_UINT4, 1, (int64_t[]){2}, "12");
+    assert_int_equal(ptio_sink_to_memory(NULL, &sink, NULL), PTIO_OK);
+    assert_int_equal(ptio_save_sink(x, sink, NULL, &err), PTIO_ERR_ARGUMENT);
+    assert_string_equal(err.message, "dtype torch.uint4 is not recognized");
+    ptio_sink_free(sink);
+    end(b);
+}
+
 static char *read_file(const char *path, size_t *size)
 {
     FILE *file = fopen(path, "rb");
@@ -301,6 +316,7 @@ int main(void)
         cmocka_unit_test(read_back),
         cmocka_unit_test(failures_stay),
         cmocka_unit_test(two_dtypes),
+        cmocka_unit_test(unknown_dtype),
         cmocka_unit_test(rename_and_back),
         cmocka_unit_test(drop_and_add),
     };
