@@ -1077,7 +1077,7 @@ PTIO_API ptio_status ptio_print_escaped(ptio_text text, ptio_write write, void *
 
 typedef struct ptio_sink ptio_sink;
 
-/** The caller's own output. write gives the bytes taken (fewer than given is fine) or -1; flush 0 or -1. */
+/** The caller's own output. write gives the bytes taken (at least one, fewer than given is fine) or -1; flush 0 or -1. */
 typedef struct ptio_sink_callbacks {
     int64_t (*write)(void *ctx, const void *data, size_t size);
     int (*flush)(void *ctx);  /* called once, by ptio_sink_finish(); may be NULL */
@@ -1087,7 +1087,7 @@ typedef struct ptio_sink_callbacks {
 /** How a path is written. NULL in the calls below means all zeros. */
 typedef struct ptio_sink_options {
     size_t struct_size; /* sizeof(ptio_sink_options)                                                     */
-    bool not_durable;   /* leave out fsync: after a power loss the path may hold neither file              */
+    bool not_durable;   /* leave out fsync: after a power loss the path may hold neither file, or a torn one */
     bool no_replace;    /* PTIO_ERR_ARGUMENT "io.exists" where there is a file already                     */
     const char *backup; /* keep the file that was there under its name and this suffix, such as ".bak"     */
     const ptio_memory *memory;
@@ -1097,17 +1097,23 @@ typedef struct ptio_sink_options {
  * Write a file, all or nothing.
  *
  * The bytes go to a temporary file in the same folder, which ptio_sink_finish() puts in the place of `path`: there is the whole old
- * file until then, and the whole new one after. A symbolic link is followed, the file behind it replaced. What is no regular file
- * (a FIFO, a device) is written to directly, without any promise.
+ * file until then, and the whole new one after, whatever happens to the process or the machine. Mode, owner, access list and
+ * attributes are those of the old file, where one may set them. A symbolic link is followed, the file behind it replaced; other hard
+ * links to it keep the old bytes. What is no regular file (a FIFO, a device, /dev/stdout) is written to directly, without any
+ * promise. docs/saving.md tells all of it.
  *
- * Errors     PTIO_ERR_IO with the system's text; PTIO_ERR_ARGUMENT a folder, or options->no_replace; PTIO_ERR_MEMORY
+ * Errors     PTIO_ERR_IO with the system's text: "io.parent" there is no such folder, "io.folder" it takes no new files, "io.open" the
+ *            file is protected by its mode; PTIO_ERR_ARGUMENT a folder, or options->no_replace; PTIO_ERR_MEMORY
+ * Ownership  *ret is the caller's, released by ptio_sink_free()
+ * Threads    one at a time for each sink. After a failure a sink gives the same failure for everything
  */
 PTIO_API ptio_status ptio_sink_open(const char *path, const ptio_sink_options *options, ptio_sink **ret, ptio_error *err);
 
-/** Over an open descriptor, from its position on. It need not be able to seek, and is not closed. */
+/** Like ptio_sink_open(), over an open descriptor, from its position on. It need not be able to seek, is not synced and not closed.
+ *  A pipe without reader sends SIGPIPE, as to any program; one that ignores it gets PTIO_ERR_IO. */
 PTIO_API ptio_status ptio_sink_from_fd(int fd, const ptio_memory *memory, ptio_sink **ret, ptio_error *err);
 
-/** Over a stdio stream, which is flushed by ptio_sink_finish() but not closed. */
+/** Over a stdio stream, which is flushed by ptio_sink_finish() but not closed. An interrupted write of it is a failure. */
 PTIO_API ptio_status ptio_sink_from_file(FILE *file, const ptio_memory *memory, ptio_sink **ret, ptio_error *err);
 
 /** Over memory that grows; ptio_sink_bytes() gives what was written. */
