@@ -126,12 +126,13 @@ struct ptio_arena_spare {
 
 void ptio_arena_give_back(ptio_arena *arena, void *memory, size_t size)
 {
-    size &= ~(size_t)7;
-    if (size < SPARE_LEAST)
+    size_t skipped =
+        (size_t)(0 - (uintptr_t)memory) & 7; /* where pointers have four bytes, a table's rest may begin in between */
+    if (size < SPARE_LEAST + skipped)
         return;
-    ptio_arena_spare *spare = memory, *first = arena->spare;
-    spare->size = size;
-    if (first && first->size > size) {
+    ptio_arena_spare *spare = (ptio_arena_spare *)(void *)((char *)memory + skipped), *first = arena->spare;
+    spare->size = (size - skipped) & ~(size_t)7;
+    if (first && first->size > spare->size) {
         spare->next = first->next;
         first->next = spare;
     } else {

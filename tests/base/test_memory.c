@@ -138,7 +138,12 @@ static void arena_takes_back(void **state)
     assert_ptr_equal(ptio_arena_alloc(&arena, 40000), larger + 150000);
     assert_ptr_equal(ptio_arena_alloc(&arena, 100000), large);
     assert_int_equal(heap.used, used);
-    assert_non_null(ptio_arena_alloc(&arena, 64));
+    ptio_arena_give_back(&arena, large + 4, 99996);
+    char *rest = ptio_arena_alloc(&arena, 90000);
+    assert_ptr_equal(rest, large + 8);
+    assert_true(arena.end <= large + 100000 && (uintptr_t)arena.end % 8 == 0);
+    assert_int_equal(heap.used, used);
+    assert_non_null(ptio_arena_alloc(&arena, 20000));
     assert_true(heap.used > used);
     ptio_arena_free(&arena);
     assert_int_equal(heap.used, 0);
