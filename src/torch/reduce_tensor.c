@@ -66,6 +66,9 @@ ptio_status ptio_reduce_storage(ptio_reducer *r, const ptio_storage *storage, pt
     const ptio_dtype_row *row = &ptio_dtype_rows[dtype];
     untyped = untyped || !row->storage_class[0];
     ptio_dtype as = untyped ? PTIO_UINT8 : dtype;
+    if (r->protocol == 0)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.protocol", PTIO_NO_OFFSET,
+                         "protocol 0 writes the id of a storage as text, which no PyTorch can read back: take 1 to 5");
     if (!ptio_pointer_map_get(&r->by_address, storage, &place)) {
         place = (uint32_t)r->storage_count;
         ptio_status status = add_storage(r, storage, as, err);

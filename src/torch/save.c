@@ -44,11 +44,7 @@ ptio_status ptio_save_pickle(ptio_saver *saver, const ptio_value *value, ptio_pi
 {
     ptio_pickler_options options = {
         .protocol = saver->options.protocol, .identify = ptio_reduce_identify, .reduce = ptio_reduce, .ctx = &saver->reducer};
-    ptio_status status = ptio_pickle(value, &options, &saver->heap, ret, err);
-    if (saver->options.protocol == 0 && saver->reducer.storage_count)
-        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.protocol", PTIO_NO_OFFSET,
-                         "protocol 0 writes the id of a storage as text, which no PyTorch can read back: take 1 to 5");
-    return status;
+    return ptio_pickle(value, &options, &saver->heap, ret, err);
 }
 
 /* The bytes in the other order, through a small buffer. */
