@@ -247,10 +247,11 @@ static const ptio_sink_kind path_kind = {.write = write_fd,
 
 static ptio_status open_stream(ptio_sink *sink, ptio_target *target, ptio_error *err)
 {
-    /* Only behind a link of /proc there may be a regular file. */
-    int flags = target->is_proc_link ? O_TRUNC : O_NOFOLLOW;
+    /* Only behind a link of /proc there may be a regular file. O_CREAT makes nothing, but Linux refuses then to open a FIFO that
+     * somebody else has put into a folder of everyone's (fs.protected_fifos). */
+    int flags = target->is_proc_link ? O_TRUNC : O_NOFOLLOW | O_CREAT;
     do
-        sink->fd = sink->calls->openat(target->folder, target->name, flags | O_WRONLY | O_CLOEXEC | O_NOCTTY, 0);
+        sink->fd = sink->calls->openat(target->folder, target->name, flags | O_WRONLY | O_CLOEXEC | O_NOCTTY, 0600);
     while (sink->fd < 0 && errno == EINTR);
     int number = errno;
     ptio_target_close(target);

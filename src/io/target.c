@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "io/replace.h"
@@ -93,6 +94,17 @@ static ptio_status enter(ptio_target *target, const char *path, ptio_error *err)
     return open_failed(err, number);
 }
 
+/* In a folder where everyone may put links but nobody may remove those of others (/tmp), only one's own are followed, and those of
+ * the folder's owner. Linux does the same where it follows links itself (fs.protected_symlinks). */
+static bool may_follow(const ptio_target *target, uid_t owner)
+{
+    struct stat folder;
+    if (target->calls->fstat(target->folder, &folder) != 0)
+        return false;
+    bool is_shared = (folder.st_mode & S_ISVTX) && (folder.st_mode & S_IWOTH);
+    return !is_shared || owner == geteuid() || owner == folder.st_uid;
+}
+
 /* What the name in the folder is, or where it leads: then *next is that path. */
 static ptio_status look(ptio_target *target, char next[PTIO_PATH_SIZE], ptio_error *err)
 {
@@ -113,6 +125,8 @@ static ptio_status look(ptio_target *target, char next[PTIO_PATH_SIZE], ptio_err
     target->is_proc_link = target->calls->is_proc(target->folder);
     if (target->is_proc_link)
         return PTIO_OK;
+    if (!may_follow(target, about.st_uid))
+        return open_failed(err, EACCES);
     ssize_t size = target->calls->readlinkat(target->folder, target->name, next, PTIO_PATH_SIZE - 1);
     if (size <= 0)
         return open_failed(err, size ? errno : ENOENT);

@@ -20,6 +20,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#if defined(__linux__)
+#include <sys/xattr.h>
+#endif
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -330,6 +333,24 @@ static void owner_and_group_are_kept_where_one_may(void **state)
     assert_int_equal(mode_of(path) & 07777, 0644);
 }
 
+#if defined(__linux__)
+/* By the system's own calls, where the file system of /tmp has such attributes. */
+static void attributes_are_kept(void **state)
+{
+    (void)state;
+    char value[8] = "";
+    put_file(path, "old", 0600);
+    if (setxattr(path, "user.ptio", "kept", 4, 0) != 0) {
+        assert_int_equal(errno, ENOTSUP);
+        return;
+    }
+    assert_int_equal(save(path, NULL, NULL), PTIO_OK);
+    expect_file(path, "new");
+    assert_int_equal(getxattr(path, "user.ptio", value, sizeof value), 4);
+    assert_string_equal(value, "kept");
+}
+#endif
+
 /* ---- links ---- */
 
 static void links_are_followed(void **state)
@@ -358,6 +379,31 @@ static void links_are_followed(void **state)
     (void)snprintf(from_far, sizeof from_far, "%s.bak", path);
     expect_file(from_far, "old");
     assert_int_equal(empty_folder(far), 1);
+}
+
+static void links_of_others_in_a_folder_of_everyones_are_not_followed(void **state)
+{
+    (void)state;
+    ptio_error err = {0};
+    ptio_calls calls = ptio_calls_system;
+    memset(&told, 0, sizeof told);
+    calls.fstatat = told_fstatat;
+    put_file(path, "old", 0600);
+    assert_int_equal(symlink("file", other), 0);
+    assert_int_equal(chmod(folder, 01777), 0);
+    told.foreign = true;
+    assert_int_equal(save_with(&calls, other, NULL, &err), PTIO_ERR_IO);
+    assert_string_equal(err.reason, "io.open");
+    assert_non_null(strstr(err.message, strerror(EACCES)));
+    expect_file(path, "old");
+    told.foreign = false; /* one's own */
+    assert_int_equal(save_with(&calls, other, NULL, NULL), PTIO_OK);
+    told.foreign = true; /* where everyone may remove them too, or only a group puts them */
+    assert_int_equal(chmod(folder, 0777), 0);
+    assert_int_equal(save_with(&calls, other, NULL, NULL), PTIO_OK);
+    assert_int_equal(chmod(folder, 01770), 0);
+    assert_int_equal(save_with(&calls, other, NULL, NULL), PTIO_OK);
+    expect_file(path, "new");
 }
 
 static void links_in_a_circle_lead_nowhere(void **state)
@@ -651,9 +697,9 @@ static void temporary_names_fit(void **state)
     char name[400], temporary[300];
     ptio_sink *sink;
     int size = snprintf(name, sizeof name, "%s/", folder);
-    size += snprintf(name + size, sizeof name - (size_t)size, "abc");
+    size += snprintf(name + size, sizeof name - (size_t)size, "ab");
     for (int i = 0; i < 84; i++)
-        size += snprintf(name + size, sizeof name - (size_t)size, "\xE2\x82\xAC"); /* 255 bytes with all the euro signs */
+        size += snprintf(name + size, sizeof name - (size_t)size, "\xE2\x82\xAC"); /* 254 bytes with all the euro signs */
     assert_int_equal(ptio_sink_open(name, &with_backup, &sink, NULL), PTIO_OK);
     find_temporary(temporary);
     assert_true(ptio_utf8_valid(temporary, strlen(temporary), false));
@@ -938,7 +984,11 @@ int main(void)
         TEST(an_attribute_that_cannot_be_given_is_left_out),
         TEST(an_access_list_that_cannot_be_given_allows_the_group_no_more),
         TEST(owner_and_group_are_kept_where_one_may),
+#if defined(__linux__)
+        TEST(attributes_are_kept),
+#endif
         TEST(links_are_followed),
+        TEST(links_of_others_in_a_folder_of_everyones_are_not_followed),
         TEST(links_in_a_circle_lead_nowhere),
         TEST(other_names_of_the_file_keep_the_old_bytes),
         TEST(pipes_are_written_directly),
