@@ -266,7 +266,7 @@ static ptio_status depart(walker *w, ptio_error *err)
     ptio_visit visit = {.role = PTIO_ROLE_ROOT};
     if (w->depth) {
         const frame *parent = &w->frames[w->depth - 1];
-        (void)child_of(w, parent->value, (stage)parent->stage, parent->index - 1, &visit);
+        (void)child_of(w, parent->value, (stage)parent->stage, (size_t)(parent->index - 1), &visit);
         visit.parent = parent->value;
     }
     visit.value = done.value;
@@ -281,7 +281,7 @@ static ptio_status step(walker *w, ptio_error *err)
     frame *top = &w->frames[w->depth - 1];
     while (top->stage < STAGE_END) {
         ptio_visit visit = {.parent = top->value};
-        const ptio_value *child = child_of(w, top->value, (stage)top->stage, top->index, &visit);
+        const ptio_value *child = child_of(w, top->value, (stage)top->stage, (size_t)top->index, &visit);
         if (child) {
             top->index++;
             return arrive(w, child, &visit, err);
