@@ -1220,6 +1220,11 @@ typedef struct ptio_save_options {
     const ptio_limits *limits;
     const ptio_memory *memory;
     ptio_report *report; /* NULL, or where findings go                                                         */
+    bool compact;        /* of each storage only the bytes from the first to the last that its tensors use     */
+    /** Called for every 16 MiB or so, with the bytes written and those there will be in all (0: not known). Anything but 0 ends
+     *  the save: PTIO_ERR_CANCELLED. NULL: not called. */
+    int (*progress)(void *ctx, uint64_t done, uint64_t total);
+    void *progress_ctx;
 } ptio_save_options;
 
 #define PTIO_SAVE_OPTIONS .struct_size = sizeof(ptio_save_options), .protocol = 2, .byte_order = PTIO_NATIVE_ENDIAN
@@ -1234,9 +1239,12 @@ PTIO_API void ptio_save_options_init(ptio_save_options *options);
  * and other objects as they were found. The path is replaced all or nothing; see ptio_sink_open(). Storages are copied from the file
  * they were loaded from, piece by piece.
  *
+ * PyTorch writes all of a storage for a small view of it. With options.compact the part that is used is written: what is shared stays
+ * shared, and a storage that is a value itself stays whole. The report tells how much less that is ("save.compact").
+ *
  * Options    NULL means all defaults
  * Errors     PTIO_ERR_ARGUMENT a value or option that PyTorch refuses too, or that it could not read back; PTIO_ERR_IO;
- *            PTIO_ERR_LIMIT; PTIO_ERR_MEMORY; what ptio_storage_data() gives
+ *            PTIO_ERR_LIMIT; PTIO_ERR_MEMORY; PTIO_ERR_CANCELLED by options.progress; what ptio_storage_data() gives
  * Source     torch/serialization.py: save, _save, _legacy_save
  */
 PTIO_API ptio_status ptio_save(const ptio_value *value, const char *path, const ptio_save_options *options, ptio_error *err);
@@ -1356,6 +1364,18 @@ PTIO_API const ptio_value *ptio_new_quantized(ptio_builder *builder, const ptio_
                                               const int64_t *shape, const ptio_quantizer *quantizer, const ptio_value *scales,
                                               const ptio_value *zero_points);
 
+/**
+ * A tensor in another dtype, as tensor.to(dtype) makes it: the elements are read and converted when they are asked for, and a save
+ * holds those of one storage at a time.
+ *
+ * A Parameter stays one, requires_grad stays where the dtype is a float or complex one, and so do attributes. Strides stay where the
+ * elements lie side by side in some order. Tensors that show the same elements alike, as tied weights do, share the storage of
+ * their casts. Of a sparse tensor the values are cast. The value itself is given where it has the dtype; a NumPy array becomes a tensor.
+ *
+ * Errors     as ptio_tensor_copy(): of casts without meaning, and of tensors that are nested
+ */
+PTIO_API const ptio_value *ptio_new_cast(ptio_builder *builder, const ptio_value *tensor, ptio_dtype dtype);
+
 /* Filling and changing lists, dicts, OrderedDicts and objects that the builder made, or that ptio_edit() gave. They return false
  * where they failed. */
 
@@ -1370,6 +1390,10 @@ PTIO_API bool ptio_rename(ptio_builder *builder, ptio_value *dict, size_t index,
 PTIO_API bool ptio_put_at(ptio_builder *builder, ptio_value *value, size_t index, const ptio_value *item);
 /** Take out item or entry `index`. */
 PTIO_API bool ptio_remove(ptio_builder *builder, ptio_value *value, size_t index);
+/** Take out every entry, or item of a list (then key is NULL), of which `goes` says so; gives how many. Linear in their number, where
+ *  ptio_remove() for each would be quadratic. */
+PTIO_API size_t ptio_remove_if(ptio_builder *builder, ptio_value *value,
+                               bool (*goes)(void *ctx, const ptio_value *key, const ptio_value *item), void *ctx);
 /** setattr(): an attribute of an object, an OrderedDict, a tensor or a Parameter. */
 PTIO_API bool ptio_set_attribute(ptio_builder *builder, ptio_value *value, const char *name, const ptio_value *attribute);
 

@@ -101,6 +101,31 @@ static ptio_status may_grow(ptio_sink *sink, uint64_t size)
     return status;
 }
 
+/* ---- watching ---- */
+
+void ptio_sink_watch(ptio_sink *sink, int (*watch)(void *ctx, uint64_t done, uint64_t total), void *ctx)
+{
+    sink->watch = watch;
+    sink->watch_ctx = ctx;
+    sink->watched = sink->position;
+}
+
+static ptio_status tell_watcher(ptio_sink *sink)
+{
+    if (!sink->watch || sink->position - sink->watched < PTIO_SINK_WATCH)
+        return PTIO_OK;
+    sink->watched = sink->position;
+    if (sink->watch(sink->watch_ctx, sink->position, sink->expected) == 0)
+        return PTIO_OK;
+    return ptio_fail(&sink->failure, PTIO_ERR_CANCELLED, "io.cancelled", PTIO_NO_OFFSET, "the caller cancelled it");
+}
+
+/* How much is written or copied before the watcher is told. */
+static uint64_t watched_piece(const ptio_sink *sink, uint64_t size)
+{
+    return sink->watch && size > PTIO_SINK_WATCH ? PTIO_SINK_WATCH : size;
+}
+
 /* ---- bytes ---- */
 
 static ptio_status put(ptio_sink *sink, const uint8_t *data, size_t size)
@@ -165,11 +190,18 @@ ptio_status ptio_sink_write(ptio_sink *sink, const void *data, size_t size, ptio
     ptio_status status = may_grow(sink, size);
     if (status != PTIO_OK || !size)
         return tell(sink, status, err);
-    if (size <= room(sink))
-        keep(sink, data, size);
-    else
-        status = write_more(sink, data, size);
-    sink->position += size;
+    for (const uint8_t *at = data; status == PTIO_OK && size;) {
+        size_t piece = (size_t)watched_piece(sink, size);
+        if (piece <= room(sink))
+            keep(sink, at, piece);
+        else
+            status = write_more(sink, at, piece);
+        sink->position += piece;
+        at += piece;
+        size -= piece;
+        if (status == PTIO_OK)
+            status = tell_watcher(sink);
+    }
     return tell(sink, status, err);
 }
 
@@ -265,14 +297,21 @@ ptio_status ptio_sink_copy(ptio_sink *sink, ptio_source *source, uint64_t offset
         status = ptio_fail(&sink->failure, PTIO_ERR_FORMAT, "io.beyond-end", offset < whole ? offset : whole,
                            "%llu bytes are wanted at byte %llu, but the source has %llu bytes", (unsigned long long)size,
                            (unsigned long long)offset, (unsigned long long)whole);
-    if (status == PTIO_OK)
-        status = copy(sink, source, offset, size);
+    while (status == PTIO_OK && size) {
+        uint64_t piece = watched_piece(sink, size);
+        status = copy(sink, source, offset, piece);
+        offset += piece;
+        size -= piece;
+        if (status == PTIO_OK)
+            status = tell_watcher(sink);
+    }
     return tell(sink, status, err);
 }
 
 ptio_status ptio_sink_expect(ptio_sink *sink, uint64_t size, ptio_error *err)
 {
     ptio_status status = is_open(sink);
+    sink->expected = size;
     if (status == PTIO_OK && sink->kind->expect)
         status = sink->kind->expect(sink, size, &sink->failure);
     return tell(sink, status, err);

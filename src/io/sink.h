@@ -41,6 +41,12 @@ ptio_status ptio_sink_copy(ptio_sink *sink, ptio_source *source, uint64_t offset
  */
 ptio_status ptio_sink_expect(ptio_sink *sink, uint64_t size, ptio_error *err);
 
+/**
+ * Call `watch` for every 16 MiB that were written, with the bytes so far and those that are expected (0: unknown). Anything but 0
+ * ends the sink: PTIO_ERR_CANCELLED. NULL: no more calls.
+ */
+void ptio_sink_watch(ptio_sink *sink, int (*watch)(void *ctx, uint64_t done, uint64_t total), void *ctx);
+
 /** "model.pt", "<memory>", "<stream>": what messages call the sink. Not escaped. */
 ptio_text ptio_sink_name(const ptio_sink *sink);
 

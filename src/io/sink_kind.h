@@ -41,6 +41,9 @@ typedef struct ptio_sink_kind {
 /** Writes, skips and copies from here on are worth a call of their own. */
 #define PTIO_SINK_LARGE ((size_t)64 << 10)
 
+/** Between two calls of `watch`. */
+#define PTIO_SINK_WATCH ((uint64_t)16 << 20)
+
 /** Linux moves at most 2 GiB - 4 KiB in one call, others less than 2 GiB. */
 #define PTIO_SINK_PIECE ((size_t)1 << 30)
 
@@ -52,6 +55,10 @@ struct ptio_sink {
     size_t buffered, capacity;
     ptio_error failure;
     bool finished;
+    int (*watch)(void *ctx, uint64_t done, uint64_t total); /* or NULL                          */
+    void *watch_ctx;
+    uint64_t watched;  /* position of the last call                                             */
+    uint64_t expected; /* position of the end, as far as is known                               */
     char *name;
     size_t name_size;
     bool has_path;

@@ -334,7 +334,7 @@ static uint64_t bytes_as(const ptio_tensor *tensor, ptio_dtype dtype)
     return ptio_mul_u64(tensor->numel, ptio_dtype_rows[dtype].itemsize, &bytes) ? bytes : UINT64_MAX;
 }
 
-static ptio_status check_copy(const ptio_tensor *tensor, ptio_dtype dtype, uint64_t size, ptio_error *err)
+ptio_status ptio_tensor_check_cast(const ptio_tensor *tensor, ptio_dtype dtype, uint64_t *nbytes, ptio_error *err)
 {
     ptio_status status = check_has_elements(tensor, err);
     if (status != PTIO_OK)
@@ -342,7 +342,16 @@ static ptio_status check_copy(const ptio_tensor *tensor, ptio_dtype dtype, uint6
     if (dtype <= PTIO_NO_DTYPE || dtype >= PTIO_DTYPE_COUNT || !can_cast(tensor, dtype))
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "tensor.cast", PTIO_NO_OFFSET, "there is no cast from %s to %s",
                          ptio_dtype_name((ptio_dtype)tensor->dtype), dtype ? ptio_dtype_name(dtype) : "no dtype");
-    uint64_t bytes = bytes_as(tensor, dtype);
+    *nbytes = bytes_as(tensor, dtype);
+    return PTIO_OK;
+}
+
+static ptio_status check_copy(const ptio_tensor *tensor, ptio_dtype dtype, uint64_t size, ptio_error *err)
+{
+    uint64_t bytes;
+    ptio_status status = ptio_tensor_check_cast(tensor, dtype, &bytes, err);
+    if (status != PTIO_OK)
+        return status;
     if (bytes != size || size == UINT64_MAX)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "tensor.buffer", PTIO_NO_OFFSET,
                          "%llu elements of %s are %llu bytes, the buffer has %llu", (unsigned long long)tensor->numel,

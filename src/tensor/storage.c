@@ -362,6 +362,13 @@ void ptio_storage_drop(const ptio_storage *storage)
 
 /* ---- what there is to say about a storage ---- */
 
+const ptio_storage *ptio_storage_whole(const ptio_storage *storage)
+{
+    uint64_t offset;
+    const ptio_storage *root = root_of(storage, &offset);
+    return root ? root : storage;
+}
+
 bool ptio_storage_is_resident(const ptio_storage *storage)
 {
     return atomic_load_explicit(&storage->data, memory_order_acquire) != NULL;

@@ -30,6 +30,9 @@ typedef struct ptio_storage_place {
 /** False where they are in memory already, or have to be inflated, swapped or made; then ptio_storage_data() gives them. */
 bool ptio_storage_find(const ptio_storage *storage, ptio_storage_place *ret);
 
+/** The storage that a slice is cut from at last; any other storage itself, and a slice that is not inside what it is cut from. */
+const ptio_storage *ptio_storage_whole(const ptio_storage *storage);
+
 /** Whether the bytes are in memory that ptio_storage_drop() would give back. */
 bool ptio_storage_is_resident(const ptio_storage *storage);
 

@@ -76,6 +76,9 @@ ptio_status ptio_tensor_check_expansion(const ptio_tensor *tensor, ptio_error *e
 /** The bytes of a strided tensor's storage, for reading its elements: what expand_factor refuses is not read at all. */
 ptio_status ptio_tensor_read_storage(const ptio_tensor *tensor, const void **ret, ptio_error *err);
 
+/** What ptio_tensor_copy() says of a cast before it reads anything; *nbytes is the size of its buffer. */
+ptio_status ptio_tensor_check_cast(const ptio_tensor *tensor, ptio_dtype dtype, uint64_t *nbytes, ptio_error *err);
+
 /** Copy elements as bytes of the tensor's own dtype in C order, conj and neg resolved, in host byte order: what hashes are made of.
  *  Calls `take` with pieces of up to 64 KiB. Packed dtypes stay packed; bool bytes are 0 or 1. */
 typedef ptio_status (*ptio_take_bytes)(void *ctx, const void *bytes, size_t size, ptio_error *err);

@@ -15,6 +15,12 @@ typedef struct ptio_key_place {
     uint32_t entry;
 } ptio_key_place;
 
+/** A tensor that was cast, and the storage of the result. */
+typedef struct ptio_known_cast {
+    const ptio_tensor *tensor;
+    const ptio_storage *storage; /* NULL: free */
+} ptio_known_cast;
+
 struct ptio_builder {
     ptio_checkpoint *ckpt; /* arena, heap and storages */
     ptio_loader loader;
@@ -30,6 +36,8 @@ struct ptio_builder {
     size_t key_capacity, key_count;
     ptio_pointer_map listed; /* dicts, and how many of their entries are in `keys` */
     const ptio_value *names; /* a DICT of the strs that ptio_new_name() made */
+    ptio_known_cast *casts;  /* open addressing, in the arena */
+    size_t cast_capacity, cast_count;
     ptio_checkpoint **held;
     size_t held_count, held_capacity;
 };

@@ -212,6 +212,54 @@ bool ptio_remove(ptio_builder *b, ptio_value *value, size_t index)
     return true;
 }
 
+/* Entries were moved: their places are listed anew when one is looked for. */
+static void forget_places(ptio_builder *b, const ptio_node_dict *dict)
+{
+    uint32_t listed = 0;
+    if (!ptio_pointer_map_get(&b->listed, dict, &listed) || !listed)
+        return;
+    /* A free slot ends a search, so all others are put in again. */
+    ptio_key_place *before = b->keys;
+    size_t capacity = b->key_capacity;
+    b->key_count = b->key_capacity = 0;
+    b->keys = NULL;
+    (void)ptio_pointer_map_put(&b->listed, &b->ckpt->heap, dict, 0); /* it is in there: no memory is asked for */
+    for (size_t i = 0; i < capacity; i++) {
+        if (!before[i].dict || before[i].dict == dict)
+            continue;
+        if (b->key_count >= b->key_capacity / 2 && !grow_keys(b))
+            break;
+        *find_place(b->keys, b->key_capacity, before[i].dict, before[i].hash) = before[i];
+        b->key_count++;
+    }
+    ptio_heap_free(&b->ckpt->heap, before, capacity * sizeof *before);
+}
+
+size_t ptio_remove_if(ptio_builder *b, ptio_value *value, bool (*goes)(void *ctx, const ptio_value *key, const ptio_value *item),
+                      void *ctx)
+{
+    if (!is_own(b, value))
+        return 0;
+    bool is_list = value->type == PTIO_NODE_TYPE_LIST;
+    ptio_node_dict *dict = is_list ? NULL : ptio_builder_entries(b, value);
+    ptio_value *head = dict ? &dict->head : value;
+    if ((!is_list && !dict) || !head->count)
+        return 0;
+    const ptio_value **items = (dict ? dict->block : ((ptio_node_list *)(void *)value)->block)->items;
+    uint32_t left = 0, count = head->count;
+    for (uint32_t i = 0; i < count; i++) {
+        size_t width = is_list ? 1 : 2;
+        const ptio_value **entry = items + width * i;
+        if (goes(ctx, is_list ? NULL : entry[0], entry[width - 1]))
+            continue;
+        memmove(items + width * left++, entry, width * sizeof *items);
+    }
+    head->count = left;
+    if (dict && left < count)
+        forget_places(b, dict);
+    return count - left;
+}
+
 /* ---- twins ---- */
 
 const ptio_value *ptio_edited(const ptio_builder *b, const ptio_value *value)

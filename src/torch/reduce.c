@@ -694,11 +694,8 @@ ptio_status ptio_reduce(void *ctx, const ptio_value *object, const ptio_value **
     ptio_reducer *r = ctx;
     if (object->seen == PTIO_KIND_TENSOR)
         return ptio_reduce_tensor(r, object, ret, err);
-    if (object->seen == PTIO_KIND_STORAGE) {
-        const ptio_storage *storage = ptio_meaning(object);
-        return ptio_reduce_storage(r, storage, (ptio_dtype)storage->dtype, false, ret,
-                                   err); /* torch.load gives typed ones only */
-    }
+    if (object->seen == PTIO_KIND_STORAGE)
+        return ptio_reduce_bare_storage(r, ptio_meaning(object), ret, err);
     ptio_status status = ptio_reduce_check_numpy(object, err);
     if (status != PTIO_OK)
         return status;

@@ -15,11 +15,20 @@
 #include "pickle/pickler.h"
 #include "torch/meaning.h"
 
+/** Which bytes of a storage its tensors use. */
+typedef struct ptio_used_range {
+    uint64_t first, end; /* none: 0, 0                                                                        */
+    uint64_t unit;       /* bytes of the largest element                                                      */
+    bool all;            /* it occurs by itself, or several elements are in a byte                            */
+} ptio_used_range;
+
 /** A storage that the pickle names, in the order of its first appearance. */
 typedef struct ptio_saved_storage {
-    const ptio_storage *storage;
-    const ptio_value *key; /* one str for all its visits                      */
-    ptio_dtype dtype;      /* as the first visit names it; uint8 for untyped  */
+    const ptio_storage *storage; /* what is written: a slice of it, where less is used                */
+    const ptio_value *key;       /* one str for all its visits                                        */
+    ptio_dtype dtype;            /* as the first visit names it; uint8 for untyped                    */
+    uint64_t cut;                /* bytes in front of that slice                                      */
+    ptio_used_range used;        /* of its bytes                                                      */
 } ptio_saved_storage;
 
 /** There are eight; a file may name what it likes. */
@@ -48,7 +57,8 @@ typedef struct ptio_reducer {
     ptio_heap *heap;
     ptio_arena arena; /* the nodes that are made                                                              */
     unsigned protocol;
-    bool is_legacy;        /* persistent ids end in a view, which is None                                          */
+    bool is_legacy; /* persistent ids end in a view, which is None                                          */
+    const struct ptio_reducer *measured; /* one that went over the same value and knows what of each storage is used; NULL: all */
     bool keep_keys;        /* storages keep the keys that they were loaded with                                    */
     const ptio_text *keys; /* keys for the storages in order, as far as they go; NULL: 0, 1, 2 …                  */
     size_t key_count;
@@ -120,6 +130,8 @@ ptio_status ptio_reduce_tensor(ptio_reducer *r, const ptio_value *object, const 
 /** A storage by its persistent id. reduce_tensor.c */
 ptio_status ptio_reduce_storage(ptio_reducer *r, const ptio_storage *storage, ptio_dtype dtype, bool untyped,
                                 const ptio_value **ret, ptio_error *err);
+/** One that is a value itself: all of it is used. */
+ptio_status ptio_reduce_bare_storage(ptio_reducer *r, const ptio_storage *storage, const ptio_value **ret, ptio_error *err);
 ptio_status ptio_reduce_no_memory(const ptio_reducer *r, ptio_error *err);
 
 #endif

@@ -24,6 +24,39 @@ static const ptio_value *new_key(ptio_reducer *r, const ptio_storage *storage)
     return kept.bytes ? ptio_reduce_str(r, kept) : NULL;
 }
 
+/* The part of a storage that is written, where it is not all of it. Its first byte is a multiple of every element over it, and of the
+ * storage's own. Made by hand, since the storage's pool may be in use by others. NULL where there is no memory. */
+static const ptio_storage *cut_storage(ptio_reducer *r, const ptio_storage *storage, uint64_t *cut)
+{
+    uint32_t place;
+    *cut = 0;
+    if (!r->measured || !ptio_pointer_map_get(&r->measured->by_address, storage, &place))
+        return storage;
+    const ptio_used_range *used = &r->measured->storages[place].used;
+    uint64_t itemsize = ptio_dtype_rows[storage->dtype].itemsize, unit = used->unit > itemsize ? used->unit : itemsize;
+    uint64_t first = used->first / unit * unit, end = used->end + (unit - used->end % unit) % unit;
+    if (end > storage->nbytes)
+        end = storage->nbytes;
+    if (used->all || (!first && end == storage->nbytes))
+        return storage;
+    ptio_storage *slice = PTIO_NEW(&r->arena, ptio_storage, 1);
+    if (!slice)
+        return NULL;
+    slice->pool = storage->pool;
+    slice->origin = &ptio_storage_of_slice;
+    slice->origin_data = storage;
+    slice->origin_index = first;
+    slice->nbytes = end - first;
+    slice->index = storage->index;
+    slice->location = storage->location;
+    slice->dtype = storage->dtype;
+    slice->swap = storage->swap;
+    atomic_init(&slice->data, NULL);
+    atomic_init(&slice->flags, atomic_load(&storage->flags) & PTIO_STORAGE_UNTYPED);
+    *cut = first;
+    return slice;
+}
+
 static ptio_status add_storage(ptio_reducer *r, const ptio_storage *storage, ptio_dtype dtype, ptio_error *err)
 {
     if (r->storage_count == r->storage_capacity) {
@@ -33,10 +66,12 @@ static ptio_status add_storage(ptio_reducer *r, const ptio_storage *storage, pti
             return ptio_reduce_no_memory(r, err);
         r->storages = grown;
     }
+    uint64_t cut;
     const ptio_value *key = new_key(r, storage);
-    if (!key || !ptio_pointer_map_put(&r->by_address, r->heap, storage, (uint32_t)r->storage_count))
+    const ptio_storage *written = cut_storage(r, storage, &cut);
+    if (!key || !written || !ptio_pointer_map_put(&r->by_address, r->heap, storage, (uint32_t)r->storage_count))
         return ptio_reduce_no_memory(r, err);
-    r->storages[r->storage_count++] = (ptio_saved_storage){storage, key, dtype};
+    r->storages[r->storage_count++] = (ptio_saved_storage){.storage = written, .key = key, .dtype = dtype, .cut = cut};
     return PTIO_OK;
 }
 
@@ -83,7 +118,7 @@ ptio_status ptio_reduce_storage(ptio_reducer *r, const ptio_storage *storage, pt
                          "Cannot save multiple tensors or storages that view the same data as different types");
     /* A zip has one str for all visits of a storage, a stream makes one for each. */
     const ptio_value *key = r->is_legacy ? ptio_reduce_str(r, ptio_node_text_of(saved->key)) : saved->key;
-    const uint64_t numel = untyped ? storage->nbytes : storage->nbytes / row->itemsize;
+    const uint64_t numel = untyped ? saved->storage->nbytes : saved->storage->nbytes / row->itemsize;
     const ptio_value *items[6] = {r->storage_word,      storage_class(r, as, untyped),      key,
                                   location(r, storage), ptio_reduce_int(r, (int64_t)numel), &ptio_none};
     ptio_node_persistent *node = PTIO_NEW(&r->arena, ptio_node_persistent, 1);
@@ -95,6 +130,39 @@ ptio_status ptio_reduce_storage(ptio_reducer *r, const ptio_storage *storage, pt
         return ptio_reduce_no_memory(r, err);
     *ret = &node->head;
     return PTIO_OK;
+}
+
+ptio_status ptio_reduce_bare_storage(ptio_reducer *r, const ptio_storage *storage, const ptio_value **ret, ptio_error *err)
+{
+    uint32_t place;
+    /* torch.load gives typed ones only. */
+    ptio_status status = ptio_reduce_storage(r, storage, (ptio_dtype)storage->dtype, false, ret, err);
+    if (status == PTIO_OK && ptio_pointer_map_get(&r->by_address, storage, &place))
+        r->storages[place].used.all = true;
+    return status;
+}
+
+/* The tensor is one of those over its storage, which was named before. Gives its offset in what is written of that. */
+static int64_t use_storage(ptio_reducer *r, const ptio_tensor *tensor)
+{
+    uint32_t place = 0;
+    int64_t last = tensor->storage_offset, itemsize = ptio_dtype_rows[tensor->dtype].itemsize;
+    if (!ptio_pointer_map_get(&r->by_address, tensor->storage, &place))
+        return tensor->storage_offset;
+    ptio_used_range *used = &r->storages[place].used;
+    if (ptio_dtype_per_byte((ptio_dtype)tensor->dtype) > 1) {
+        used->all = true;
+    } else if (tensor->numel) {
+        for (size_t i = 0; i < tensor->ndim; i++)
+            last += (tensor->dims[i] - 1) * tensor->dims[tensor->ndim + i]; /* it was proven to be inside */
+        uint64_t first = (uint64_t)(tensor->storage_offset * itemsize), end = (uint64_t)((last + 1) * itemsize);
+        used->first = used->end && used->first < first ? used->first : first;
+        used->end = used->end > end ? used->end : end;
+        used->unit = used->unit > (uint64_t)itemsize ? used->unit : (uint64_t)itemsize;
+    }
+    /* Where there are no elements, any offset is right. */
+    int64_t cut = (int64_t)r->storages[place].cut / itemsize;
+    return tensor->storage_offset > cut ? tensor->storage_offset - cut : 0;
 }
 
 /* ---- tensors ---- */
@@ -161,7 +229,7 @@ static ptio_status strided(ptio_reducer *r, const ptio_tensor *tensor, bool requ
         status = ptio_reduce_storage(r, tensor->storage, (ptio_dtype)tensor->dtype, !typed, &arguments[0], err);
     if (status != PTIO_OK)
         return status;
-    arguments[1] = ptio_reduce_int(r, tensor->storage_offset);
+    arguments[1] = ptio_reduce_int(r, use_storage(r, tensor));
     arguments[2] = ptio_reduce_ints(r, tensor->dims, tensor->ndim);
     arguments[3] = ptio_reduce_ints(r, tensor->dims + tensor->ndim, tensor->ndim);
     arguments[4] = boolean(requires_grad);
@@ -215,7 +283,7 @@ static ptio_status quantized(ptio_reducer *r, const ptio_tensor *tensor, bool re
     }
     if (status != PTIO_OK)
         return status;
-    arguments[1] = ptio_reduce_int(r, tensor->storage_offset);
+    arguments[1] = ptio_reduce_int(r, use_storage(r, tensor));
     arguments[2] = ptio_reduce_ints(r, tensor->dims, tensor->ndim);
     arguments[3] = ptio_reduce_ints(r, tensor->dims + tensor->ndim, tensor->ndim);
     arguments[4] = ptio_reduce_tuple(r, parameters, count);

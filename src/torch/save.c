@@ -5,9 +5,11 @@
  */
 #include "torch/save.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/report.h"
 #include "tensor/convert.h"
 
 #define PIECE ((size_t)256 << 10)
@@ -37,6 +39,9 @@ static ptio_status check_options(const ptio_save_options *options, ptio_error *e
     if ((unsigned)options->byte_order > PTIO_NATIVE_ENDIAN)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.byte-order", PTIO_NO_OFFSET, "there is no byte order %d",
                          (int)options->byte_order);
+    if (options->as && options->compact)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.as", PTIO_NO_OFFSET,
+                         "a file that is written as it was cannot be compacted: its storages stay whole");
     return PTIO_OK;
 }
 
@@ -97,7 +102,9 @@ ptio_status ptio_save_storage(ptio_saver *saver, const ptio_storage *storage, co
         return PTIO_OK;
     if (unit <= 1 && ptio_storage_find(storage, &place))
         return target->copy(target->ctx, &place, storage->nbytes, err);
-    bool resident = ptio_storage_is_resident(storage);
+    /* What was read of a storage to write a part of it goes again too. */
+    const ptio_storage *whole = saver->options.compact ? ptio_storage_whole(storage) : storage;
+    bool resident = ptio_storage_is_resident(whole);
     const void *data;
     ptio_status status = ptio_storage_data(storage, &data, err);
     if (status != PTIO_OK)
@@ -107,7 +114,53 @@ ptio_status ptio_save_storage(ptio_saver *saver, const ptio_storage *storage, co
     else
         status = target->write(target->ctx, data, (size_t)storage->nbytes, err);
     if (!resident)
-        ptio_storage_drop(storage);
+        ptio_storage_drop(whole);
+    return status;
+}
+
+static void begin_reducer(const ptio_saver *saver, ptio_reducer *reducer, ptio_heap *heap)
+{
+    ptio_reducer_init(reducer, heap, saver->options.protocol);
+    reducer->is_legacy = saver->options.legacy;
+    reducer->edits = saver->options.edits;
+    reducer->keys = saver->options.keys;
+    reducer->key_count = saver->options.key_count;
+}
+
+/* Say how much less is written than all of the storages. */
+static void report_cut(const ptio_saver *saver)
+{
+    const ptio_reducer *r = &saver->reducer;
+    uint64_t bytes = 0, count = 0;
+    for (size_t i = 0; i < r->storage_count; i++) {
+        uint64_t less = r->measured->storages[i].storage->nbytes - r->storages[i].storage->nbytes;
+        bytes += less;
+        count += less > 0;
+    }
+    ptio_report_add(saver->options.report, PTIO_NOTE, "save.compact", PTIO_TEXT(""), PTIO_NO_OFFSET,
+                    "%" PRIu64 " bytes of %" PRIu64 " storages are used by no tensor and were left out", bytes, count);
+}
+
+static ptio_status write_file(ptio_saver *saver, const ptio_value *value, ptio_error *err)
+{
+    return saver->options.legacy ? ptio_save_legacy(saver, value, err) : ptio_save_zip(saver, value, err);
+}
+
+/* The pickle is made twice: first to see which bytes of the storages are used. */
+static ptio_status write_compact(ptio_saver *saver, const ptio_value *value, ptio_error *err)
+{
+    ptio_reducer measured;
+    ptio_pickled pickle = {0};
+    ptio_status status = ptio_save_pickle(saver, value, &pickle, err);
+    ptio_pickled_free(&pickle, &saver->heap);
+    measured = saver->reducer;
+    begin_reducer(saver, &saver->reducer, &saver->heap);
+    saver->reducer.measured = &measured;
+    if (status == PTIO_OK)
+        status = write_file(saver, value, err);
+    if (status == PTIO_OK)
+        report_cut(saver);
+    ptio_reducer_free(&measured);
     return status;
 }
 
@@ -127,15 +180,14 @@ ptio_status ptio_save_sink(const ptio_value *value, ptio_sink *sink, const ptio_
     ptio_byte_order order = saver.options.byte_order;
     saver.swap = order != PTIO_NATIVE_ENDIAN && (order == PTIO_BIG_ENDIAN) != PTIO_HOST_BIG_ENDIAN;
     ptio_heap_init(&saver.heap, saver.options.memory, saver.options.limits ? saver.options.limits->heap_bytes : 0);
-    ptio_reducer_init(&saver.reducer, &saver.heap, saver.options.protocol);
-    saver.reducer.is_legacy = saver.options.legacy;
-    saver.reducer.edits = saver.options.edits;
-    saver.reducer.keys = saver.options.keys;
-    saver.reducer.key_count = saver.options.key_count;
+    begin_reducer(&saver, &saver.reducer, &saver.heap);
+    if (saver.options.progress)
+        ptio_sink_watch(sink, saver.options.progress, saver.options.progress_ctx);
     if (saver.options.as)
         status = ptio_save_as(&saver, value, err);
     else
-        status = saver.options.legacy ? ptio_save_legacy(&saver, value, err) : ptio_save_zip(&saver, value, err);
+        status = saver.options.compact ? write_compact(&saver, value, err) : write_file(&saver, value, err);
+    ptio_sink_watch(sink, NULL, NULL);
     ptio_reducer_free(&saver.reducer);
     return status;
 }
