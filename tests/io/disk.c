@@ -311,6 +311,8 @@ static int disk_fchmod(int fd, mode_t mode)
 {
     TROUBLE("fchmod", -1);
     int result = SYSTEM->fchmod(fd, mode);
+    if (result == 0)
+        note(CHMODDED, file_of(fd))->offset = mode;
     done();
     return result;
 }

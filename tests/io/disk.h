@@ -12,12 +12,12 @@
 #include "io/calls.h"
 
 /* What a call did to the disk. A file is a number, in the order in which files were first opened or linked. */
-typedef enum disk_deed { MADE, WROTE, CUT, SYNCED, SYNCED_FOLDER, RENAMED, LINKED, UNLINKED } disk_deed;
+typedef enum disk_deed { MADE, WROTE, CUT, CHMODDED, SYNCED, SYNCED_FOLDER, RENAMED, LINKED, UNLINKED } disk_deed;
 
 typedef struct disk_event {
     disk_deed deed;
     uint64_t file;   /* its inode                              */
-    uint64_t offset; /* WROTE; the new size: CUT               */
+    uint64_t offset; /* WROTE; the new size: CUT; the mode: CHMODDED               */
     size_t size;     /* WROTE                                  */
     unsigned char *data;
     char name[256], to[256];

@@ -5,6 +5,7 @@
  *
  *     bytes    what was written before the last fsync() of a file is there; each later write is there, is lost, or is there in part,
  *              by sectors, whatever became of the others
+ *     mode     likewise
  *     names    what was done to the folder before its last fsync() is done; each later change is done or not, whatever became of
  *              the others. A rename is done wholly or not at all
  *
@@ -143,7 +144,7 @@ static bool is_of_bytes(const disk_event *event, uint64_t file)
     return (event->deed == WROTE || event->deed == CUT) && event->file == file;
 }
 
-static size_t settled_bytes(const replay *r, size_t moment, uint64_t file)
+static size_t last_sync(const replay *r, size_t moment, uint64_t file)
 {
     size_t settled = 0;
     for (size_t i = 0; i < moment; i++)
@@ -168,7 +169,7 @@ static saving_content look_into(replay *r, size_t moment, uint64_t file, uint64_
 {
     static unsigned char bytes[MOST_BYTES];
     content c = {.bytes = bytes};
-    size_t settled = settled_bytes(r, moment, file);
+    size_t settled = last_sync(r, moment, file);
     if (!file)
         return NOTHING;
     if (file == r->old_file)
@@ -184,9 +185,22 @@ static saving_content look_into(replay *r, size_t moment, uint64_t file, uint64_
     return judge(r, &c);
 }
 
-static const char *wrong(const replay *r, size_t moment, saving_content target, saving_content backup)
+/* The mode that a file has where an unsettled change of it is done or not. */
+static uint64_t mode_of(const replay *r, size_t moment, uint64_t file, bool done)
+{
+    size_t settled = last_sync(r, moment, file);
+    uint64_t mode = 0600;
+    for (size_t i = 0; i < moment; i++)
+        if (r->events[i].deed == CHMODDED && r->events[i].file == file && (i < settled || done))
+            mode = r->events[i].offset;
+    return mode;
+}
+
+static const char *wrong(const replay *r, size_t moment, saving_content target, saving_content backup, uint64_t mode)
 {
     const saving *s = r->saving;
+    if (target == NEW && s->had_old && mode != 0640)
+        return "the new file has not the mode of the old one";
     if (target != NEW && target != (s->had_old ? OLD : NOTHING))
         return "the target is neither the old file nor the new one";
     if (target != NEW && moment == r->count)
@@ -202,7 +216,7 @@ static void judge_disk(replay *r, size_t moment, names *n, uint64_t fates)
 {
     saving_content target = look_into(r, moment, *entry(n, "target"), fates);
     saving_content backup = look_into(r, moment, *entry(n, "target.bak"), fates);
-    const char *why = wrong(r, moment, target, backup);
+    const char *why = wrong(r, moment, target, backup, mode_of(r, moment, *entry(n, "target"), fates & 1));
     r->disks++;
     if (!why)
         return;
@@ -215,7 +229,7 @@ static void judge_disk(replay *r, size_t moment, names *n, uint64_t fates)
 /* All fates of the unsettled writes where they are few, some where they are many. */
 static void judge_fates(replay *r, size_t moment, names *n)
 {
-    size_t unsettled = 0, settled = settled_bytes(r, moment, *entry(n, "target"));
+    size_t unsettled = 0, settled = last_sync(r, moment, *entry(n, "target"));
     for (size_t i = settled; i < moment; i++)
         unsettled += is_of_bytes(&r->events[i], *entry(n, "target"));
     uint64_t all = 1;

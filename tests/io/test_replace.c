@@ -932,6 +932,32 @@ static void finished_is_finished(void **state)
     expect_file(path, "new");
 }
 
+static int close_of_a_file(int fd)
+{
+    struct stat about;
+    bool is_file = fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
+    (void)ptio_calls_system.close(fd);
+    errno = EDQUOT;
+    return is_file ? -1 : 0;
+}
+
+/* As network file systems tell what did not fit. */
+static void a_failing_close_is_a_failure(void **state)
+{
+    (void)state;
+    ptio_error err = {0};
+    ptio_calls calls = ptio_calls_system;
+    calls.close = close_of_a_file;
+    for (int durable = 0; durable < 2; durable++) {
+        err = (ptio_error){0};
+        assert_int_equal(save_with(&calls, path, durable ? NULL : &not_durable, &err), PTIO_ERR_IO);
+        assert_string_equal(err.reason, "io.close");
+        assert_string_equal(err.record, path);
+        assert_non_null(strstr(err.message, strerror(EDQUOT)));
+        assert_int_equal(empty_folder(folder), 0);
+    }
+}
+
 static int no_allocate(int fd, off_t size)
 {
     (void)fd, (void)size;
@@ -1015,6 +1041,7 @@ int main(void)
         TEST(suffixes_are_checked),
         TEST(without_finishing_nothing_has_happened),
         TEST(finished_is_finished),
+        TEST(a_failing_close_is_a_failure),
         TEST(there_must_be_room),
         TEST(room_is_given_back),
     };

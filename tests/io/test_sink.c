@@ -524,6 +524,33 @@ static void no_file_is_that_long(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+static int cut_number;
+
+static int no_ftruncate(int fd, off_t size)
+{
+    (void)fd, (void)size;
+    errno = cut_number;
+    return -1;
+}
+
+static void where_files_cannot_be_made_longer_zeros_are_written(void **state)
+{
+    (void)state;
+    ptio_sink *sink;
+    ptio_error err = {0};
+    ptio_calls calls = ptio_calls_system;
+    calls.ftruncate = no_ftruncate;
+    cut_number = EPERM;
+    assert_int_equal(ptio_sink_open_with(&calls, path, NULL, &sink, NULL), PTIO_OK);
+    write_hole(sink);
+    expect_hole(path, 0, HOLE + 108, false);
+    cut_number = EFBIG; /* then zeros would be of no use */
+    assert_int_equal(ptio_sink_open_with(&calls, path, NULL, &sink, NULL), PTIO_OK);
+    assert_int_equal(ptio_sink_skip(sink, HOLE, &err), PTIO_ERR_IO);
+    assert_non_null(strstr(err.message, strerror(EFBIG)));
+    ptio_sink_free(sink);
+}
+
 /* ---- copies ---- */
 
 static ptio_source *source_of(int kind, int *fd)
@@ -633,6 +660,33 @@ static void copies_are_the_same_by_every_way(void **state)
     }
     free(expected);
     free(read);
+}
+
+/* Blocks are shared wherever source and target begin alike in them, and only there. */
+static void blocks_are_shared_where_they_lie_alike(void **state)
+{
+    (void)state;
+    static const uint64_t offsets[][2] = {{100, 100}, {4096, 0}, {8192 + 700, 700}, {100, 101}, {0, 4095}};
+    char target[110];
+    ptio_calls calls = ptio_calls_system;
+    calls.clone = some_clone;
+    calls.copy = some_copy;
+    can_clone = true;
+    can_copy = false;
+    (void)snprintf(target, sizeof target, "%s.copy", path);
+    for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
+        int fd;
+        ptio_sink *sink;
+        ptio_source *source = source_of(1, &fd);
+        clones = 0;
+        assert_int_equal(ptio_sink_open_with(&calls, target, NULL, &sink, NULL), PTIO_OK);
+        assert_int_equal(ptio_sink_write(sink, bytes, (size_t)offsets[i][1], NULL), PTIO_OK);
+        assert_int_equal(ptio_sink_copy(sink, source, offsets[i][0], 200000, NULL), PTIO_OK);
+        assert_int_equal(clones, i < 3);
+        ptio_sink_free(sink);
+        ptio_source_free(source);
+        assert_int_equal(close(fd), 0);
+    }
 }
 
 /* By the system's own calls, whatever they can do here. */
@@ -854,7 +908,9 @@ int main(void)
         TEST(what_was_there_is_written_over_with_zeros),
         TEST(others_get_zeros),
         TEST(no_file_is_that_long),
+        TEST(where_files_cannot_be_made_longer_zeros_are_written),
         TEST(copies_are_the_same_by_every_way),
+        TEST(blocks_are_shared_where_they_lie_alike),
         TEST(copies_are_the_same_by_the_systems_way),
         TEST(what_the_source_has_not_cannot_be_copied),
         TEST(the_first_failure_stays),
