@@ -1281,6 +1281,10 @@ PTIO_API void ptio_builder_free(ptio_builder *builder);
 /** PTIO_OK, or the first failure of a maker. */
 PTIO_API ptio_status ptio_builder_status(const ptio_builder *builder, ptio_error *err);
 
+/** The builder as a checkpoint, for what asks for one: ptio_list_tensors(), ptio_value_at() and ptio_module_open() of its values. Its root is
+ *  None. Borrowed. */
+PTIO_API const ptio_checkpoint *ptio_builder_checkpoint(const ptio_builder *builder);
+
 /** Keep a checkpoint, whose values were put in, until the builder is freed: ptio_checkpoint_free() may be called before. */
 PTIO_API void ptio_builder_hold(ptio_builder *builder, ptio_checkpoint *ckpt);
 

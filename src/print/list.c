@@ -44,15 +44,22 @@ typedef struct level {
     bool of_tensor; /* attributes of a tensor: those whose names begin with _ are torch's own */
 } level;
 
+typedef struct storage_row {
+    const ptio_tensor *first; /* that was met */
+    uint32_t number;          /* + 1; 0: not met yet */
+    uint32_t uses;            /* entries             */
+} storage_row;
+
 typedef struct lister {
     ptio_tensor_list *list;
     const ptio_checkpoint *ckpt;
     level *levels;
     size_t depth, capacity;
-    ptio_pointer_map seen;     /* containers walked already               */
-    ptio_pointer_map tensors;  /* distinct tensors                        */
-    uint32_t *storage_numbers; /* by index in the pool: number + 1        */
-    uint32_t *storage_uses;    /* entries of each                         */
+    ptio_pointer_map seen;    /* containers walked already               */
+    ptio_pointer_map tensors; /* distinct tensors, but for those that are alone on their storage */
+    storage_row *storages;    /* by index in the checkpoint's pool; behind these, those of other checkpoints */
+    size_t storage_count, storage_capacity;
+    ptio_pointer_map foreign; /* from a storage of another checkpoint to its row */
     uint64_t next_storage;
 } lister;
 
@@ -189,27 +196,57 @@ static const path_key *entry_key(lister *l, const path_key *parent, const ptio_v
 
 /* ---- entries ---- */
 
-static bool number_storage(lister *l, const ptio_storage *storage, int64_t *number)
+/* The row of a storage; NULL where there is no memory. A built value may hold tensors of several checkpoints. */
+static storage_row *row_of(lister *l, const ptio_storage *storage)
 {
-    *number = -1;
-    if (!storage)
-        return true;
-    if (!l->storage_numbers[storage->index]) {
-        l->storage_numbers[storage->index] = (uint32_t)++l->next_storage;
+    if (storage->pool == l->ckpt->pool)
+        return &l->storages[storage->index];
+    uint64_t place;
+    bool is_new;
+    if (l->storage_count == l->storage_capacity) {
+        storage_row *rows =
+            ptio_heap_grow(&l->list->heap, l->storages, &l->storage_capacity, l->storage_count + 1, sizeof *l->storages);
+        if (!rows)
+            return NULL;
+        l->storages = rows;
+    }
+    if (!ptio_pointer_map_add(&l->foreign, &l->list->heap, storage, l->storage_count, &place, &is_new))
+        return NULL;
+    if (is_new)
+        l->storages[l->storage_count++] = (storage_row){0};
+    return &l->storages[place];
+}
+
+static void number_storage(lister *l, const ptio_storage *storage, storage_row *row)
+{
+    if (!row->number) {
+        row->number = (uint32_t)++l->next_storage;
         l->list->totals.storages++;
         l->list->totals.storage_bytes += storage->nbytes;
     }
-    if (++l->storage_uses[storage->index] == 2)
+    if (++row->uses == 2)
         l->list->totals.shared++;
-    *number = (int64_t)l->storage_numbers[storage->index] - 1;
-    return true;
 }
 
-static bool count_tensor(lister *l, const ptio_tensor *tensor)
+/* Most tensors have a storage of their own: then they are met for the first time, and need not be remembered until another one of
+ * that storage comes. */
+static bool is_met_first(lister *l, const ptio_tensor *tensor, storage_row *row, bool *ret)
 {
     uint64_t number;
+    *ret = row && row->uses == 1;
+    if (*ret) {
+        row->first = tensor;
+        return true;
+    }
+    if (row && row->uses == 2 && !ptio_pointer_map_add(&l->tensors, &l->list->heap, row->first, 0, &number, ret))
+        return false;
+    return ptio_pointer_map_add(&l->tensors, &l->list->heap, tensor, 0, &number, ret);
+}
+
+static bool count_tensor(lister *l, const ptio_tensor *tensor, storage_row *row)
+{
     bool is_new;
-    if (!ptio_pointer_map_add(&l->tensors, &l->list->heap, tensor, 0, &number, &is_new))
+    if (!is_met_first(l, tensor, row, &is_new))
         return false;
     if (is_new && !(tensor->layout != PTIO_STRIDED && tensor->extra)) {
         l->list->totals.tensors++;
@@ -223,7 +260,8 @@ static bool append(lister *l, const path_key *path, const ptio_value *value, con
 {
     ptio_tensor_list *list = l->list;
     if (list->count == list->capacity) {
-        void *moved = ptio_heap_grow(&list->heap, list->entries, &list->capacity, list->count + 1, sizeof *list->entries);
+        size_t need = list->count ? list->count + 1 : l->ckpt->pool->count; /* as many tensors as storages, at first */
+        void *moved = ptio_heap_grow(&list->heap, list->entries, &list->capacity, need, sizeof *list->entries);
         if (!moved)
             return false;
         list->entries = moved;
@@ -238,7 +276,13 @@ static bool append(lister *l, const path_key *path, const ptio_value *value, con
                                  .requires_grad = !detached && (tensor->flags & PTIO_TENSOR_REQUIRES_GRAD),
                                  .path_count = path ? path->count : 0};
     list->paths[list->count] = path;
-    if (!name_of(l, path, &entry->name) || !number_storage(l, tensor->storage, &entry->storage) || !count_tensor(l, tensor))
+    storage_row *row = tensor->storage ? row_of(l, tensor->storage) : NULL;
+    if ((tensor->storage && !row) || !name_of(l, path, &entry->name))
+        return false;
+    if (row)
+        number_storage(l, tensor->storage, row);
+    entry->storage = row ? (int64_t)row->number - 1 : -1;
+    if (!count_tensor(l, tensor, row))
         return false;
     list->count++;
     return true;
@@ -435,12 +479,11 @@ ptio_status ptio_list_tensors(const ptio_checkpoint *ckpt, const ptio_value *fro
     *list = (ptio_tensor_list){.heap = heap};
     ptio_arena_init(&list->arena, &list->heap);
     lister l = {.list = list, .ckpt = ckpt};
-    size_t storages = ckpt->pool->count ? ckpt->pool->count : 1;
-    l.storage_numbers = ptio_heap_resize(&list->heap, NULL, 0, 2 * storages * sizeof(uint32_t));
     ptio_status status;
-    if (l.storage_numbers && ptio_pointer_map_reserve(&l.tensors, &list->heap, ckpt->pool->count)) {
-        memset(l.storage_numbers, 0, 2 * storages * sizeof(uint32_t));
-        l.storage_uses = l.storage_numbers + storages;
+    l.storages = ptio_heap_grow(&list->heap, NULL, &l.storage_capacity, ckpt->pool->count, sizeof *l.storages);
+    if (l.storages) {
+        l.storage_count = ckpt->pool->count;
+        memset(l.storages, 0, l.storage_count * sizeof *l.storages);
         status = run(&l, from ? from : ckpt->root, err);
     } else {
         status = ptio_heap_fail(&list->heap, err, "a list of tensors");
@@ -448,7 +491,8 @@ ptio_status ptio_list_tensors(const ptio_checkpoint *ckpt, const ptio_value *fro
     ptio_pointer_map_free(&l.seen, &list->heap);
     ptio_pointer_map_free(&l.tensors, &list->heap);
     ptio_heap_free(&list->heap, l.levels, l.capacity * sizeof *l.levels);
-    ptio_heap_free(&list->heap, l.storage_numbers, 2 * storages * sizeof(uint32_t));
+    ptio_pointer_map_free(&l.foreign, &list->heap);
+    ptio_heap_free(&list->heap, l.storages, l.storage_capacity * sizeof *l.storages);
     if (status == PTIO_OK)
         *ret = list;
     else

@@ -20,6 +20,7 @@ ptio_status ptio_builder_new(const ptio_memory *memory, ptio_builder **ret, ptio
     b->options = (ptio_load_options){PTIO_LOAD_OPTIONS};
     b->loader = (ptio_loader){.ckpt = ckpt, .options = &b->options, .part = &b->part};
     b->maker.loader = &b->loader;
+    ckpt->root = &ptio_none;
     b->part.record = PTIO_TEXT("");
     /* No pickle measures what comparing keys may cost. */
     b->part.graph = (ptio_graph){.arena = &ckpt->arena, .size = SIZE_MAX / 1024, .hash_key = ptio_os_random()};
@@ -49,6 +50,11 @@ ptio_status ptio_builder_status(const ptio_builder *b, ptio_error *err)
     if (b->err.status != PTIO_OK && err && err->status == PTIO_OK)
         *err = b->err;
     return b->err.status;
+}
+
+const ptio_checkpoint *ptio_builder_checkpoint(const ptio_builder *b)
+{
+    return b->ckpt;
 }
 
 void *ptio_builder_no_memory(ptio_builder *b, const char *what)

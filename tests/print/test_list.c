@@ -310,9 +310,37 @@ static void lists_go_deep(void **state)
     assert_true(good);
 }
 
+/* A built dict holds tensors of a loaded checkpoint, whose storages have numbers of their own. */
+static void built_values(void **state)
+{
+    (void)state;
+    ptio_checkpoint *ckpt;
+    ptio_builder *b;
+    ptio_tensor_list *list;
+    assert_int_equal(ptio_load(PTIO_TEST_DATA "/corpus/2.13.0/state_dict_ffnn.pt", NULL, &ckpt, NULL), PTIO_OK);
+    assert_int_equal(ptio_builder_new(NULL, &b, NULL), PTIO_OK);
+    ptio_value *dict = ptio_new_dict(b);
+    const ptio_value *other = ptio_value_get(ptio_root(ckpt), "2.weight");
+    const float one = 1;
+    assert_true(ptio_put(b, dict, "own", ptio_new_tensor(b, PTIO_FLOAT32, 1, (int64_t[]){1}, &one)));
+    assert_true(ptio_put(b, dict, "loaded", other));
+    assert_true(ptio_put(b, dict, "again", other));
+    assert_int_equal(ptio_list_tensors(ptio_builder_checkpoint(b), dict, &list, NULL), PTIO_OK);
+    assert_int_equal(ptio_tensor_list_count(list), 3);
+    assert_int_equal(ptio_tensor_list_entry(list, 2)->storage, 1);
+    ptio_tensor_totals totals = ptio_tensor_list_totals(list);
+    assert_int_equal(totals.tensors, 2);
+    assert_int_equal(totals.storages, 2);
+    assert_int_equal(totals.shared, 1);
+    ptio_tensor_list_free(list);
+    ptio_builder_free(b);
+    ptio_checkpoint_free(ckpt);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(built_values),
         cmocka_unit_test(names_are_keys_joined_by_dots),
         cmocka_unit_test(other_keys_are_as_python_prints_them),
         cmocka_unit_test(lists_begin_anywhere),
