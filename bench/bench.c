@@ -3,6 +3,9 @@
  *
  *     ptio_bench jobs FOLDER                   all jobs on the files of make_files.py
  *     ptio_bench list [FILE]                   job 1 once, to count its instructions and its memory; without FILE: nothing
+ *     ptio_bench save-jobs FOLDER              all jobs of saving (save.c)
+ *     ptio_bench save IN [OUT]                 load and save once; without OUT: load only
+ *     ptio_bench build b|c|e [save]            build what a job of saving is about; and save it to memory
  *     ptio_bench spawn NAME RUNS COMMAND...    time a whole process and take its peak memory
  *
  * Each job alternates with its limit, so that what disturbs one disturbs the other. The files are in the page cache, memory for
@@ -16,6 +19,7 @@
 #include <zlib.h>
 
 #include "limits.h"
+#include "save.h"
 #include "spawn.h"
 #include "timing.h"
 
@@ -374,8 +378,21 @@ int main(int argc, char **argv)
         forget(&b);
         return 0;
     }
+    if (argc == 3 && strcmp(argv[1], "save-jobs") == 0) {
+        run_save_jobs(argv[2]);
+        return 0;
+    }
+    if ((argc == 3 || argc == 4) && strcmp(argv[1], "save") == 0) {
+        save_once(argv[2], argv[3]);
+        return 0;
+    }
+    if ((argc == 3 || argc == 4) && strcmp(argv[1], "build") == 0) {
+        save_built(argv[2], argc == 4);
+        return 0;
+    }
     if (argc >= 5 && strcmp(argv[1], "spawn") == 0)
         return spawn(argv[2], atoi(argv[3]), argv + 4);
-    fprintf(stderr, "usage: ptio_bench jobs FOLDER | list [FILE] | spawn NAME RUNS COMMAND...\n");
+    fprintf(stderr, "usage: ptio_bench jobs FOLDER | list [FILE] | save-jobs FOLDER | save IN [OUT] | build b|c|e [save] | "
+                    "spawn NAME RUNS COMMAND...\n");
     return 2;
 }

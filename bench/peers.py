@@ -25,11 +25,13 @@ PICKED_BIG = ["layer100.weight"]
 PICKED_SMALL = [f"block{n // 4}.part{n % 4}.weight" for n in (i * 7919 % 20_000 for i in range(1000))]
 
 
-def measure(name, job, seconds):
+def measure(name, job, seconds, before=lambda: None):
+    before()
     job()
     times = []
     end = time.monotonic() + seconds
     while len(times) < 2 or (len(times) < 15 and time.monotonic() < end):
+        before()
         start = time.perf_counter_ns()
         result = job()
         times.append(time.perf_counter_ns() - start)

@@ -26,6 +26,14 @@ JOBS = (
     ("7", "load 200,000 scalars, each under a string"),
     ("9b", "check 1 GiB: every byte, every CRC"),
 )
+SAVE_JOBS = (
+    ("5a", "save 200 tensors, 1 GiB"),
+    ("5b", "the same, durable (fsync)"),
+    ("5c.b", "save 20,000 tensors of 1 KiB"),
+    ("5c.e", "save 100,000 tensors of 16 B"),
+    ("7b", "save 200,000 scalars, each under a string, to memory"),
+    ("13", "rename a key of 1 GiB: load, edit, save as another file"),
+)
 PEERS = ("torch", "torch.unrestricted", "torch.mmap", "torch.mmap.unrestricted", "safetensors", "cpickle")
 PEER_TITLES = (
     "torch.load",
@@ -97,6 +105,35 @@ def targets(r):
         yield f"12.{file}", f"peak memory of listing: at most {allowed:.2f} MiB", used, allowed, "most"
 
 
+def save_targets(r):
+    """The same of saving."""
+
+    def faster(job, times):
+        return job, f"at least {times:g} times as fast as torch.save", r.ratio(f"{job}.torch", job), times, "least"
+
+    def of_limit(job, limit):
+        return job, f"at least 0.9 of {limit}", r.ratio(f"{job}.limit", job), 0.9, "least"
+
+    def at_most(job, ms):
+        return job, f"at most {ms:g} ms", r.median(job) / 1e6, ms, "most"
+
+    yield of_limit("5a", "a write of the same bytes with their CRC")
+    yield "5a", "the CRC adds at most 0.1 of the time without", r.ratio("5a", "5a.nocrc") - 1, 0.1, "most"
+    yield faster("5a", 2)
+    yield of_limit("5b", "a write of the same bytes with their CRC and fsync")
+    yield faster("5b", 1.7)
+    yield at_most("5c.b", 25)
+    yield faster("5c.b", 27)
+    yield at_most("5c.e", 45)
+    yield faster("5c.e", 80)
+    yield at_most("7b", 7)
+    for file in "abe":
+        allowed = 32 + r[f"{file}.metadata"][0] / 2**20
+        used = (r[f"12.save.{file}.peak"][0] - r["12.none.peak"][0]) / 1024
+        yield f"12.{file}", f"peak memory of load and save: at most {allowed:.2f} MiB", used, allowed, "most"
+    yield at_most("13", 5) if r["13.shares"][0] else of_limit("13", "a copy of the file by the system")
+
+
 def number(x):
     return f"{x:,.0f}" if x >= 100 else f"{x:.3g}"
 
@@ -124,6 +161,19 @@ def times_table(r):
         yield row(job, work, ms(low), ms(median), ms(high), ms(limit[1]) + noisy, share, *peers)
 
 
+def save_table(r):
+    yield from head("job", "work", "ptio: min", "median", "max", "limit", "of the limit", "torch.save", "C pickler alone")
+    for job, work in SAVE_JOBS:
+        low, median, high, _ = r[job]
+        limit = r.get(f"{job}.limit")
+        shown, share = "", ""
+        if limit:
+            shown = ms(limit[1]) + ("*" if limit[1] > 1.25 * limit[0] else "")
+            share = f"{limit[1] / median:.2f}"
+        peers = (ms(r.median(f"{job}.{peer}")) for peer in ("torch", "cpickle"))
+        yield row(job, work, ms(low), ms(median), ms(high), shown, share, *peers)
+
+
 def processes_table(r):
     yield from head("job 11: whole process", "ptio ls", "python with torch", "unzip -l")
     for file, work in (("a", JOBS[0][1]), ("b", JOBS[1][1])):
@@ -132,7 +182,7 @@ def processes_table(r):
 
 def targets_table(r):
     yield from head("job", "target", "measured", "")
-    for job, text, measured, bound, kind in targets(r):
+    for job, text, measured, bound, kind in (*targets(r), *save_targets(r)):
         met = measured <= bound if kind == "most" else measured >= bound
         by = measured / bound if kind == "most" else bound / measured
         yield row(job, text, number(measured), "met" if met else f"**missed by {by:.2f} x**")
@@ -160,17 +210,26 @@ def instructions_table(r):
         yield row(f"file {file}", f"{opcodes:,}", f"{r[f'{file}.metadata'][0]:,} B", f"{count:,}", f"{count / opcodes:.1f}")
 
 
+def save_instructions_table(r):
+    yield from head("save, built in memory", "objects", "instructions", "for each")
+    for what, text, objects in (("b", "5c.b", 20_000), ("e", "5c.e", 100_000), ("c", "7b", 200_000)):
+        count = r[f"save.{what}.instructions"][0]
+        yield row(f"job {text}", f"{objects:,}", f"{count:,}", f"{count / objects:,.0f}")
+
+
 def count_instructions(r, bench, folder):
-    """Of open and list, by callgrind: a figure that no neighbour disturbs."""
+    """Of open and list, and of saving, by callgrind: a figure that no neighbour disturbs."""
 
     def count(*arguments):
-        command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", bench, "list", *arguments]
+        command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", bench, *arguments]
         output = subprocess.run(command, check=True, stderr=subprocess.PIPE, text=True).stderr
         return int(re.search(r"Collected : (\d+)", output)[1])
 
-    start = count()
+    start = count("list")
     for file in "abcef":
-        r[f"{file}.instructions"] = [count(f"{folder}/{file}.pt") - start]
+        r[f"{file}.instructions"] = [count("list", f"{folder}/{file}.pt") - start]
+    for what in "bec":
+        r[f"save.{what}.instructions"] = [count("build", what, "save") - count("build", what)]
 
 
 PYTHON_LS = "import sys, torch\nfor k, v in torch.load(sys.argv[1], mmap=True).items(): print(k, v.dtype, v.shape)"
@@ -188,6 +247,10 @@ def measure(ptio, bench, folder, seconds):
             r.collect(bench, "spawn", f"11.{file}.unzip", "20", "unzip", "-l", path)
         r.collect(bench, "spawn", f"12.{file}", "3", bench, "list", path)
     r.collect(bench, "spawn", "12.none", "3", bench, "list")
+    r.collect(bench, "save-jobs", folder)
+    for file in "abe":
+        r.collect(bench, "spawn", f"12.save.{file}", "2", bench, "save", f"{folder}/{file}.pt", f"{folder}/saved.pt")
+    r.collect(sys.executable, os.path.join(HERE, "save_peers.py"), folder, str(min(float(seconds), 4)))
     r.collect(sys.executable, peers, folder, seconds)
     fresh = sorted(int(subprocess.check_output([sys.executable, peers, "--fresh", folder])) for _ in range(5))
     r["4a.torch.fresh"] = [fresh[0], fresh[2], fresh[4], 5]
@@ -232,6 +295,12 @@ def report(r):
     yield "of the tensors; to check, the mapped file read once. A star: its median is more than 1.25 times its fewest, the machine was busy."
     yield f"Mapped (`mmap`), 4a takes {ms(r.median('4a.mmap'))}, 4b {ms(r.median('4b.mmap'))}, 9b {ms(r.median('9b.mmap'))}."
     yield ""
+    yield from save_table(r)
+    yield ""
+    yield "Saved is what ptio's builder has made over memory of the process, to a new file; 13 begins with a file. The limit (`bench/save_limits.c`)"
+    yield "is a write of the same bytes with their CRC, block by block, and of many small ones through a buffer, with as many bytes"
+    yield f"between them as the file has; of 13 copy_file_range(). Without CRC 5a takes {ms(r.median('5a.nocrc'))}, the write alone {ms(r.median('5a.nocrc.limit'))}."
+    yield ""
     yield from machine_table(r)
     if "a.instructions" in r:
         yield ""
@@ -240,6 +309,8 @@ def report(r):
         yield "Counted by callgrind, the start of the process left out: a figure that does not depend on what else the machine does."
         yield ""
         yield from instructions_table(r)
+        yield ""
+        yield from save_instructions_table(r)
 
 
 def main():
