@@ -64,7 +64,8 @@ typedef struct ptio_global {
     uint8_t dtype;          /* of the families                                        */
     bool safe;              /* in the default list of weights_only, PyTorch 2.13      */
     bool untyped;           /* UntypedStorage                                         */
-    ptio_text module, name; /* Python 3's                                             */
+    bool python2;           /* module and name are Python 2's                         */
+    ptio_text module, name; /* Python 3's, where not python2                          */
     ptio_text full_name;    /* "module.name"                                          */
     ptio_text result;       /* full name of the class of what comes out               */
 } ptio_global;

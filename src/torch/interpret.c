@@ -39,6 +39,7 @@ static ptio_status interpret_global(ptio_loader *loader, ptio_node_global *node,
         ptio_global as_written;
         if (!ptio_global_resolve(&loader->ckpt->arena, module, name, false, &as_written))
             return ptio_heap_fail(&loader->ckpt->heap, err, "a global");
+        global->python2 = true;
         global->module = as_written.module;
         global->name = as_written.name;
         if (ptio_text_equal(global->result, global->full_name))

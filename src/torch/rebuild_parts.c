@@ -99,7 +99,9 @@ static ptio_status handle_sparse(ptio_loader *loader, ptio_node_reduced *node, c
     spec.shape = shape;
     spec.dtype = (ptio_dtype)values->dtype;
     spec.flags = values->flags & PTIO_TENSOR_REQUIRES_GRAD;
-    if (data->count == 4 && spec.layout == PTIO_SPARSE_COO && ptio_is_true(ptio_tuple_item(data, 3)))
+    /* Files before 2.0 do not say; PyTorch then takes a tensor of less than two elements as coalesced. */
+    if (spec.layout == PTIO_SPARSE_COO &&
+        (data->count == 4 ? ptio_is_true(ptio_tuple_item(data, 3)) : values->ndim && values->dims[0] < 2))
         spec.flags |= PTIO_TENSOR_COALESCED;
     return compose(loader, node, &spec, parts, part_count, err);
 }

@@ -177,6 +177,8 @@ static const struct {
 static const ptio_value *global_as_today(ptio_reducer *r, const ptio_global *global)
 {
     ptio_text module = global->module, name = global->name;
+    if (global->python2)
+        ptio_python3_name(&module, &name);
     if (ptio_text_is(module, "numpy.core.multiarray"))
         module = PTIO_TEXT("numpy._core.multiarray");
     else if (ptio_text_is(module, "numpy.core.numeric"))
@@ -263,7 +265,9 @@ const ptio_value *ptio_reduce_identify(void *ctx, const ptio_value *value)
     case PTIO_KIND_NPSCALAR: return ptio_reduce_identify_numpy(r, value);
     case PTIO_KIND_GLOBAL:
     case PTIO_KIND_DTYPE:
+    case PTIO_KIND_MEMORY_FORMAT:
     case PTIO_KIND_QSCHEME: return identify_global(r, value);
+    case PTIO_KIND_OBJECT: return value->type == PTIO_NODE_TYPE_GLOBAL ? identify_global(r, value) : value;
     case PTIO_KIND_LAYOUT: return ptio_reduce_layout(r, ptio_value_name(value));
     default: return value;
     }
@@ -389,6 +393,12 @@ static bool fill_dict(ptio_reducer *r, const ptio_node_dict *from, bool interned
     return to->block != NULL;
 }
 
+const ptio_value *ptio_reduce_dict(ptio_reducer *r, const ptio_node_dict *entries)
+{
+    ptio_node_dict *dict = ptio_arena_alloc(&r->arena, sizeof *dict);
+    return dict && fill_dict(r, entries, false, dict) ? &dict->head : NULL;
+}
+
 const ptio_value *ptio_reduce_attributes(ptio_reducer *r, const ptio_value *attributes)
 {
     ptio_node_dict *dict = ptio_arena_alloc(&r->arena, sizeof *dict);
@@ -509,104 +519,6 @@ static const ptio_value *reduce_exact_dict(ptio_reducer *r, const ptio_value *ob
         return object;
     ptio_node_dict *merged = ptio_arena_alloc(&r->arena, sizeof *merged);
     return merged && fill_dict(r, dict, false, merged) ? &merged->head : NULL;
-}
-
-/* Whether the class is known to restore its state itself; Python restores it otherwise, and interns the names of the attributes. */
-static bool sets_own_state(const ptio_value *object)
-{
-    ptio_text name = ptio_value_class(object);
-    bool is_optimizer = ptio_text_starts(name, "torch.optim.") && !ptio_text_starts(name, "torch.optim.lr_scheduler.");
-    return is_optimizer || ptio_value_is_module(object) || ptio_text_is(name, "torch.amp.grad_scaler.GradScaler") ||
-           ptio_text_is(name, "torch.cuda.amp.grad_scaler.GradScaler") || ptio_text_is(name, "torch.utils.hooks.RemovableHandle");
-}
-
-/* The state with interned names: a dict of attributes, or (dict or None, dict of slots); any other as it is. */
-static const ptio_value *interned_state(ptio_reducer *r, const ptio_value *state)
-{
-    if (state->type == PTIO_NODE_TYPE_DICT)
-        return ptio_reduce_attributes(r, state);
-    if (state->type != PTIO_NODE_TYPE_TUPLE || state->count != 2 || ptio_tuple_item(state, 1)->type != PTIO_NODE_TYPE_DICT)
-        return state;
-    const ptio_value *dict = ptio_tuple_item(state, 0);
-    const ptio_value *pair[] = {dict->type == PTIO_NODE_TYPE_DICT ? ptio_reduce_attributes(r, dict) : dict,
-                                ptio_reduce_attributes(r, ptio_tuple_item(state, 1))};
-    return ptio_reduce_tuple(r, pair, 2);
-}
-
-/* What is done to an object after it was made, with its state as it will be written. */
-static const ptio_more *reduced_more(ptio_reducer *r, const ptio_value *object, const ptio_more *loaded)
-{
-    if (!loaded || loaded->states.head.count != 1 || sets_own_state(object))
-        return loaded;
-    const ptio_value *before = ptio_edited(r->edits, loaded->states.block->items[0]), *state = interned_state(r, before);
-    ptio_more *more = state ? ptio_arena_alloc(&r->arena, sizeof *more) : NULL;
-    if (!more)
-        return NULL;
-    *more = *loaded;
-    more->states.block = NULL;
-    return ptio_block_append(&r->arena, &more->states.block, 0, &state, 1) ? more : NULL;
-}
-
-static bool is_builtin(const ptio_value *value, const char *name)
-{
-    const ptio_global *global = ptio_value_global(value);
-    return global && ptio_text_is(global->name, name) && ptio_text_is(global->module, "builtins");
-}
-
-/* copyreg._reconstructor(cls, object, None), by which protocols 0 and 1 make what newer ones make by NEWOBJ(cls, ()); and the same of
- * subclasses of list and dict, whose contents are the third argument. False for all others. */
-static bool from_reconstructor(ptio_reducer *r, const ptio_node_reduced *loaded, ptio_node_reduced *node)
-{
-    const ptio_global *global = ptio_value_global(loaded->callable);
-    if (r->protocol < 2 || !global || global->handler != PTIO_HANDLER_RECONSTRUCTOR || ptio_argument_count(loaded) != 3)
-        return false;
-    const ptio_value *base = ptio_argument(loaded, 1), *contents = ptio_argument(loaded, 2);
-    bool of_list = is_builtin(base, "list") && contents->type == PTIO_NODE_TYPE_LIST;
-    bool of_dict = is_builtin(base, "dict") && contents->type == PTIO_NODE_TYPE_DICT;
-    if (!of_list && !of_dict && !is_builtin(base, "object"))
-        return false;
-    node->head.opcode = PTIO_OP_NEWOBJ;
-    node->callable = ptio_argument(loaded, 0);
-    node->arguments = &ptio_empty_tuple.head;
-    ptio_more *more = of_list || of_dict ? ptio_arena_alloc(&r->arena, sizeof *more) : NULL;
-    if (!more)
-        return true;
-    *more = node->more ? *node->more : (ptio_more){0};
-    if (of_list)
-        more->items = *PTIO_NODE(list, contents);
-    if (of_dict)
-        more->entries = *PTIO_NODE(dict, contents);
-    node->more = more;
-    return true;
-}
-
-/* The way back: NEWOBJ(cls, ()) has no opcode below protocol 2. */
-static bool to_reconstructor(ptio_reducer *r, const ptio_node_reduced *loaded, ptio_node_reduced *node)
-{
-    if (r->protocol >= 2 || loaded->head.opcode != PTIO_OP_NEWOBJ || ptio_argument_count(loaded) ||
-        (loaded->more && (loaded->more->items.head.count || loaded->more->entries.head.count)))
-        return false;
-    const ptio_value *arguments[] = {loaded->callable, ptio_reduce_global(r, "builtins", "object"), &ptio_none};
-    node->head.opcode = 'R';
-    node->callable = ptio_reduce_global(r, "copyreg", "_reconstructor");
-    node->arguments = ptio_reduce_tuple(r, arguments, 3);
-    return true;
-}
-
-const ptio_value *ptio_reduce_object(ptio_reducer *r, const ptio_value *object)
-{
-    if (object->type != PTIO_NODE_TYPE_REDUCED)
-        return object;
-    const ptio_node_reduced *loaded = PTIO_NODE(reduced, object);
-    ptio_node_reduced *node = ptio_arena_alloc(&r->arena, sizeof *node);
-    const ptio_more *more = reduced_more(r, object, loaded->more);
-    if (!node || (loaded->more && !more))
-        return NULL;
-    *node = *loaded;
-    node->more = (ptio_more *)(uintptr_t)more;
-    if (!from_reconstructor(r, loaded, node))
-        (void)to_reconstructor(r, loaded, node);
-    return node->callable && node->arguments ? &node->head : NULL;
 }
 
 /* ---- the types of torch that are no tensors ---- */

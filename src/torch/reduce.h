@@ -113,12 +113,14 @@ ptio_more *ptio_reduce_more(ptio_reducer *r, ptio_node_reduced *node);
 const ptio_value *ptio_reduce_built(ptio_reducer *r, ptio_node_reduced *node, const ptio_value *state);
 /** A LIST, SET or FROZENSET of these items. */
 const ptio_value *ptio_reduce_list(ptio_reducer *r, ptio_node_type type, const ptio_value *const *items, size_t count);
+/** A DICT of these entries. */
+const ptio_value *ptio_reduce_dict(ptio_reducer *r, const ptio_node_dict *entries);
 /** The one layout of this name, such as "torch.sparse_coo". */
 const ptio_value *ptio_reduce_layout(ptio_reducer *r, ptio_text name);
 /** The attributes of an object as its __dict__: their names are interned. */
 const ptio_value *ptio_reduce_attributes(ptio_reducer *r, const ptio_value *attributes);
 
-/** An object of any class: as it was found, but for what differs with the protocol, and the names of its attributes. */
+/** An object of any class. reduce_object.c */
 const ptio_value *ptio_reduce_object(ptio_reducer *r, const ptio_value *object);
 /** What is seen as NDARRAY, NPSCALAR or NPDTYPE; the object that a scalar is. reduce_numpy.c */
 const ptio_value *ptio_reduce_numpy(ptio_reducer *r, const ptio_value *object);
