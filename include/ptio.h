@@ -1046,18 +1046,38 @@ PTIO_API ptio_status ptio_check_source(ptio_source *source, const ptio_load_opti
  * 12  Printing
  * ------------------------------------------------------------------------------------------------------------------ */
 
+/** How floats of tensors are written: torch.set_printoptions(sci_mode=None, True or False). */
+typedef enum ptio_print_notation {
+    PTIO_PRINT_BY_SIZE,    /* with an exponent where the numbers need one */
+    PTIO_PRINT_SCIENTIFIC, /* always                                      */
+    PTIO_PRINT_FIXED       /* never                                       */
+} ptio_print_notation;
+
+/** Stands for 0 in fields of ptio_print_options in which 0 is the default. */
+#define PTIO_PRINT_ZERO (SIZE_MAX - 1)
+
 typedef struct ptio_print_options {
     size_t struct_size; /* sizeof(ptio_print_options)                                            */
     size_t max_depth;   /* deeper contents are shown as "..."; 0: no limit                       */
     size_t max_items;   /* of each container; 0: all                                             */
     size_t edge_items;  /* of each end of a dimension of a big tensor; 0: 3                      */
-    size_t threshold;   /* a tensor of more elements than this is big; 0: 1000                   */
+    size_t threshold;   /* a tensor of more elements than this is big; 0: 1000; SIZE_MAX: none is */
     const ptio_limits *limits;
     const ptio_memory *memory;
+    size_t precision;  /* places of floats, up to 60; 0: 4                                       */
+    size_t line_width; /* columns of tensors; 0: 80                                              */
+    ptio_print_notation notation;
+    unsigned python; /* whose syntax: 311 is that of Python 3.11; 0: the newest, 3.14          */
+    bool bare;       /* as print() has it, not as repr(): a str without quotes                 */
+    bool raw;        /* with `bare`: its control characters unescaped                          */
 } ptio_print_options;
 
 /**
- * Write a value in Python's syntax. Control characters and invisible ones are always escaped.
+ * Write a value in Python's syntax: what repr() gives in PyTorch 2.13, where the file tells it.
+ *
+ * Whole modules and optimizers are written as PyTorch does it, and so are the classes of Python's library that are often saved. An
+ * object of any other class is <ptio object CLASS state={…}>, where Python would run code of that class or show a memory address.
+ * Control characters and invisible ones are escaped, but with `raw`.
  *
  * Options    NULL means all defaults
  * Errors     PTIO_ERR_LIMIT (walk_nodes), PTIO_ERR_CANCELLED by `write`; what ptio_storage_data() gives

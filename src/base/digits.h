@@ -10,7 +10,7 @@
 typedef struct ptio_digits {
     int exponent;
     unsigned count; /* 0: the number is rounded to nothing */
-    char digits[324];
+    char digits[384];
 } ptio_digits;
 
 /** The fewest digits that read back as `value`, which is finite and above 0; of those the nearest. At most 17. */
@@ -19,10 +19,10 @@ void ptio_digits_shortest(double value, ptio_digits *ret);
 /** The same among floats of `bits` bits of precision, the least of which is 2^least: 24 and -149 of float32, 11 and -24 of float16. */
 void ptio_digits_shortest_among(double value, int bits, int least, ptio_digits *ret);
 
-/** `count` digits, to nearest, halves to even. 1 to 20. */
+/** `count` digits, to nearest, halves to even. 1 to 61. */
 void ptio_digits_count(double value, unsigned count, ptio_digits *ret);
 
-/** All digits up to `places` (0 to 10) behind the point, to nearest, halves to even. */
+/** All digits up to `places` (0 to 60) behind the point, to nearest, halves to even. */
 void ptio_digits_places(double value, unsigned places, ptio_digits *ret);
 
 #endif

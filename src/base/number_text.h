@@ -17,8 +17,9 @@ size_t ptio_format_short(char *buffer, double value, bool point);
 /** The same of a float whose digits are known already, unless it is 0, infinite or NaN. */
 size_t ptio_format_digits(char *buffer, double value, const ptio_digits *digits, bool point);
 
-/** As "%.*f" and "%.*e" of C in the "C" locale, but never "-nan". Up to 10 places; room for PTIO_FORMAT_ROOM bytes. */
-#define PTIO_FORMAT_ROOM 352
+/** As "%.*f" and "%.*e" of C in the "C" locale, but never "-nan". Up to PTIO_MOST_PLACES; room for PTIO_FORMAT_ROOM bytes. */
+#define PTIO_MOST_PLACES 60
+#define PTIO_FORMAT_ROOM 400
 size_t ptio_format_places(char *buffer, double value, unsigned places);
 size_t ptio_format_exponent(char *buffer, double value, unsigned places);
 

@@ -26,6 +26,7 @@ typedef struct cli_options {
     ptio_load_options load;
     ptio_save_options save;
     ptio_sink_options sink;
+    ptio_print_options print;
     ptio_limits limits;
 } cli_options;
 

@@ -1,5 +1,5 @@
 /*
- * ptio show: a value in Python's syntax.
+ * ptio show: what print() of a value gives in Python.
  */
 #include "cli/cli.h"
 #include "cli/out.h"
@@ -15,10 +15,15 @@ int cmd_show(const cli_options *options)
         cli_close(&file);
         return code;
     }
-    ptio_print_options print = {.struct_size = sizeof print, .limits = options->load.limits};
+    ptio_print_options print = options->print;
+    print.struct_size = sizeof print;
+    print.limits = options->load.limits;
+    print.bare = true;
+    print.raw = options->raw;
     print.max_depth = options->max_depth < SIZE_MAX ? (size_t)options->max_depth : 0;
     print.max_items = options->head < SIZE_MAX ? (size_t)options->head : 0;
-    print.threshold = options->all ? SIZE_MAX : 0;
+    if (options->all)
+        print.threshold = SIZE_MAX;
     ptio_error err = {0};
     ptio_status status = ptio_print(file.value, &print, out_write, NULL, &err);
     out_char('\n');

@@ -79,6 +79,70 @@ static bool set_head(cli_options *o, const char *value)
     return read_number(value, &o->head);
 }
 
+/* A number that may be 0 where 0 stands for the default. */
+static bool set_size(size_t *field, const char *value)
+{
+    uint64_t number;
+    if (!read_number(value, &number))
+        return false;
+    *field = !number ? PTIO_PRINT_ZERO : number < PTIO_PRINT_ZERO ? (size_t)number : SIZE_MAX;
+    return true;
+}
+
+static bool set_precision(cli_options *o, const char *value)
+{
+    return set_size(&o->print.precision, value) && (o->print.precision <= 60 || o->print.precision == PTIO_PRINT_ZERO);
+}
+
+static bool set_threshold(cli_options *o, const char *value)
+{
+    return set_size(&o->print.threshold, value);
+}
+
+static bool set_edgeitems(cli_options *o, const char *value)
+{
+    return set_size(&o->print.edge_items, value);
+}
+
+static bool set_linewidth(cli_options *o, const char *value)
+{
+    return set_size(&o->print.line_width, value);
+}
+
+/* The profiles of torch.set_printoptions(). */
+static bool set_print_profile(cli_options *o, const char *value)
+{
+    bool is_short = strcmp(value, "short") == 0, full = strcmp(value, "full") == 0;
+    if (!is_short && !full && strcmp(value, "default") != 0)
+        return false;
+    o->print.precision = is_short ? 2 : 4;
+    o->print.edge_items = is_short ? 2 : 3;
+    o->print.threshold = full ? SIZE_MAX : 1000;
+    o->print.line_width = 80;
+    return true;
+}
+
+static bool set_sci_mode(cli_options *o, const char *value)
+{
+    static const char *const names[] = {"auto", "on", "off"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(value, names[i]) == 0) {
+            o->print.notation = (ptio_print_notation)i;
+            return true;
+        }
+    return false;
+}
+
+/* 3.11 is 311. */
+static bool set_python(cli_options *o, const char *value)
+{
+    uint64_t minor;
+    if (strncmp(value, "3.", 2) != 0 || !read_number(value + 2, &minor) || minor > 99)
+        return false;
+    o->print.python = 300 + (unsigned)minor;
+    return true;
+}
+
 static bool set_offset(cli_options *o, const char *value)
 {
     return read_number(value, &o->load.offset);
@@ -226,7 +290,15 @@ static const struct row {
     {"json", NULL, CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK, set_json, "for programs: JSON"},
     {"hash", NULL, CLI_LS, set_hash, "with --json: SHA-256 of the elements"},
     {"raw", NULL, CLI_TREE, set_raw, "the nodes of the pickle, not what they mean"},
+    {"raw", NULL, CLI_SHOW, set_raw, "for pipes: a text as it is, controls unescaped"},
     {"all", NULL, CLI_SHOW, set_all, "big tensors whole"},
+    {"precision", "N", CLI_SHOW, set_precision, "places of floats; default 4"},
+    {"threshold", "N", CLI_SHOW, set_threshold, "a tensor of more elements is big; default 1000"},
+    {"edgeitems", "N", CLI_SHOW, set_edgeitems, "of each end of a big tensor's dimension; default 3"},
+    {"linewidth", "N", CLI_SHOW, set_linewidth, "columns of tensors; default 80"},
+    {"sci-mode", "MODE", CLI_SHOW, set_sci_mode, "floats with an exponent: auto, on, off"},
+    {"profile", "NAME", CLI_SHOW, set_print_profile, "torch.set_printoptions(): default, short, full"},
+    {"python", "VERSION", CLI_SHOW, set_python, "as that Python shows it: 3.11, ...; default 3.14"},
     {"max-depth", "N", CLI_SHOW | CLI_TREE, set_max_depth, "show deeper contents as \"...\""},
     {"head", "N", CLI_SHOW | CLI_LS | CLI_TREE, set_head, "the first N of each container (ls: of the list)"},
     {"record", "NAME", CLI_DIS, set_record, "another pickle of the archive"},

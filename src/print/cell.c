@@ -14,8 +14,6 @@
 #include "tensor/convert.h"
 #include "tensor/dtype.h"
 
-#define PLACES 4
-
 typedef struct number {
     double real, imag;
     int64_t whole;
@@ -81,9 +79,9 @@ static size_t whole_text(const ptio_cells *cells, const number *n, char *text)
 static size_t bare(const ptio_column *c, double value, char *text)
 {
     if (c->scientific)
-        return ptio_format_exponent(text, value, PLACES);
+        return ptio_format_exponent(text, value, c->places);
     if (!c->integral)
-        return ptio_format_places(text, value, PLACES);
+        return ptio_format_places(text, value, c->places);
     size_t size = ptio_format_places(text, value, 0);
     if (isfinite(value))
         text[size++] = '.';
@@ -114,8 +112,12 @@ static void look(ptio_column *c, double value)
     c->any = true;
 }
 
-static void settle(ptio_column *c)
+static void settle(ptio_column *c, ptio_print_notation notation)
 {
+    if (notation != PTIO_PRINT_BY_SIZE) {
+        c->scientific = c->any && notation == PTIO_PRINT_SCIENTIFIC;
+        return;
+    }
     c->scientific = c->any && !c->nan && (c->high / c->low > 1000 || c->high > 1e8 || c->low < 1e-4);
 }
 
@@ -159,12 +161,13 @@ void ptio_cells_fit(ptio_cells *cells, const ptio_grid *grid)
     cells->complex_ = is_complex(cells->dtype);
     bool floating = cells->complex_ || is_floating(cells->dtype);
     ptio_column start = {.floating = floating, .integral = true, .width = 1, .e8m0 = cells->dtype == PTIO_FLOAT8_E8M0FNU};
+    start.places = (unsigned)cells->format.places;
     cells->real = cells->imag = start;
     ptio_grid_visit(grid, look_at, cells);
     if (!floating)
         return;
-    settle(&cells->real);
-    settle(&cells->imag);
+    settle(&cells->real, cells->format.notation);
+    settle(&cells->imag, cells->format.notation);
     ptio_grid_visit(grid, measure_at, cells);
 }
 

@@ -6,9 +6,16 @@
 
 #include "print/grid.h"
 
+/** What is asked of floats. */
+typedef struct ptio_number_format {
+    size_t places; /* behind the point, at most PTIO_MOST_PLACES */
+    ptio_print_notation notation;
+} ptio_number_format;
+
 /** How the numbers of one real column are written. */
 typedef struct ptio_column {
     bool floating, integral, scientific, e8m0;
+    unsigned places;
     size_t width;
     /* while looking at the values: */
     double low, high;
@@ -18,6 +25,7 @@ typedef struct ptio_column {
 /** The format of the elements of a grid. */
 typedef struct ptio_cells {
     ptio_dtype dtype;
+    ptio_number_format format;
     bool conj, neg;
     bool complex_;
     ptio_column real, imag;

@@ -140,7 +140,7 @@ static void filled_row(pen *w, size_t dim, const char *first)
 
 static void row(pen *w, size_t dim, const char *first)
 {
-    size_t indent = w->style->indent + dim, room = indent < PTIO_LINE_WIDTH ? PTIO_LINE_WIDTH - indent : 0;
+    size_t indent = w->style->indent + dim, line = w->style->line_width, room = indent < line ? line - indent : 0;
     size_t per_line = room / (w->style->width + 2), count = slots(w->grid, dim);
     if (!per_line)
         per_line = 1;
@@ -152,7 +152,7 @@ static void row(pen *w, size_t dim, const char *first)
             put(w, ", ", 2);
         }
         if (is_dots(w->grid, dim, i))
-            put(w, " ...", 4);
+            put(w, w->grid->edge ? " ..." : "...", w->grid->edge ? 4 : 3);
         else
             cell(w, first + distance(w->grid, dim, i));
     }

@@ -8,7 +8,7 @@
 #include "tensor/tensor.h"
 
 /** Room for the text of one element. */
-#define PTIO_CELL_ROOM 800
+#define PTIO_CELL_ROOM 820
 
 /** The elements of something strided: how they lie in memory and which of them are shown. */
 typedef struct ptio_grid {
@@ -32,12 +32,11 @@ typedef struct ptio_grid_style {
     size_t width;                                               /* of a cell, for the number of cells in a line             */
     size_t (*cell)(void *ctx, const char *element, char *text); /* at most PTIO_CELL_ROOM bytes */
     void *ctx;
-    /* NumPy's way: a line is broken where the next cell would pass this column, by the cells' own widths; dots are a cell. 0:
-     * PyTorch's way, as many cells of `width` as fit 80 columns. */
+    size_t line_width; /* PyTorch's way: as many cells of `width` as fit this many columns */
+    /* NumPy's way, where not 0: a line is broken where the next cell would pass this column, by the cells' own widths; dots are a
+     * cell. */
     size_t fill;
 } ptio_grid_style;
-
-#define PTIO_LINE_WIDTH 80
 
 /** Write all brackets. Gives the column behind the last one. A grid of no dimensions is one cell. */
 size_t ptio_grid_write(const ptio_grid *grid, const ptio_grid_style *style, ptio_out *out);

@@ -8,68 +8,28 @@
  *
  * What Python would show by running a class's own __repr__ is shown as <ptio object …>, which is not to be taken for it.
  */
+#include "base/number_text.h"
 #include "base/text.h"
+#include "print/cell.h"
+#include "print/printer.h"
 #include "print/repr_array.h"
-#include "print/visited.h"
-
-typedef enum shape {
-    LIST_SHAPE,
-    TUPLE_SHAPE,
-    SET_SHAPE,
-    FROZENSET_SHAPE,
-    DICT_SHAPE,
-    PAIRS_SHAPE,   /* OrderedDict([('a', 1)])                 */
-    COUNTER_SHAPE, /* Counter({'a': 2}): the most common first */
-    DEFAULT_SHAPE, /* defaultdict(factory, {…})               */
-    CLASS_SHAPE,   /* <ptio dict CLASS {…}>                    */
-    SIZE_SHAPE,
-    DEQUE_SHAPE,
-    ARRAY_SHAPE, /* of Python objects                        */
-    OBJECT_SHAPE
-} shape;
 
 /* What belongs to an object, in the order in which it is shown. */
 typedef enum part { ARGUMENTS_PART, KEYWORDS_PART, ITEMS_PART, ENTRIES_PART, STATE_PART, SLOTS_PART, END_PART } part;
 
-/* A container being written. 24 bytes, since there may be millions. */
-typedef struct frame {
-    const ptio_value *value;
-    size_t next; /* items and keys written: 2n before key n, 2n + 1 before its value; of lists n */
-    uint8_t shape, part;
-} frame;
-
-/* The order of the entries of a Counter that is being written; the innermost first. */
-typedef struct order {
-    struct order *outer;
-    size_t count;
-    size_t index[];
-} order;
-
-typedef struct printer {
-    ptio_out *out;
-    ptio_heap heap;
-    ptio_visited visited;
-    frame *frames;
-    size_t depth, capacity;
-    order *orders;
-    size_t max_depth, max_items;
-    uint64_t budget; /* fixed; 0: by what was met          */
-    uint64_t met, written;
-    ptio_tensor_style tensors;
-    ptio_status status;
-} printer;
-
 #define FREE_NODES 1000000u
 #define NODES_FACTOR 16u
 
-static void fail(printer *p, ptio_status status)
+#define NEWEST_PYTHON 314u
+
+void ptio_printer_fail(ptio_printer *p, ptio_status status)
 {
     if (p->status == PTIO_OK)
         p->status = status;
 }
 
 /* How much more may be written. */
-static uint64_t budget_left(const printer *p)
+static uint64_t budget_left(const ptio_printer *p)
 {
     uint64_t most = p->budget;
     if (!most && (!ptio_mul_u64(p->met, NODES_FACTOR, &most) || !ptio_add_u64(most, FREE_NODES, &most)))
@@ -77,15 +37,15 @@ static uint64_t budget_left(const printer *p)
     return most > p->written ? most - p->written : 0;
 }
 
-static void spend(printer *p, uint64_t nodes)
+static void spend(ptio_printer *p, uint64_t nodes)
 {
     uint64_t left = budget_left(p);
     if (nodes <= left) {
         p->written += nodes;
         return;
     }
-    fail(p, ptio_fail(p->out->err, PTIO_ERR_LIMIT, "limit.walk", PTIO_NO_OFFSET,
-                      "it expands to more than %llu nodes (walk_nodes)", (unsigned long long)(p->written + left)));
+    ptio_printer_fail(p, ptio_fail(p->out->err, PTIO_ERR_LIMIT, "limit.walk", PTIO_NO_OFFSET,
+                                   "it expands to more than %llu nodes (walk_nodes)", (unsigned long long)(p->written + left)));
 }
 
 /* ---- containers ---- */
@@ -95,65 +55,83 @@ static bool has_class(const ptio_value *value, const char *name)
     return ptio_text_is(ptio_value_class(value), name);
 }
 
-static shape dict_shape(const ptio_value *value)
+static ptio_shape dict_shape(const ptio_printer *p, const ptio_value *value)
 {
     if (has_class(value, "builtins.dict"))
-        return DICT_SHAPE;
+        return PTIO_SHAPE_DICT;
     if (has_class(value, "collections.OrderedDict"))
-        return PAIRS_SHAPE;
+        return p->python < 312 ? PTIO_SHAPE_PAIRS : PTIO_SHAPE_ORDERED;
     if (has_class(value, "collections.Counter"))
-        return COUNTER_SHAPE;
+        return PTIO_SHAPE_COUNTER;
     if (has_class(value, "collections.defaultdict"))
-        return DEFAULT_SHAPE;
-    return CLASS_SHAPE;
+        return PTIO_SHAPE_DEFAULT;
+    return PTIO_SHAPE_CLASS;
 }
 
-/* The shape of a value that has contents; false for all others. */
-static bool shape_of(const ptio_value *value, shape *ret)
+static ptio_shape object_shape(const ptio_value *value, uint16_t *row)
+{
+    if (has_class(value, "collections.deque"))
+        return PTIO_SHAPE_DEQUE;
+    if (ptio_form_of(value, row))
+        return PTIO_SHAPE_FORM;
+    if (ptio_value_is_module(value))
+        return PTIO_SHAPE_MODULE;
+    return ptio_is_optimizer(value) ? PTIO_SHAPE_OPTIMIZER : PTIO_SHAPE_OBJECT;
+}
+
+/* The shape of a value that has contents, and the row of its form; false for all others. */
+static bool shape_of(const ptio_printer *p, const ptio_value *value, ptio_shape *ret, uint16_t *row)
 {
     ptio_ndarray_info array;
     switch (ptio_value_kind(value)) {
-    case PTIO_KIND_LIST: *ret = LIST_SHAPE; return true;
-    case PTIO_KIND_TUPLE: *ret = TUPLE_SHAPE; return true;
-    case PTIO_KIND_SET: *ret = SET_SHAPE; return true;
-    case PTIO_KIND_FROZENSET: *ret = FROZENSET_SHAPE; return true;
-    case PTIO_KIND_SIZE: *ret = SIZE_SHAPE; return true;
-    case PTIO_KIND_DICT: *ret = dict_shape(value); return true;
-    case PTIO_KIND_NDARRAY: *ret = ARRAY_SHAPE; return ptio_value_ndarray(value, &array) && array.is_object;
-    case PTIO_KIND_OBJECT: *ret = has_class(value, "collections.deque") ? DEQUE_SHAPE : OBJECT_SHAPE; return true;
+    case PTIO_KIND_LIST: *ret = PTIO_SHAPE_LIST; return true;
+    case PTIO_KIND_TUPLE: *ret = PTIO_SHAPE_TUPLE; return true;
+    case PTIO_KIND_SET: *ret = PTIO_SHAPE_SET; return true;
+    case PTIO_KIND_FROZENSET: *ret = PTIO_SHAPE_FROZENSET; return true;
+    case PTIO_KIND_SIZE: *ret = PTIO_SHAPE_SIZE; return true;
+    case PTIO_KIND_DICT: *ret = dict_shape(p, value); return true;
+    case PTIO_KIND_NDARRAY: *ret = PTIO_SHAPE_ARRAY; return ptio_value_ndarray(value, &array) && array.is_object;
+    case PTIO_KIND_OBJECT: *ret = object_shape(value, row); return true;
     default: return false;
     }
 }
 
-static bool is_mapping(shape s)
+static bool is_mapping(ptio_shape s)
 {
-    return s == DICT_SHAPE || s == PAIRS_SHAPE || s == COUNTER_SHAPE || s == DEFAULT_SHAPE || s == CLASS_SHAPE;
+    return s == PTIO_SHAPE_DICT || s == PTIO_SHAPE_PAIRS || s == PTIO_SHAPE_ORDERED || s == PTIO_SHAPE_COUNTER ||
+           s == PTIO_SHAPE_DEFAULT || s == PTIO_SHAPE_CLASS;
 }
 
 /* What stands for a container whose contents are not shown. */
-static void write_dots(printer *p, const ptio_value *value, shape s)
+static void write_dots(ptio_printer *p, const ptio_value *value, ptio_shape s, uint16_t row)
 {
     static const char *const dots[] = {
-        [LIST_SHAPE] = "[...]",
-        [TUPLE_SHAPE] = "(...)",
-        [SET_SHAPE] = "{...}",
-        [FROZENSET_SHAPE] = "frozenset({...})",
-        [DICT_SHAPE] = "{...}",
-        [PAIRS_SHAPE] = "...",
-        [COUNTER_SHAPE] = "Counter({...})",
-        [DEFAULT_SHAPE] = "defaultdict(...)",
-        [CLASS_SHAPE] = "{...}",
-        [SIZE_SHAPE] = "torch.Size([...])",
-        [DEQUE_SHAPE] = "[...]",
-        [ARRAY_SHAPE] = "array(...)",
+        [PTIO_SHAPE_LIST] = "[...]",
+        [PTIO_SHAPE_TUPLE] = "(...)",
+        [PTIO_SHAPE_SET] = "{...}",
+        [PTIO_SHAPE_FROZENSET] = "frozenset({...})",
+        [PTIO_SHAPE_DICT] = "{...}",
+        [PTIO_SHAPE_PAIRS] = "...",
+        [PTIO_SHAPE_ORDERED] = "...",
+        [PTIO_SHAPE_COUNTER] = "Counter({...})",
+        [PTIO_SHAPE_DEFAULT] = "defaultdict(...)",
+        [PTIO_SHAPE_CLASS] = "{...}",
+        [PTIO_SHAPE_SIZE] = "torch.Size([...])",
+        [PTIO_SHAPE_DEQUE] = "[...]",
+        [PTIO_SHAPE_ARRAY] = "array(...)",
     };
-    if (s != OBJECT_SHAPE) {
+    if (s < PTIO_SHAPE_OBJECT) {
         ptio_out_string(p->out, dots[s]);
-        return;
+    } else if (s == PTIO_SHAPE_FORM) {
+        ptio_form_dots(p, row);
+    } else if (s == PTIO_SHAPE_OBJECT) {
+        ptio_out_string(p->out, "<ptio object ");
+        ptio_repr_escaped(p->out, ptio_value_class(value));
+        ptio_out_string(p->out, " ...>");
+    } else {
+        ptio_repr_escaped(p->out, ptio_last_name(ptio_value_class(value)));
+        ptio_out_string(p->out, "(...)");
     }
-    ptio_out_string(p->out, "<ptio object ");
-    ptio_repr_escaped(p->out, ptio_value_class(value));
-    ptio_out_string(p->out, " ...>");
 }
 
 /* The count of a Counter's entry, as a number. */
@@ -162,21 +140,32 @@ static bool counter_number(const ptio_value *counter, size_t index, double *ret)
     return ptio_value_float(ptio_value_item(counter, index), ret);
 }
 
-/* Stable, falling: a merge of sorted runs, from the bottom. `other` is as large as `index`. */
-static void sort_by_count(const ptio_value *counter, size_t *index, size_t *other, size_t count)
+static bool larger_count(const ptio_value *counter, size_t a, size_t b)
+{
+    double left = 0, right = 0;
+    (void)counter_number(counter, a, &left);
+    (void)counter_number(counter, b, &right);
+    return left > right;
+}
+
+static bool smaller_key(const ptio_value *dict, size_t a, size_t b)
+{
+    ptio_text left = ptio_value_str(ptio_value_key(dict, a)), right = ptio_value_str(ptio_value_key(dict, b));
+    size_t shorter = left.size < right.size ? left.size : right.size;
+    int order = shorter ? memcmp(left.bytes, right.bytes, shorter) : 0;
+    return order ? order < 0 : left.size < right.size;
+}
+
+/* Stable: a merge of sorted runs, from the bottom. `other` is as large as `index`. */
+static void sort(const ptio_value *dict, size_t *index, size_t *other, size_t count,
+                 bool (*is_before)(const ptio_value *dict, size_t a, size_t b))
 {
     for (size_t run = 1; run < count; run *= 2) {
         for (size_t from = 0; from < count; from += 2 * run) {
             size_t a = from, middle = from + run < count ? from + run : count, b = middle;
             size_t end = middle + run < count ? middle + run : count;
             for (size_t i = from; i < end; i++) {
-                double left = 0, right = 0;
-                bool take_left = a < middle;
-                if (take_left && b < end) {
-                    (void)counter_number(counter, index[a], &left);
-                    (void)counter_number(counter, index[b], &right);
-                    take_left = left >= right;
-                }
+                bool take_left = a < middle && !(b < end && is_before(dict, index[b], index[a]));
                 other[i] = take_left ? index[a++] : index[b++];
             }
         }
@@ -184,62 +173,79 @@ static void sort_by_count(const ptio_value *counter, size_t *index, size_t *othe
     }
 }
 
-static bool push_order(printer *p, const ptio_value *counter)
+/* Entries 0 … count - 1; `index` has room for as many again, for sorting. */
+static ptio_order *push_plain_order(ptio_printer *p, const ptio_value *dict)
 {
-    size_t count = ptio_value_count(counter), bytes;
-    order *made = NULL;
+    size_t count = ptio_value_count(dict), bytes;
+    ptio_order *made = NULL;
     if (ptio_mul_size(count, 2 * sizeof *made->index, &bytes) && ptio_add_size(bytes, sizeof *made, &bytes))
         made = ptio_heap_resize(&p->heap, NULL, 0, bytes);
-    if (!made)
-        return false;
+    if (!made) {
+        ptio_printer_fail(p, ptio_heap_fail(&p->heap, p->out->err, "printing"));
+        return NULL;
+    }
     made->outer = p->orders;
     made->count = count;
-    bool numbers = true;
-    double number;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         made->index[i] = i;
-        numbers = numbers && counter_number(counter, i, &number);
-    }
-    if (numbers)
-        sort_by_count(counter, made->index, made->index + count, count);
     p->orders = made;
-    return true;
+    return made;
 }
 
-static void pop_order(printer *p)
+static bool push_count_order(ptio_printer *p, const ptio_value *counter)
 {
-    order *gone = p->orders;
+    ptio_order *made = push_plain_order(p, counter);
+    bool numbers = true;
+    double number;
+    for (size_t i = 0; made && numbers && i < made->count; i++)
+        numbers = counter_number(counter, i, &number);
+    if (made && numbers)
+        sort(counter, made->index, made->index + made->count, made->count, larger_count);
+    return made != NULL;
+}
+
+bool ptio_push_key_order(ptio_printer *p, const ptio_value *dict)
+{
+    ptio_order *made = push_plain_order(p, dict);
+    if (made)
+        sort(dict, made->index, made->index + made->count, made->count, smaller_key);
+    return made != NULL;
+}
+
+void ptio_pop_order(ptio_printer *p)
+{
+    ptio_order *gone = p->orders;
     p->orders = gone->outer;
     ptio_heap_free(&p->heap, gone, sizeof *gone + 2 * gone->count * sizeof *gone->index);
 }
 
-static void write_opening(printer *p, const ptio_value *value, shape s)
+static void write_opening(ptio_printer *p, const ptio_value *value, ptio_shape s)
 {
     ptio_out *out = p->out;
     bool empty = ptio_value_count(value) == 0;
     switch (s) {
-    case LIST_SHAPE: ptio_out_char(out, '['); return;
-    case TUPLE_SHAPE: ptio_out_char(out, '('); return;
-    case SET_SHAPE: ptio_out_string(out, empty ? "set(" : "{"); return;
-    case FROZENSET_SHAPE: ptio_out_string(out, empty ? "frozenset(" : "frozenset({"); return;
-    case DICT_SHAPE: ptio_out_char(out, '{'); return;
-    case PAIRS_SHAPE: ptio_out_string(out, empty ? "OrderedDict(" : "OrderedDict(["); return;
-    case COUNTER_SHAPE: ptio_out_string(out, empty ? "Counter(" : "Counter({"); return;
-    case DEFAULT_SHAPE: ptio_out_string(out, "defaultdict("); return;
-    case SIZE_SHAPE: ptio_out_string(out, "torch.Size(["); return;
-    case DEQUE_SHAPE: ptio_out_string(out, "deque(["); return;
-    case ARRAY_SHAPE: ptio_out_string(out, "array(["); return;
-    case CLASS_SHAPE:
-    case OBJECT_SHAPE: break;
+    case PTIO_SHAPE_LIST: ptio_out_char(out, '['); return;
+    case PTIO_SHAPE_TUPLE: ptio_out_char(out, '('); return;
+    case PTIO_SHAPE_SET: ptio_out_string(out, empty ? "set(" : "{"); return;
+    case PTIO_SHAPE_FROZENSET: ptio_out_string(out, empty ? "frozenset(" : "frozenset({"); return;
+    case PTIO_SHAPE_DICT: ptio_out_char(out, '{'); return;
+    case PTIO_SHAPE_PAIRS: ptio_out_string(out, empty ? "OrderedDict(" : "OrderedDict(["); return;
+    case PTIO_SHAPE_ORDERED: ptio_out_string(out, empty ? "OrderedDict(" : "OrderedDict({"); return;
+    case PTIO_SHAPE_COUNTER: ptio_out_string(out, empty ? "Counter(" : "Counter({"); return;
+    case PTIO_SHAPE_DEFAULT: ptio_out_string(out, "defaultdict("); return;
+    case PTIO_SHAPE_SIZE: ptio_out_string(out, "torch.Size(["); return;
+    case PTIO_SHAPE_DEQUE: ptio_out_string(out, "deque(["); return;
+    case PTIO_SHAPE_ARRAY: ptio_out_string(out, "array(["); return;
+    default: break;
     }
-    ptio_out_string(out, s == CLASS_SHAPE ? "<ptio dict " : "<ptio object ");
+    ptio_out_string(out, s == PTIO_SHAPE_CLASS ? "<ptio dict " : "<ptio object ");
     ptio_repr_escaped(out, ptio_value_class(value));
-    if (s == CLASS_SHAPE)
+    if (s == PTIO_SHAPE_CLASS)
         ptio_out_string(out, " {");
 }
 
 /* deque([…], maxlen=5) is saved as its class called with ([], 5). */
-static void write_maxlen(printer *p, const ptio_value *deque)
+static void write_maxlen(ptio_printer *p, const ptio_value *deque)
 {
     const ptio_value *arguments = ptio_node_arguments(deque);
     int64_t most;
@@ -249,88 +255,106 @@ static void write_maxlen(printer *p, const ptio_value *deque)
     }
 }
 
-static void write_closing(printer *p, const frame *f)
+static void write_closing(ptio_printer *p, const ptio_frame *f)
 {
     ptio_out *out = p->out;
     size_t count = ptio_value_count(f->value);
-    switch ((shape)f->shape) {
-    case LIST_SHAPE: ptio_out_char(out, ']'); return;
-    case TUPLE_SHAPE: ptio_out_string(out, count == 1 ? ",)" : ")"); return;
-    case SET_SHAPE: ptio_out_char(out, count ? '}' : ')'); return;
-    case DICT_SHAPE: ptio_out_char(out, '}'); return;
-    case PAIRS_SHAPE: ptio_out_string(out, count ? "])" : ")"); return;
-    case FROZENSET_SHAPE:
-    case COUNTER_SHAPE: ptio_out_string(out, count ? "})" : ")"); return;
-    case DEFAULT_SHAPE: ptio_out_string(out, "})"); return;
-    case SIZE_SHAPE: ptio_out_string(out, "])"); return;
-    case DEQUE_SHAPE:
+    switch ((ptio_shape)f->shape) {
+    case PTIO_SHAPE_LIST: ptio_out_char(out, ']'); return;
+    case PTIO_SHAPE_TUPLE: ptio_out_string(out, count == 1 ? ",)" : ")"); return;
+    case PTIO_SHAPE_SET: ptio_out_char(out, count ? '}' : ')'); return;
+    case PTIO_SHAPE_DICT: ptio_out_char(out, '}'); return;
+    case PTIO_SHAPE_PAIRS: ptio_out_string(out, count ? "])" : ")"); return;
+    case PTIO_SHAPE_FROZENSET:
+    case PTIO_SHAPE_ORDERED:
+    case PTIO_SHAPE_COUNTER: ptio_out_string(out, count ? "})" : ")"); return;
+    case PTIO_SHAPE_DEFAULT: ptio_out_string(out, "})"); return;
+    case PTIO_SHAPE_SIZE: ptio_out_string(out, "])"); return;
+    case PTIO_SHAPE_DEQUE:
         ptio_out_char(out, ']');
         write_maxlen(p, f->value);
         ptio_out_char(out, ')');
         return;
-    case ARRAY_SHAPE:
+    case PTIO_SHAPE_ARRAY:
         ptio_out_char(out, ']');
         ptio_repr_array_end(out, f->value, 0, false);
         return;
-    case CLASS_SHAPE: ptio_out_string(out, "}>"); return;
-    case OBJECT_SHAPE: ptio_out_char(out, '>'); return;
+    case PTIO_SHAPE_CLASS: ptio_out_string(out, "}>"); return;
+    case PTIO_SHAPE_OBJECT: ptio_out_char(out, '>'); return;
+    default: return; /* these write their own end */
     }
 }
 
 /* Values directly inside a container, for the budget: each counts as met once. */
-static uint64_t contents(const ptio_value *value, shape s)
+static uint64_t contents(const ptio_value *value, ptio_shape s)
 {
-    if (s == OBJECT_SHAPE)
+    if (s >= PTIO_SHAPE_OBJECT)
         return (uint64_t)ptio_value_count(value) + ptio_node_item_count(value) + 2 * (uint64_t)ptio_node_entry_count(value) + 8;
     return (uint64_t)ptio_value_count(value) * (is_mapping(s) ? 2 : 1) + 1;
 }
 
-static bool push(printer *p, const ptio_value *value, shape s)
+ptio_frame *ptio_push_frame(ptio_printer *p, const ptio_value *value, ptio_shape shape)
 {
     if (p->depth == p->capacity) {
         void *moved = ptio_heap_grow(&p->heap, p->frames, &p->capacity, p->depth + 1, sizeof *p->frames);
-        if (!moved)
-            return false;
+        if (!moved) {
+            ptio_printer_fail(p, ptio_heap_fail(&p->heap, p->out->err, "printing"));
+            return NULL;
+        }
         p->frames = moved;
     }
-    if (s == COUNTER_SHAPE && !push_order(p, value))
-        return false;
-    p->frames[p->depth++] = (frame){.value = value, .shape = (uint8_t)s};
-    return true;
+    p->frames[p->depth] = (ptio_frame){.value = value, .shape = (uint8_t)shape};
+    return &p->frames[p->depth++];
 }
 
-static void open_container(printer *p, const ptio_value *value, shape s)
+void ptio_pop_frame(ptio_printer *p)
+{
+    p->depth--;
+}
+
+static void open_container(ptio_printer *p, const ptio_value *value, ptio_shape s, uint16_t row)
 {
     if (p->max_depth && p->depth >= p->max_depth && contents(value, s) > 1) {
-        write_dots(p, value, s);
+        write_dots(p, value, s, row);
         return;
     }
     ptio_visit_state state = ptio_visited_enter(&p->visited, value);
     if (state == PTIO_VISIT_CYCLE) {
-        write_dots(p, value, s);
+        write_dots(p, value, s, row);
         return;
     }
     if (state == PTIO_VISIT_FIRST)
         p->met += contents(value, s);
-    if (state == PTIO_VISIT_FAILED || !push(p, value, s)) {
-        fail(p, ptio_heap_fail(&p->heap, p->out->err, "printing"));
+    if (state == PTIO_VISIT_FAILED) {
+        ptio_printer_fail(p, ptio_heap_fail(&p->heap, p->out->err, "printing"));
         return;
     }
-    write_opening(p, value, s);
+    if (s == PTIO_SHAPE_COUNTER && !push_count_order(p, value))
+        return;
+    ptio_frame *f = ptio_push_frame(p, value, s);
+    if (!f)
+        return;
+    f->row = row;
+    if (s == PTIO_SHAPE_MODULE)
+        ptio_open_module(p, f);
+    else if (s == PTIO_SHAPE_OPTIMIZER)
+        ptio_open_optimizer(p, value);
+    else if (s != PTIO_SHAPE_FORM)
+        write_opening(p, value, s);
 }
 
-static void close_container(printer *p)
+static void close_container(ptio_printer *p)
 {
-    frame *f = &p->frames[p->depth - 1];
+    ptio_frame *f = &p->frames[p->depth - 1];
     write_closing(p, f);
     ptio_visited_leave(&p->visited, f->value);
-    if (f->shape == COUNTER_SHAPE)
-        pop_order(p);
-    p->depth--;
+    if (f->shape == PTIO_SHAPE_COUNTER)
+        ptio_pop_order(p);
+    ptio_pop_frame(p);
 }
 
 /* How many elements may be shown of something that has `bytes` bytes of its own: those count as met. */
-static void allow_elements(printer *p, uint64_t bytes)
+static void allow_elements(ptio_printer *p, uint64_t bytes)
 {
     if (!ptio_add_u64(budget_left(p), bytes, &p->tensors.most))
         p->tensors.most = UINT64_MAX;
@@ -338,7 +362,7 @@ static void allow_elements(printer *p, uint64_t bytes)
 
 /* ---- single values ---- */
 
-static void write_device(printer *p, ptio_text name)
+static void write_device(ptio_printer *p, ptio_text name)
 {
     size_t colon = 0;
     while (colon < name.size && name.bytes[colon] != ':')
@@ -353,7 +377,7 @@ static void write_device(printer *p, ptio_text name)
 }
 
 /* Classes of builtins go without their module; its functions are no classes. */
-static void write_global(printer *p, ptio_text name)
+static void write_global(ptio_printer *p, ptio_text name)
 {
     static const char *const functions[] = {
         "abs",        "all",  "any",    "ascii",   "bin",     "callable", "chr",  "compile",   "delattr", "dir",   "divmod",
@@ -370,31 +394,31 @@ static void write_global(printer *p, ptio_text name)
     ptio_out_string(p->out, function ? ">" : "'>");
 }
 
-static void write_tensor(printer *p, const ptio_value *value)
+static void write_tensor(ptio_printer *p, const ptio_value *value)
 {
     const ptio_tensor *tensor = ptio_value_tensor(value);
     allow_elements(p, ptio_storage_nbytes(ptio_tensor_storage(tensor)));
-    fail(p, ptio_repr_tensor(p->out, tensor, ptio_value_class(value), &p->tensors));
+    ptio_printer_fail(p, ptio_repr_tensor(p->out, tensor, ptio_value_class(value), &p->tensors));
 }
 
-static void write_array(printer *p, const ptio_value *value)
+static void write_array(ptio_printer *p, const ptio_value *value)
 {
     ptio_ndarray_info info = {.nbytes = 0};
     (void)ptio_value_ndarray(value, &info);
     allow_elements(p, info.nbytes);
-    fail(p, ptio_repr_array(p->out, value, &p->tensors));
+    ptio_printer_fail(p, ptio_repr_array(p->out, value, &p->tensors));
 }
 
-static void write_generator(printer *p, const ptio_value *value)
+static void write_generator(ptio_printer *p, const ptio_value *value)
 {
     ptio_out_string(p->out, "<ptio torch.Generator device=");
     ptio_repr_str(p->out, ptio_value_name(value));
     ptio_out_string(p->out, " seed=");
-    fail(p, ptio_repr_int(p->out, ptio_value_item(value, 0), &p->heap));
+    ptio_printer_fail(p, ptio_repr_int(p->out, ptio_value_item(value, 0), &p->heap));
     ptio_out_char(p->out, '>');
 }
 
-static void write_single(printer *p, const ptio_value *value)
+static void write_single(ptio_printer *p, const ptio_value *value)
 {
     ptio_out *out = p->out;
     double real = 0, imag = 0;
@@ -402,7 +426,7 @@ static void write_single(printer *p, const ptio_value *value)
     case PTIO_KIND_MISSING: ptio_out_string(out, "<ptio nothing>"); return;
     case PTIO_KIND_NONE: ptio_out_string(out, "None"); return;
     case PTIO_KIND_BOOL: ptio_out_string(out, ptio_value_bool(value) ? "True" : "False"); return;
-    case PTIO_KIND_INT: fail(p, ptio_repr_int(out, value, &p->heap)); return;
+    case PTIO_KIND_INT: ptio_printer_fail(p, ptio_repr_int(out, value, &p->heap)); return;
     case PTIO_KIND_FLOAT:
         (void)ptio_value_float(value, &real);
         ptio_repr_float(out, real);
@@ -423,7 +447,7 @@ static void write_single(printer *p, const ptio_value *value)
         return;
     case PTIO_KIND_GLOBAL: write_global(p, ptio_value_class(value)); return;
     case PTIO_KIND_TENSOR: write_tensor(p, value); return;
-    case PTIO_KIND_STORAGE: fail(p, ptio_repr_storage(out, ptio_value_storage(value), &p->tensors)); return;
+    case PTIO_KIND_STORAGE: ptio_printer_fail(p, ptio_repr_storage(out, ptio_value_storage(value), &p->tensors)); return;
     case PTIO_KIND_DEVICE: write_device(p, ptio_value_name(value)); return;
     case PTIO_KIND_DTYPE:
     case PTIO_KIND_LAYOUT:
@@ -443,30 +467,74 @@ static void write_single(printer *p, const ptio_value *value)
     }
 }
 
-static void write_value(printer *p, const ptio_value *value)
+void ptio_write_value(ptio_printer *p, const ptio_value *value)
 {
-    shape s;
-    spend(p, 1);
+    ptio_shape s;
+    uint16_t row = 0;
+    /* Lines that are set in deeply cost as many bytes. */
+    spend(p, 1 + (p->layers ? p->layers->indent / 16 : 0));
     if (p->status != PTIO_OK)
         return;
-    if (shape_of(value, &s))
-        open_container(p, value, s);
+    if (shape_of(p, value, &s, &row))
+        open_container(p, value, s, row);
     else
         write_single(p, value);
 }
 
+void ptio_write_bare_text(ptio_printer *p, ptio_text text)
+{
+    if (p->raw)
+        ptio_out_text(p->out, text);
+    else
+        ptio_repr_bare(p->out, text);
+}
+
+/* A tensor of no dimensions is formatted as its element. */
+static bool write_item(ptio_printer *p, const ptio_value *value)
+{
+    const ptio_tensor *tensor = ptio_value_tensor(value);
+    const void *data;
+    ptio_quantizer q = ptio_tensor_quantizer(tensor);
+    if (ptio_tensor_ndim(tensor) || ptio_tensor_is_parameter(tensor) || ptio_tensor_layout(tensor) != PTIO_STRIDED || q.scheme ||
+        ptio_tensor_is_meta(tensor) || !ptio_cells_can_show(ptio_tensor_dtype(tensor)) ||
+        ptio_tensor_data(tensor, &data, NULL) != PTIO_OK)
+        return false;
+    ptio_repr_element(p->out, ptio_tensor_dtype(tensor), data);
+    return true;
+}
+
+void ptio_write_plain(ptio_printer *p, const ptio_value *value)
+{
+    switch (ptio_value_kind(value)) {
+    case PTIO_KIND_STR: ptio_write_bare_text(p, ptio_value_str(value)); return;
+    case PTIO_KIND_DEVICE: ptio_repr_escaped(p->out, ptio_value_name(value)); return;
+    case PTIO_KIND_TENSOR:
+        if (!write_item(p, value))
+            ptio_write_value(p, value);
+        return;
+    default:
+        if (!ptio_form_plain(p, value))
+            ptio_write_value(p, value);
+    }
+}
+
 /* ---- going on in a container ---- */
 
-/* Whether the limit of items is reached: then dots are written and the container ends. */
-static bool at_most_items(printer *p, const frame *f, size_t index)
+bool ptio_at_most_items(ptio_printer *p, size_t index)
 {
-    if (!p->max_items || index < p->max_items)
+    return p->max_items && index >= p->max_items;
+}
+
+/* Whether the limit of items is reached: then dots are written and the container ends. */
+static bool at_most_items(ptio_printer *p, const ptio_frame *f, size_t index)
+{
+    if (!ptio_at_most_items(p, index))
         return false;
     ptio_out_string(p->out, f->next ? ", ..." : "...");
     return true;
 }
 
-static void go_on_items(printer *p, frame *f)
+static void go_on_items(ptio_printer *p, ptio_frame *f)
 {
     size_t index = f->next;
     if (index >= ptio_value_count(f->value) || at_most_items(p, f, index)) {
@@ -476,24 +544,24 @@ static void go_on_items(printer *p, frame *f)
     if (index)
         ptio_out_string(p->out, ", ");
     f->next++;
-    write_value(p, ptio_value_item(f->value, index));
+    ptio_write_value(p, ptio_value_item(f->value, index));
 }
 
 /* Entry `index` in the order in which it is shown. */
-static size_t entry_place(const printer *p, const frame *f, size_t index)
+static size_t entry_place(const ptio_printer *p, const ptio_frame *f, size_t index)
 {
-    return f->shape == COUNTER_SHAPE ? p->orders->index[index] : index;
+    return f->shape == PTIO_SHAPE_COUNTER ? p->orders->index[index] : index;
 }
 
-static void go_on_entries(printer *p, frame *f)
+static void go_on_entries(ptio_printer *p, ptio_frame *f)
 {
-    bool pairs = f->shape == PAIRS_SHAPE;
-    if (f->shape == DEFAULT_SHAPE && !f->part) {
+    bool pairs = f->shape == PTIO_SHAPE_PAIRS;
+    if (f->shape == PTIO_SHAPE_DEFAULT && !f->part) {
         f->part = 1;
-        write_value(p, ptio_value_factory(f->value));
+        ptio_write_value(p, ptio_value_factory(f->value));
         return;
     }
-    if (f->shape == DEFAULT_SHAPE && f->part == 1) {
+    if (f->shape == PTIO_SHAPE_DEFAULT && f->part == 1) {
         f->part = 2;
         ptio_out_string(p->out, ", {");
     }
@@ -501,7 +569,7 @@ static void go_on_entries(printer *p, frame *f)
     if (f->next % 2) {
         ptio_out_string(p->out, pairs ? ", " : ": ");
         f->next++;
-        write_value(p, ptio_value_item(f->value, entry_place(p, f, index)));
+        ptio_write_value(p, ptio_value_item(f->value, entry_place(p, f, index)));
         return;
     }
     if (pairs && index)
@@ -515,7 +583,7 @@ static void go_on_entries(printer *p, frame *f)
     if (pairs)
         ptio_out_char(p->out, '(');
     f->next++;
-    write_value(p, ptio_value_key(f->value, entry_place(p, f, index)));
+    ptio_write_value(p, ptio_value_key(f->value, entry_place(p, f, index)));
 }
 
 /* Whether the arguments say more than the class: not if there are none, nor where they are (class, object, None), as protocols 0 and
@@ -552,7 +620,7 @@ static const ptio_value *single_part(const ptio_value *object, part which, const
 
 /* The items of an object, or the entries that were set on it. The class's own items stand in the arguments already where it is
  * made of them. */
-static void go_on_many(printer *p, frame *f, bool entries)
+static void go_on_many(ptio_printer *p, ptio_frame *f, bool entries)
 {
     const ptio_value *object = f->value;
     size_t count = entries ? ptio_node_entry_count(object) : ptio_node_item_count(object);
@@ -572,12 +640,12 @@ static void go_on_many(printer *p, frame *f, bool entries)
         ptio_out_string(p->out, ": ");
     bool key = entries && f->next % 2 == 0;
     f->next++;
-    write_value(p, !entries ? ptio_node_item(object, index)
-                   : key    ? ptio_node_entry_key(object, index)
-                            : ptio_node_entry_value(object, index));
+    ptio_write_value(p, !entries ? ptio_node_item(object, index)
+                        : key    ? ptio_node_entry_key(object, index)
+                                 : ptio_node_entry_value(object, index));
 }
 
-static void go_on_object(printer *p, frame *f)
+static void go_on_object(ptio_printer *p, ptio_frame *f)
 {
     part which = (part)f->part;
     if (which == END_PART) {
@@ -594,42 +662,80 @@ static void go_on_object(printer *p, frame *f)
     if (!found)
         return;
     ptio_out_string(p->out, label);
-    write_value(p, found);
+    ptio_write_value(p, found);
 }
 
-static void go_on(printer *p)
+static void go_on(ptio_printer *p)
 {
-    frame *f = &p->frames[p->depth - 1];
-    if (f->shape == OBJECT_SHAPE)
-        go_on_object(p, f);
-    else if (is_mapping((shape)f->shape))
-        go_on_entries(p, f);
-    else
-        go_on_items(p, f);
+    ptio_frame *f = &p->frames[p->depth - 1];
+    switch ((ptio_shape)f->shape) {
+    case PTIO_SHAPE_OBJECT: go_on_object(p, f); return;
+    case PTIO_SHAPE_FORM:
+    case PTIO_SHAPE_EXTRA:
+    case PTIO_SHAPE_ITEMS:
+    case PTIO_SHAPE_NAMES: ptio_go_on_form(p); return;
+    case PTIO_SHAPE_MODULE: ptio_go_on_module(p); return;
+    case PTIO_SHAPE_OPTIMIZER: ptio_go_on_optimizer(p); return;
+    case PTIO_SHAPE_GROUP: ptio_go_on_group(p); return;
+    default:
+        if (is_mapping((ptio_shape)f->shape))
+            go_on_entries(p, f);
+        else
+            go_on_items(p, f);
+    }
 }
 
-static void end(printer *p)
+static void end(ptio_printer *p)
 {
+    while (p->layers)
+        ptio_pop_layer(p);
     while (p->orders)
-        pop_order(p);
+        ptio_pop_order(p);
     ptio_heap_free(&p->heap, p->frames, p->capacity * sizeof *p->frames);
     ptio_visited_free(&p->visited);
 }
 
-ptio_status ptio_print(const ptio_value *value, const ptio_print_options *options, ptio_write write, void *ctx, ptio_error *err)
+/* ---- options ---- */
+
+/* A number of the options: 0 stands for the default, and PTIO_PRINT_ZERO for 0. */
+static size_t setting(size_t value, size_t standard)
 {
-    static const ptio_print_options defaults;
-    const ptio_print_options *o = options ? options : &defaults;
+    return value == PTIO_PRINT_ZERO ? 0 : value ? value : standard;
+}
+
+static void set_up(ptio_printer *p, const ptio_print_options *o)
+{
+    p->max_depth = o->max_depth;
+    p->max_items = o->max_items;
+    p->python = o->python ? o->python : NEWEST_PYTHON;
+    p->raw = o->raw;
+    p->budget = o->limits ? o->limits->walk_nodes : 0;
+    ptio_heap_init(&p->heap, o->memory, o->limits ? o->limits->heap_bytes : 0);
+    p->visited.heap = p->tensors.heap = &p->heap;
+    p->tensors.format = (ptio_number_format){.places = setting(o->precision, 4), .notation = o->notation};
+    p->tensors.line_width = setting(o->line_width, 80);
+    p->tensors.edge = setting(o->edge_items, 3);
+    p->tensors.threshold = o->threshold == SIZE_MAX ? UINT64_MAX : setting(o->threshold, 1000);
+    p->tensors.most_items = o->max_items;
+}
+
+ptio_status ptio_print(const ptio_value *value, const ptio_print_options *given, ptio_write write, void *ctx, ptio_error *err)
+{
+    ptio_print_options options = {.struct_size = sizeof options};
+    if (given)
+        memcpy(&options, given, given->struct_size && given->struct_size < sizeof options ? given->struct_size : sizeof options);
+    if (options.precision != PTIO_PRINT_ZERO && options.precision > PTIO_MOST_PLACES)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "print.precision", PTIO_NO_OFFSET, "a precision is at most %d",
+                         PTIO_MOST_PLACES);
     ptio_out out;
     ptio_out_init(&out, write, ctx, err);
-    printer p = {.out = &out, .max_depth = o->max_depth, .max_items = o->max_items};
-    ptio_heap_init(&p.heap, o->memory, o->limits ? o->limits->heap_bytes : 0);
-    p.visited.heap = p.tensors.heap = &p.heap;
-    p.budget = o->limits ? o->limits->walk_nodes : 0;
-    p.tensors.edge = o->edge_items ? o->edge_items : 3;
-    p.tensors.threshold = o->threshold ? o->threshold : 1000;
-    write_value(&p, value);
-    while (p.depth && p.status == PTIO_OK && out.status == PTIO_OK)
+    ptio_printer p = {.out = &out};
+    set_up(&p, &options);
+    if (options.bare && ptio_value_kind(value) != PTIO_KIND_TENSOR)
+        ptio_write_plain(&p, value);
+    else
+        ptio_write_value(&p, value);
+    while (p.depth && p.status == PTIO_OK && p.out->status == PTIO_OK)
         go_on(&p);
     end(&p);
     ptio_status flushed = ptio_out_flush(&out);

@@ -26,6 +26,9 @@ void ptio_repr_bytes(ptio_out *out, ptio_text bytes);
 /** Without quotes, but escaped, a backslash too. */
 void ptio_repr_escaped(ptio_out *out, ptio_text text);
 
+/** As print() has it, but for what moves the cursor or cannot be seen: that is escaped. */
+void ptio_repr_bare(ptio_out *out, ptio_text text);
+
 /** An int of any size: decimal up to 4,300 digits, as in Python, and beyond in hexadecimal. Fails only for want of memory. */
 ptio_status ptio_repr_int(ptio_out *out, const ptio_value *value, ptio_heap *heap);
 

@@ -91,6 +91,7 @@ static void write_grid(job *j, ptio_grid *grid, ptio_cells *cells, size_t indent
     }
     ptio_cells_fit(cells, grid);
     ptio_grid_style style = {.indent = indent, .width = ptio_cells_width(cells), .cell = ptio_cells_text, .ctx = cells};
+    style.line_width = j->style->line_width;
     j->column = ptio_grid_write(grid, &style, j->out);
 }
 
@@ -111,7 +112,7 @@ static void body(job *j, const ptio_tensor *tensor, size_t indent)
         return;
     }
     ptio_grid grid = {.edge = j->style->edge, .cut = ptio_tensor_numel(tensor) > j->style->threshold};
-    ptio_cells cells = {.dtype = ptio_tensor_dtype(tensor)};
+    ptio_cells cells = {.dtype = ptio_tensor_dtype(tensor), .format = j->style->format};
     if (is_quantized(tensor)) {
         size_t size = 0;
         float *copy = dequantize(j, tensor, &size);
@@ -153,7 +154,7 @@ static suffixes suffixes_begin(job *j, size_t indent, bool force)
 
 static void suffix_place(suffixes *s, size_t size)
 {
-    if (s->force || s->column + size + 2 > PTIO_LINE_WIDTH) {
+    if (s->force || s->column + size + 2 > s->j->style->line_width) {
         ptio_out_char(s->j->out, ',');
         break_line(s->j, s->indent);
         s->column = s->indent + size;
@@ -355,7 +356,7 @@ static void inside(job *j, const ptio_tensor *tensor, size_t indent)
     if (meta)
         suffix(&s, "device=", "'meta'");
     bool empty = !sparse && !meta && !ptio_tensor_numel(tensor);
-    if (sparse || is_quantized(tensor) || !shown)
+    if (sparse || is_quantized(tensor) || !shown || !j->style->edge)
         if (!empty || ptio_tensor_ndim(tensor) != 1 || is_quantized(tensor))
             suffix_shape(&s, tensor);
     if (sparse && !meta)
@@ -401,14 +402,41 @@ static void nested_inside(job *j, const ptio_tensor *tensor)
         (void)ptio_out_flush(&inner);
         (void)fail(j, part_job.status);
     }
-    ptio_out_string(j->out, "\n]");
+    ptio_out_string(j->out, shown ? "\n]" : "\n\n]");
     j->column = 1;
     suffixes s = suffixes_begin(j, strlen("nested_tensor("), false);
-    if (ptio_tensor_layout(tensor) == PTIO_JAGGED)
-        suffix(&s, "layout=", "torch.jagged");
     if (ptio_tensor_requires_grad(tensor))
         suffix(&s, "requires_grad=", "True");
     put(j, ")");
+}
+
+/* Which dimension of the values is cut up into components: the one in which the first component is shorter. */
+static size_t ragged_dimension(const ptio_tensor *tensor, const ptio_tensor *values)
+{
+    const ptio_tensor *first = part(tensor, "0");
+    for (size_t i = 0; i < ptio_tensor_ndim(first); i++)
+        if (ptio_tensor_shape(first)[i] != ptio_tensor_shape(values)[i])
+            return i;
+    return 0;
+}
+
+/* NestedTensor(size=(2, j1), offsets=tensor([0, 2, 5]), contiguous=True): j1 stands for the lengths, which differ. PyTorch counts such
+ * symbols while a process runs; here each is the first. */
+static void jagged(job *j, const ptio_tensor *tensor)
+{
+    const ptio_tensor *values = part(tensor, "values"), *offsets = part(tensor, "offsets");
+    size_t ragged = ragged_dimension(tensor, values);
+    put(j, "NestedTensor(size=(");
+    ptio_out_i64(j->out, ptio_tensor_numel(offsets) ? (int64_t)ptio_tensor_numel(offsets) - 1 : 0);
+    for (size_t i = 0; i < ptio_tensor_ndim(values); i++) {
+        ptio_out_string(j->out, i == ragged ? ", j1" : ", ");
+        if (i != ragged)
+            ptio_out_i64(j->out, ptio_tensor_shape(values)[i]);
+    }
+    put(j, "), offsets=");
+    put_small(j, offsets);
+    put(j, ptio_tensor_requires_grad(tensor) ? ", requires_grad=True" : "");
+    put(j, part(tensor, "lengths") ? ", contiguous=False)" : ", contiguous=True)");
 }
 
 /* "MyTensor" of "__main__.MyTensor". */
@@ -433,7 +461,9 @@ ptio_status ptio_repr_tensor(ptio_out *out, const ptio_tensor *tensor, ptio_text
     if (parameter)
         ptio_out_string(out, plain ? "Parameter containing:\n" : "Parameter(");
     uint64_t start = ptio_out_position(out);
-    if (is_nested(tensor)) {
+    if (ptio_tensor_layout(tensor) == PTIO_JAGGED) {
+        jagged(&j, tensor);
+    } else if (is_nested(tensor)) {
         put(&j, "nested_tensor(");
         nested_inside(&j, tensor);
     } else {
@@ -452,6 +482,8 @@ ptio_status ptio_repr_tensor(ptio_out *out, const ptio_tensor *tensor, ptio_text
 
 /* ---- storages ---- */
 
+/* All of them are typed here: torch.load() makes an UntypedStorage one of bytes, and shows every element. */
+
 ptio_status ptio_repr_storage(ptio_out *out, const ptio_storage *storage, const ptio_tensor_style *style)
 {
     ptio_dtype dtype = ptio_storage_dtype(storage);
@@ -465,11 +497,10 @@ ptio_status ptio_repr_storage(ptio_out *out, const ptio_storage *storage, const 
         ptio_status status = ptio_storage_data(storage, &data, out->err);
         if (status != PTIO_OK)
             return status;
-        uint64_t edge = count > style->threshold ? style->edge : count;
-        for (uint64_t i = 0; i < count; i++) {
-            if (i == edge && edge < count) {
+        for (uint64_t i = 0; i < count && out->status == PTIO_OK; i++) {
+            if (style->most_items && i == style->most_items) {
                 ptio_out_string(out, " ...\n");
-                i = count - edge;
+                break;
             }
             ptio_out_char(out, ' ');
             ptio_repr_element(out, dtype, (const char *)data + i * itemsize);
@@ -478,14 +509,9 @@ ptio_status ptio_repr_storage(ptio_out *out, const ptio_storage *storage, const 
         if (!count)
             ptio_out_string(out, " \n");
     }
-    if (ptio_storage_is_untyped(storage)) {
-        ptio_out_string(out, "[torch.storage.UntypedStorage(device=");
-    } else {
-        ptio_out_string(out, "[torch.storage.TypedStorage(dtype=torch.");
-        ptio_out_string(out, ptio_dtype_name(dtype));
-        ptio_out_string(out, ", device=");
-    }
-    ptio_out_string(out, meta ? "meta" : "cpu");
+    ptio_out_string(out, "[torch.storage.TypedStorage(dtype=torch.");
+    ptio_out_string(out, ptio_dtype_name(dtype));
+    ptio_out_string(out, meta ? ", device=meta" : ", device=cpu");
     ptio_out_string(out, ") of size ");
     ptio_out_u64(out, count);
     ptio_out_char(out, ']');

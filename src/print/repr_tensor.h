@@ -4,13 +4,17 @@
 #ifndef PTIO_PRINT_REPR_TENSOR_H
 #define PTIO_PRINT_REPR_TENSOR_H
 
+#include "print/cell.h"
 #include "print/repr.h"
 #include "tensor/tensor.h"
 
 typedef struct ptio_tensor_style {
+    ptio_number_format format;
+    size_t line_width;
     size_t edge;        /* elements shown at each end of a dimension of a big tensor */
     uint64_t threshold; /* more elements than this are many                          */
     uint64_t most;      /* elements that may be shown: beyond, PTIO_ERR_LIMIT        */
+    size_t most_items;  /* of a storage; 0: all                                      */
     ptio_heap *heap;
 } ptio_tensor_style;
 

@@ -103,6 +103,18 @@ void ptio_repr_bytes(ptio_out *out, ptio_text bytes)
     quoted(out, bytes, false);
 }
 
+void ptio_repr_bare(ptio_out *out, ptio_text text)
+{
+    for (size_t start = 0; start < text.size;) {
+        const char *slash = memchr(text.bytes + start, '\\', text.size - start);
+        size_t end = slash ? (size_t)(slash - text.bytes) : text.size;
+        body(out, (ptio_text){text.bytes + start, end - start}, 0, true);
+        if (slash)
+            ptio_out_char(out, '\\');
+        start = end + 1;
+    }
+}
+
 void ptio_repr_escaped(ptio_out *out, ptio_text text)
 {
     body(out, text, 0, true);

@@ -6,6 +6,9 @@
 Closes with "N passed, N failed". Needs nothing but Python; the files are made here (pickles.py).
 """
 import argparse
+import collections
+import datetime
+import fractions
 import hashlib
 import json
 import math
@@ -93,7 +96,34 @@ def show_values(bench):
     for value in (None, True, 7, -2 ** 70, 10 ** 100, 2.5, -0.0, math.inf, math.nan, 1e-5, 1e16, "text", "it's", [1, [2, []]], (), (1,), (1, 2),
                   {"a": 1, 2: None, (1, 2): "x"}, {1}, frozenset([2]), set(), b"", 1 + 2j, [[]] * 3, "\u65e5\u672c", "\x1b\u202e"):
         if sys.version_info >= (3, 12) or not isinstance(value, (set, frozenset)) or value:
-            same(bench.shown(value), repr(value))
+            same(bench.shown([value]), repr([value]))
+
+
+@test
+def show_is_print(bench):
+    """A str at the top goes without quotes; what could move the cursor is escaped all the same, unless --raw asks for it."""
+    for value in ("it's", "a\\b", "\u65e5\u672c", 2.5, None, ValueError("bad", 3), KeyError("k"), datetime.timedelta(1), fractions.Fraction(1, 2)):
+        same(bench.shown(value), str(value))
+    same(bench.shown("a\x1b[2J\n"), "a\\x1b[2J\\n")
+    same(bench.shown("a\x1b[2J\n", "--raw"), "a\x1b[2J\n")
+    same(bench.shown(collections.OrderedDict(a=1), "--python=3.11"), "OrderedDict([('a', 1)])")
+    same(bench.shown(collections.OrderedDict(a=1), "--python", "3.12"), "OrderedDict({'a': 1})")
+    for option in ("--python=2.7", "--python=x", "--precision=61", "--precision=-1", "--sci-mode=yes", "--profile=long"):
+        bench.fails(4, "show", option, bench.file("value.pkl", pickle.dumps(1, 2)))
+
+
+@test
+def show_options_of_tensors(bench):
+    path = bench.file("t.pt", archive(tensor(storage("0", 4), (4,)), [("0", floats(1.5, 20.25, 3e-5, 2))]))
+    for options, expected in (((), "[1.5000e+00, 2.0250e+01, 3.0000e-05, 2.0000e+00]"),
+                              (("--sci-mode=off",), "[ 1.5000, 20.2500,  0.0000,  2.0000]"),
+                              (("--sci-mode=off", "--precision=1"), "[ 1.5, 20.2,  0.0,  2.0]"),
+                              (("--sci-mode=off", "--precision=0"), "[ 2, 20,  0,  2]"),
+                              (("--profile=short", "--sci-mode=off"), "[ 1.50, 20.25,  0.00,  2.00]"),
+                              (("--threshold=3", "--edgeitems=1"), "[1.5000,  ..., 2.0000]"),
+                              (("--linewidth=30", "--sci-mode=off"), "[ 1.5000, 20.2500,\n         0.0000,  2.0000]")):
+        same(bench.good("show", *options, path), "tensor(%s)\n" % expected)
+    same(bench.good("show", "--threshold=0", "--edgeitems=0", path), "tensor([...], size=(4,))\n")
 
 
 @test

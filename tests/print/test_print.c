@@ -94,9 +94,9 @@ static void cycles(void **state)
 static void collections(void **state)
 {
     (void)state;
-    SHOWS("OrderedDict([('a', 1), ('b', 2)])", "ccollections\nOrderedDict\n)R(\x8c\1"
-                                               "aK\1\x8c\1"
-                                               "bK\2u.");
+    SHOWS("OrderedDict({'a': 1, 'b': 2})", "ccollections\nOrderedDict\n)R(\x8c\1"
+                                           "aK\1\x8c\1"
+                                           "bK\2u.");
     SHOWS("OrderedDict()", "ccollections\nOrderedDict\n)R.");
     SHOWS("defaultdict(<class 'list'>, {'a': 1})", "ccollections\ndefaultdict\ncbuiltins\nlist\n\x85R\x8c\1"
                                                    "aK\1s.");

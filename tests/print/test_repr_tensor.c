@@ -31,7 +31,8 @@ static int set_up(void **state)
     ptio_arena_init(&f.arena, &f.heap);
     if (!ptio_storage_pool_init(&f.pool, NULL, &limits))
         return -1;
-    f.style = (ptio_tensor_style){.edge = 3, .threshold = 1000, .most = 1000000, .heap = &f.heap};
+    f.style =
+        (ptio_tensor_style){.format.places = 4, .line_width = 80, .edge = 3, .threshold = 1000, .most = 1000000, .heap = &f.heap};
     *state = &f;
     return 0;
 }
