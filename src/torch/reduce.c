@@ -117,6 +117,15 @@ static const ptio_value *new_global(ptio_reducer *r, ptio_text module, ptio_text
         return NULL;
     if (r->protocol < 3)
         ptio_python2_name(&module, &name);
+    if (ptio_reduce_as_version_1(r)) {
+        /* Of NumPy 1, which both read. */
+        if (ptio_text_is(module, "numpy._core.multiarray"))
+            module = PTIO_TEXT("numpy.core.multiarray");
+        else if (ptio_text_is(module, "numpy._core.numeric"))
+            module = PTIO_TEXT("numpy.core.numeric");
+        else if (ptio_text_is(module, "numpy.ma") && ptio_text_is(name, "MaskedArray"))
+            module = PTIO_TEXT("numpy.ma.core");
+    }
     *node = (ptio_node_global){
         .head = {.type = PTIO_NODE_TYPE_GLOBAL}, .module = ptio_reduce_word(r, module), .name = ptio_reduce_word(r, name)};
     return node->module && node->name ? &node->head : NULL;

@@ -57,6 +57,8 @@ typedef struct ptio_reducer {
     ptio_heap *heap;
     ptio_arena arena; /* the nodes that are made                                                              */
     unsigned protocol;
+    ptio_profile profile;
+    ptio_report *report;
     bool is_legacy; /* persistent ids end in a view, which is None                                          */
     const struct ptio_reducer *measured; /* one that went over the same value and knows what of each storage is used; NULL: all */
     bool keep_keys;        /* storages keep the keys that they were loaded with                                    */
@@ -127,6 +129,12 @@ const ptio_value *ptio_reduce_numpy(ptio_reducer *r, const ptio_value *object);
 /** PTIO_ERR_UNSUPPORTED "save.numpy-fields" an array of a .npy whose dtype is known by its name alone. */
 ptio_status ptio_reduce_check_numpy(const ptio_value *object, ptio_error *err);
 const ptio_value *ptio_reduce_identify_numpy(ptio_reducer *r, const ptio_value *scalar);
+/** Whether the forms of PyTorch 1.13 and older are asked for: sparse tensors in three parts, no attributes, NumPy 1. */
+static inline bool ptio_reduce_as_version_1(const ptio_reducer *r)
+{
+    return r->profile >= PTIO_PROFILE_1_13;
+}
+
 /** A tensor, as a node that is nothing but it: identity is the caller's. reduce_tensor.c */
 ptio_status ptio_reduce_tensor(ptio_reducer *r, const ptio_value *object, const ptio_value **ret, ptio_error *err);
 /** A storage by its persistent id. reduce_tensor.c */

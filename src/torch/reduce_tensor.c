@@ -208,10 +208,11 @@ static const ptio_value *math_bits(ptio_reducer *r, const ptio_tensor *tensor)
     return dict ? &dict->head : NULL;
 }
 
-/* Dtypes that exist only as objects: PyTorch has neither a storage class for them nor takes them as untyped. */
-static ptio_status check_dtype(ptio_dtype dtype, ptio_error *err)
+/* Dtypes that exist only as objects: PyTorch has neither a storage class for them nor takes them as untyped; 1.x takes none so. */
+static ptio_status check_dtype(const ptio_reducer *r, ptio_dtype dtype, ptio_error *err)
 {
-    if (dtype < PTIO_UINT1 || dtype > PTIO_INT7)
+    bool untyped_is_known = !ptio_reduce_as_version_1(r) && (dtype < PTIO_UINT1 || dtype > PTIO_INT7);
+    if (ptio_dtype_rows[dtype].storage_class[0] || untyped_is_known)
         return PTIO_OK;
     return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.dtype", PTIO_NO_OFFSET, "dtype torch.%s is not recognized",
                      ptio_dtype_rows[dtype].name);
@@ -224,7 +225,7 @@ static ptio_status strided(ptio_reducer *r, const ptio_tensor *tensor, bool requ
     const ptio_dtype_row *row = &ptio_dtype_rows[tensor->dtype];
     bool typed = row->storage_class[0] != '\0';
     ret->function = ptio_reduce_known(r, typed ? PTIO_KNOWN_REBUILD_TENSOR_V2 : PTIO_KNOWN_REBUILD_TENSOR_V3);
-    ptio_status status = check_dtype((ptio_dtype)tensor->dtype, err);
+    ptio_status status = check_dtype(r, (ptio_dtype)tensor->dtype, err);
     if (status == PTIO_OK)
         status = ptio_reduce_storage(r, tensor->storage, (ptio_dtype)tensor->dtype, !typed, &arguments[0], err);
     if (status != PTIO_OK)
@@ -236,8 +237,12 @@ static ptio_status strided(ptio_reducer *r, const ptio_tensor *tensor, bool requ
     arguments[5] = no_hooks(r);
     if (!typed)
         arguments[count++] = ptio_reduce_global(r, "torch", row->name);
-    if (tensor->flags & (PTIO_TENSOR_CONJ | PTIO_TENSOR_NEG))
+    if (tensor->flags & (PTIO_TENSOR_CONJ | PTIO_TENSOR_NEG)) {
+        if (ptio_reduce_as_version_1(r))
+            return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.profile", PTIO_NO_OFFSET,
+                             "PyTorch 1.13 and older write no conj and neg bits: the tensor would come back with other values");
         arguments[count++] = math_bits(r, tensor);
+    }
     ret->arguments = ptio_reduce_tuple(r, arguments, count);
     return PTIO_OK;
 }
@@ -299,6 +304,10 @@ static ptio_status sparse(ptio_reducer *r, const ptio_tensor *tensor, call *ret,
 {
     const ptio_value *data[4], *arguments[2];
     size_t count = 0;
+    bool is_coo = tensor->layout == PTIO_SPARSE_COO, old = ptio_reduce_as_version_1(r);
+    if (old && !is_coo && tensor->layout != PTIO_SPARSE_CSR)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.profile", PTIO_NO_OFFSET, "PyTorch 1.13 and older cannot save %s",
+                         ptio_layout_name((ptio_layout)tensor->layout));
     for (; count < tensor->extra->part_count && count < 3; count++) {
         ptio_status status = plain(r, tensor->extra->parts[count].tensor, false, &data[count], err);
         if (status != PTIO_OK)
@@ -307,11 +316,12 @@ static ptio_status sparse(ptio_reducer *r, const ptio_tensor *tensor, call *ret,
     const ptio_value *sizes = ptio_reduce_ints(r, tensor->dims, tensor->ndim);
     ptio_node_reduced *size = ptio_reduce_call(r, ptio_reduce_global(r, "torch", "Size"), ptio_reduce_tuple(r, &sizes, 1));
     data[count++] = size ? &size->head : NULL;
-    if (tensor->layout == PTIO_SPARSE_COO)
+    if (is_coo && !old)
         data[count++] = boolean(tensor->flags & PTIO_TENSOR_COALESCED);
     arguments[0] = ptio_reduce_layout(r, ptio_text_of(ptio_layout_name((ptio_layout)tensor->layout)));
     arguments[1] = ptio_reduce_tuple(r, data, count);
-    ret->function = ptio_reduce_global(r, "torch._utils", "_rebuild_sparse_tensor");
+    ret->function =
+        ptio_reduce_global(r, "torch._utils", old && !is_coo ? "_rebuild_sparse_csr_tensor" : "_rebuild_sparse_tensor");
     ret->arguments = ptio_reduce_tuple(r, arguments, 2);
     return PTIO_OK;
 }
@@ -319,6 +329,9 @@ static ptio_status sparse(ptio_reducer *r, const ptio_tensor *tensor, call *ret,
 /* _rebuild_nested_tensor(buffer, sizes, strides, offsets) */
 static ptio_status nested(ptio_reducer *r, const ptio_tensor *tensor, call *ret, ptio_error *err)
 {
+    if (ptio_reduce_as_version_1(r))
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.profile", PTIO_NO_OFFSET,
+                         "PyTorch 1.13 and older cannot save nested tensors");
     static const char *const names[] = {"buffer", "sizes", "strides", "offsets"};
     const ptio_value *arguments[4];
     for (size_t i = 0; i < 4; i++) {
@@ -368,7 +381,9 @@ static const ptio_value *subclass_of(const ptio_value *object)
 {
     const ptio_node_reduced *node = PTIO_NODE(reduced, object);
     const ptio_global *global = object->type == PTIO_NODE_TYPE_REDUCED ? ptio_value_global(node->callable) : NULL;
-    return global && global->handler == PTIO_HANDLER_FROM_TYPE ? ptio_argument(node, 1) : NULL;
+    const ptio_value *type = global && global->handler == PTIO_HANDLER_FROM_TYPE ? ptio_argument(node, 1) : NULL;
+    const ptio_global *named = ptio_value_global(type);
+    return named && ptio_text_is(named->full_name, "torch.Tensor") ? NULL : type;
 }
 
 ptio_status ptio_reduce_tensor(ptio_reducer *r, const ptio_value *object, const ptio_value **ret, ptio_error *err)
@@ -378,6 +393,11 @@ ptio_status ptio_reduce_tensor(ptio_reducer *r, const ptio_value *object, const 
     const ptio_value *attributes = ptio_value_attributes(object), *subclass = subclass_of(object);
     bool has_state = (attributes && ptio_value_count(attributes)) || ptio_value_slots(object);
     call c = {NULL, NULL};
+    if (has_state && !subclass && ptio_reduce_as_version_1(r)) {
+        has_state = false;
+        ptio_report_add(r->report, PTIO_WARNING, "save.attributes", PTIO_TEXT(""), PTIO_NO_OFFSET,
+                        "the attributes of a tensor are left out, as PyTorch 1.13 and older do");
+    }
     ptio_status status = inner(r, tensor, requires_grad && !is_parameter, &c, err);
     if (status == PTIO_ERR_NOT_FOUND) {
         *ret = object;

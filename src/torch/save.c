@@ -122,6 +122,8 @@ static void begin_reducer(const ptio_saver *saver, ptio_reducer *reducer, ptio_h
 {
     ptio_reducer_init(reducer, heap, saver->options.protocol);
     reducer->is_legacy = saver->options.legacy;
+    reducer->profile = saver->options.profile;
+    reducer->report = saver->options.report;
     reducer->edits = saver->options.edits;
     reducer->keys = saver->options.keys;
     reducer->key_count = saver->options.key_count;

@@ -221,6 +221,37 @@ static void unknown_dtype(void **state)
     end(b);
 }
 
+/* What a release cannot hold is refused, not written in a form that it does not know. */
+static void old_profiles(void **state)
+{
+    (void)state;
+    ptio_builder *b = begin();
+    ptio_error err = {0};
+    ptio_sink *sink;
+    const int64_t numbers[] = {0, 1};
+    const float ones[] = {1, 1};
+    const ptio_save_options options = {PTIO_SAVE_OPTIONS, .profile = PTIO_PROFILE_1_13};
+    assert_int_equal(ptio_sink_to_memory(NULL, &sink, NULL), PTIO_OK);
+    const ptio_value *x = ptio_new_tensor(b, PTIO_UINT16, 1, (int64_t[]){2}, "1234");
+    assert_int_equal(ptio_save_sink(x, sink, &options, &err), PTIO_ERR_ARGUMENT);
+    assert_string_equal(err.message, "dtype torch.uint16 is not recognized");
+    ptio_sink_free(sink);
+    const ptio_value *indices = ptio_new_tensor(b, PTIO_INT64, 2, (int64_t[]){1, 2}, numbers);
+    const ptio_value *values = ptio_new_tensor(b, PTIO_FLOAT32, 1, (int64_t[]){2}, ones);
+    sink = saved(ptio_new_sparse_coo(b, indices, values, 1, (int64_t[]){2}, true), &options);
+    ptio_text written = ptio_sink_bytes(sink);
+    ptio_checkpoint *again;
+    assert_int_equal(ptio_load_memory(written.bytes, written.size, NULL, &again, NULL), PTIO_OK);
+    /* Three parts: whether it is coalesced was not written. */
+    assert_int_equal(ptio_value_count(ptio_node_item(ptio_node_arguments(ptio_root(again)), 1)), 3);
+    ptio_checkpoint_info info;
+    ptio_checkpoint_describe(again, &info);
+    assert_int_equal(info.records, 4);
+    ptio_checkpoint_free(again);
+    ptio_sink_free(sink);
+    end(b);
+}
+
 static char *read_file(const char *path, size_t *size)
 {
     FILE *file = fopen(path, "rb");
@@ -317,6 +348,7 @@ int main(void)
         cmocka_unit_test(failures_stay),
         cmocka_unit_test(two_dtypes),
         cmocka_unit_test(unknown_dtype),
+        cmocka_unit_test(old_profiles),
         cmocka_unit_test(rename_and_back),
         cmocka_unit_test(drop_and_add),
     };
