@@ -135,6 +135,8 @@ static const ptio_value *resolve(const ptio_value *object, const char **at)
         if (**at == '$') {
             ++*at;
             value = ptio_node_state(value, 0);
+            if (read_index(at, &index))
+                value = ptio_value_item(value, index);
         } else {
             value = step(value, at);
         }
@@ -276,15 +278,19 @@ static void go_on_names(ptio_printer *p)
 {
     ptio_frame *f = &p->frames[p->depth - 1];
     size_t index = f->next++;
+    bool sorted = f->row == PTIO_NAMES_SORTED;
     if (index >= ptio_value_count(f->value)) {
+        if (sorted)
+            ptio_pop_order(p);
         ptio_pop_frame(p);
         return;
     }
     if (index || f->part)
         ptio_out_string(p->out, ", ");
-    ptio_repr_escaped(p->out, ptio_value_str(ptio_value_key(f->value, index)));
+    size_t place = sorted ? p->orders->index[index] : index;
+    ptio_repr_escaped(p->out, ptio_value_str(ptio_value_key(f->value, place)));
     ptio_out_char(p->out, '=');
-    ptio_write_value(p, ptio_value_item(f->value, index));
+    ptio_write_value(p, ptio_value_item(f->value, place));
 }
 
 void ptio_go_on_form(ptio_printer *p)

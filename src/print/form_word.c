@@ -31,10 +31,17 @@ static void more_word(ptio_printer *p, const ptio_value *object, const ptio_valu
     push_row(p, argument, PTIO_SHAPE_ITEMS, true);
 }
 
-static void names_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
+/* Namespaces were sorted before Python 3.9. */
+static void attributes_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
 {
-    (void)object;
-    push_row(p, argument, PTIO_SHAPE_NAMES, false);
+    const ptio_value *attributes = ptio_value_attributes(object);
+    bool sorted = p->python < 309 && attributes;
+    (void)argument;
+    if (sorted && !ptio_push_key_order(p, attributes))
+        return;
+    ptio_frame *f = ptio_push_frame(p, attributes, PTIO_SHAPE_NAMES);
+    if (f)
+        f->row = sorted ? PTIO_NAMES_SORTED : 0;
 }
 
 static void morenames_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
@@ -575,7 +582,7 @@ static const struct {
     {"message", message_word},
     {"more", more_word},
     {"morenames", morenames_word},
-    {"names", names_word},
+    {"attributes", attributes_word},
     {"offset", offset_word},
     {"offsetend", offsetend_word},
     {"oserror", oserror_word},

@@ -92,6 +92,12 @@ static void put(pen *w, const char *text, size_t size)
     w->column += size;
 }
 
+static void comma(pen *w)
+{
+    if (!w->style->no_commas)
+        put(w, ",", 1);
+}
+
 static void break_line(pen *w, size_t newlines, size_t indent)
 {
     ptio_out_repeat(w->out, '\n', newlines);
@@ -120,6 +126,7 @@ static void filled_row(pen *w, size_t dim, const char *first)
     size_t indent = w->style->indent + dim + 1, limit = w->style->fill > dim + 1 ? w->style->fill - dim - 1 : 0;
     size_t count = slots(w->grid, dim);
     w->column = indent;
+    size_t blanks = 0; /* behind the last cell, not written yet: without commas a line does not end in blanks */
     for (size_t i = 0; i < count; i++) {
         char text[PTIO_CELL_ROOM] = "...";
         size_t size = 3;
@@ -127,15 +134,21 @@ static void filled_row(pen *w, size_t dim, const char *first)
             size = w->style->cell(w->style->ctx, first + distance(w->grid, dim, i), text);
         size_t width = columns(text, size);
         if (i) {
-            put(w, ",", 1);
-            if (w->column + 1 + width > limit && w->column + 1 > indent)
+            comma(w);
+            if (w->column + blanks + 1 + width > limit && w->column + blanks + 1 > indent) {
                 break_line(w, 1, indent);
-            else
-                put(w, " ", 1);
+            } else {
+                ptio_out_repeat(w->out, ' ', blanks + 1);
+                w->column += blanks + 1;
+            }
         }
-        put(w, text, size);
+        for (blanks = 0; w->style->no_commas && blanks < size && text[size - 1 - blanks] == ' ';)
+            blanks++;
+        put(w, text, size - blanks);
         w->column -= size - width;
     }
+    ptio_out_repeat(w->out, ' ', blanks);
+    w->column += blanks;
 }
 
 static void row(pen *w, size_t dim, const char *first)
@@ -175,7 +188,7 @@ size_t ptio_grid_write(const ptio_grid *grid, const ptio_grid_style *style, ptio
             (style->fill ? filled_row : row)(&w, level, p.at[level]);
         } else if (p.slot[level] < slots(grid, level)) {
             if (p.slot[level]) {
-                put(&w, ",", 1);
+                comma(&w);
                 break_line(&w, grid->ndim - level - 1, style->indent + level + 1);
             }
             if (is_dots(grid, level, p.slot[level])) {

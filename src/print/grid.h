@@ -36,6 +36,7 @@ typedef struct ptio_grid_style {
     /* NumPy's way, where not 0: a line is broken where the next cell would pass this column, by the cells' own widths; dots are a
      * cell. */
     size_t fill;
+    bool no_commas;
 } ptio_grid_style;
 
 /** Write all brackets. Gives the column behind the last one. A grid of no dimensions is one cell. */

@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "base/digits.h"
+#include "print/numpy_time.h"
 #include "print/repr.h"
 #include "tensor/convert.h"
 #include "tensor/dtype.h"
@@ -175,8 +176,12 @@ static bool has_point(const ptio_npcode *code)
     return (code->kind == 'f' || code->kind == 'c') && code->dtype != PTIO_NO_DTYPE;
 }
 
+static size_t time_text(const ptio_npcode *code, const char *element, char *text);
+
 static size_t whole_text(const ptio_npcells *cells, const char *element, char *text)
 {
+    if (cells->code.kind == 'M' || cells->code.kind == 'm')
+        return time_text(&cells->code, element, text);
     char own[16];
     own_order(&cells->code, element, own);
     uint64_t bits = 0;
@@ -191,6 +196,39 @@ static size_t whole_text(const ptio_npcells *cells, const char *element, char *t
     return (size_t)sprintf(text, "%lld", (long long)value);
 }
 
+/* Dates stand in quotes, and NaT too. */
+static bool is_date(const ptio_npcode *code)
+{
+    return code->kind == 'M' && code->dtype != PTIO_NO_DTYPE;
+}
+
+static int64_t read_time(const ptio_npcode *code, const char *element)
+{
+    char own[16];
+    int64_t value = 0;
+    own_order(code, element, own);
+    memcpy(&value, own, sizeof value);
+    return value;
+}
+
+static ptio_text unit_of(const ptio_npcode *code)
+{
+    ptio_text text = code->text; /* <M8[D] */
+    return text.size > 5 ? (ptio_text){text.bytes + 4, text.size - 5} : (ptio_text){"", 0};
+}
+
+static size_t time_text(const ptio_npcode *code, const char *element, char *text)
+{
+    int64_t value = read_time(code, element);
+    if (value == PTIO_NPTIME_NAT)
+        return (size_t)sprintf(text, "'NaT'");
+    size_t size = is_date(code) ? ptio_nptime_date(value, unit_of(code), text + 1) : 0;
+    if (!size)
+        return (size_t)sprintf(text, "%lld", (long long)value);
+    text[0] = text[size + 1] = '\'';
+    return size + 2;
+}
+
 static void look_at(void *ctx, const char *element)
 {
     ptio_npcells *cells = ctx;
@@ -200,7 +238,7 @@ static void look_at(void *ctx, const char *element)
         look(&cells->real, value[0]);
         look(&cells->imag, value[1]);
     } else if (cells->code.dtype != PTIO_NO_DTYPE) {
-        char text[32];
+        char text[PTIO_NPTIME_ROOM + 2];
         size_t size = whole_text(cells, element, text);
         cells->width = size > cells->width ? size : cells->width;
     }
@@ -372,7 +410,7 @@ size_t ptio_npcells_text(void *ctx, const char *element, char *text)
             return complex_text(cells, value, text);
         return float_text(&cells->real, cells->code.dtype, value[0], false, text);
     }
-    char bare[32];
+    char bare[PTIO_NPTIME_ROOM + 2];
     size_t size = whole_text(cells, element, bare);
     return padded(bare, size, cells->width, text);
 }

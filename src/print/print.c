@@ -503,11 +503,24 @@ static bool write_item(ptio_printer *p, const ptio_value *value)
     return true;
 }
 
+static void write_bare_array(ptio_printer *p, const ptio_value *value)
+{
+    ptio_ndarray_info info = {.nbytes = 0};
+    if (!ptio_value_ndarray(value, &info) || info.is_object) {
+        ptio_write_value(p, value);
+        return;
+    }
+    allow_elements(p, info.nbytes);
+    ptio_printer_fail(p, ptio_str_array(p->out, value, &p->tensors));
+}
+
 void ptio_write_plain(ptio_printer *p, const ptio_value *value)
 {
     switch (ptio_value_kind(value)) {
     case PTIO_KIND_STR: ptio_write_bare_text(p, ptio_value_str(value)); return;
     case PTIO_KIND_DEVICE: ptio_repr_escaped(p->out, ptio_value_name(value)); return;
+    case PTIO_KIND_NDARRAY: write_bare_array(p, value); return;
+    case PTIO_KIND_NPSCALAR: ptio_str_npscalar(p->out, value); return;
     case PTIO_KIND_TENSOR:
         if (!write_item(p, value))
             ptio_write_value(p, value);

@@ -4,12 +4,15 @@
  *     array([[0. , 1.5],
  *            [2. , 3. ]], dtype=float32)
  *
- * Dates and spans are shown as the integers they are stored as, and elements of structured arrays as bytes.
+ * Elements of structured arrays are shown as bytes.
  */
 #include "print/repr_array.h"
 
+#include <stdio.h>
+
 #include "base/text.h"
 #include "print/numpy_cell.h"
+#include "print/numpy_time.h"
 #include "torch/meaning.h"
 
 #define LINE_WIDTH 75 /* NumPy's own */
@@ -24,27 +27,61 @@ static void set_steps(ptio_grid *grid, const ptio_ndarray *a)
     }
 }
 
-ptio_status ptio_repr_array(ptio_out *out, const ptio_value *array, const ptio_tensor_style *style)
+/* The brackets. Gives the column behind them. */
+static ptio_status put_elements(ptio_out *out, const ptio_ndarray *a, const ptio_tensor_style *style,
+                                const ptio_grid_style *given, size_t *column)
 {
-    const ptio_ndarray *a = ptio_meaning(array);
     ptio_grid grid = {.base = a->data.bytes, .ndim = a->ndim, .shape = a->shape, .edge = style->edge};
     grid.cut = a->count > style->threshold;
     set_steps(&grid, a);
     if (ptio_grid_shown(&grid) > style->most)
         return ptio_fail(out->err, PTIO_ERR_LIMIT, "limit.walk", PTIO_NO_OFFSET,
                          "an array would show more elements than walk_nodes allows");
-    ptio_out_string(out, "array(");
-    size_t column = strlen("array([]");
-    if (a->count) {
-        ptio_npcells cells = {.code = ptio_npcode_read(a->dtype->code), .itemsize = (size_t)a->dtype->itemsize};
-        ptio_npcells_fit(&cells, &grid);
-        ptio_grid_style layout = {.indent = strlen("array("), .cell = ptio_npcells_text, .ctx = &cells, .fill = LINE_WIDTH - 1};
-        column = ptio_grid_write(&grid, &layout, out);
-    } else {
+    if (!a->count) {
         ptio_out_string(out, "[]");
+        *column = given->indent + 2;
+        return PTIO_OK;
     }
-    ptio_repr_array_end(out, array, column, a->count > style->threshold);
+    ptio_npcells cells = {.code = ptio_npcode_read(a->dtype->code), .itemsize = (size_t)a->dtype->itemsize};
+    ptio_npcells_fit(&cells, &grid);
+    ptio_grid_style layout = *given;
+    layout.cell = ptio_npcells_text;
+    layout.ctx = &cells;
+    *column = ptio_grid_write(&grid, &layout, out);
     return PTIO_OK;
+}
+
+/* "array", or the name of a class of the user's own. */
+static ptio_text array_name(const ptio_value *array)
+{
+    ptio_text name = ptio_value_class(array);
+    if (!name.size || ptio_text_is(name, "numpy.ndarray"))
+        return PTIO_TEXT("array");
+    size_t start = name.size;
+    while (start > 0 && name.bytes[start - 1] != '.')
+        start--;
+    return (ptio_text){name.bytes + start, name.size - start};
+}
+
+ptio_status ptio_repr_array(ptio_out *out, const ptio_value *array, const ptio_tensor_style *style)
+{
+    const ptio_ndarray *a = ptio_meaning(array);
+    uint64_t start = ptio_out_position(out);
+    size_t column = 0;
+    ptio_repr_escaped(out, array_name(array));
+    ptio_out_char(out, '(');
+    ptio_grid_style layout = {.indent = (size_t)(ptio_out_position(out) - start), .fill = LINE_WIDTH - 1};
+    ptio_status status = put_elements(out, a, style, &layout, &column);
+    if (status == PTIO_OK)
+        ptio_repr_array_end(out, array, column, a->count > style->threshold);
+    return status;
+}
+
+ptio_status ptio_str_array(ptio_out *out, const ptio_value *array, const ptio_tensor_style *style)
+{
+    ptio_grid_style layout = {.fill = LINE_WIDTH, .no_commas = true};
+    size_t column;
+    return put_elements(out, ptio_meaning(array), style, &layout, &column);
 }
 
 static size_t digits(int64_t value)
@@ -118,7 +155,12 @@ void ptio_repr_array_end(ptio_out *out, const ptio_value *array, size_t column, 
         ptio_out measure;
         ptio_out_init(&measure, ignore, NULL, NULL);
         size_t size = 1 + (shape ? put_shape(&measure, a) : 0) + (shape && dtype ? 2 : 0) + (dtype ? put_dtype(&measure, &c) : 0);
-        ptio_out_string(out, column + 1 + size + 1 > LINE_WIDTH ? ",\n      " : ", ");
+        if (column + 1 + size + 1 > LINE_WIDTH) {
+            ptio_out_string(out, ",\n");
+            ptio_out_repeat(out, ' ', array_name(array).size + 1);
+        } else {
+            ptio_out_string(out, ", ");
+        }
         if (shape)
             (void)put_shape(out, a);
         if (shape && dtype)
@@ -127,6 +169,40 @@ void ptio_repr_array_end(ptio_out *out, const ptio_value *array, size_t column, 
             (void)put_dtype(out, &c);
     }
     ptio_out_char(out, ')');
+}
+
+/* "D" of "<M8[D]". */
+static ptio_text unit_of(const ptio_npcode *c)
+{
+    return c->text.size > 5 ? (ptio_text){c->text.bytes + 4, c->text.size - 5} : (ptio_text){"", 0};
+}
+
+/* np.datetime64('2024-02-29'), np.timedelta64(3,'s'); a unit that the text does not tell stands behind it. */
+static bool put_time_scalar(ptio_out *out, const ptio_npcode *c, const char *bytes)
+{
+    char text[PTIO_NPTIME_ROOM];
+    int64_t value;
+    memcpy(&value, bytes, sizeof value);
+    if (c->swapped)
+        value = (int64_t)ptio_swap64((uint64_t)value);
+    ptio_text unit = unit_of(c);
+    bool date = c->kind == 'M', nat = value == PTIO_NPTIME_NAT;
+    size_t size =
+        date || nat ? ptio_nptime_date(value, unit, text) : (size_t)snprintf(text, sizeof text, "%lld", (long long)value);
+    if (!size)
+        return false;
+    ptio_out_string(out, date ? "np.datetime64(" : "np.timedelta64(");
+    ptio_out_string(out, date || nat ? "'" : "");
+    ptio_out_bytes(out, text, size);
+    ptio_out_string(out, date || nat ? "'" : "");
+    bool told = date && (ptio_text_is(unit, "") || (unit.bytes[0] > '9' && unit.bytes[0] != 'h'));
+    if (unit.size && !told) {
+        ptio_out_string(out, ",'");
+        ptio_repr_escaped(out, unit);
+        ptio_out_char(out, '\'');
+    }
+    ptio_out_char(out, ')');
+    return true;
 }
 
 void ptio_repr_npscalar(ptio_out *out, const ptio_value *scalar)
@@ -146,11 +222,29 @@ void ptio_repr_npscalar(ptio_out *out, const ptio_value *scalar)
         ptio_out_char(out, ')');
         return;
     }
+    if ((c.kind == 'M' || c.kind == 'm') && bytes.size == sizeof(int64_t) && put_time_scalar(out, &c, bytes.bytes))
+        return;
     ptio_out_string(out, "<ptio npscalar ");
     ptio_repr_str(out, c.text);
     ptio_out_string(out, " b");
     ptio_repr_bytes(out, bytes);
     ptio_out_char(out, '>');
+}
+
+void ptio_str_npscalar(ptio_out *out, const ptio_value *scalar)
+{
+    ptio_npcode c = ptio_npcode_read(ptio_value_name(scalar));
+    ptio_text bytes = ptio_value_bytes(scalar), unit = unit_of(&c);
+    char text[PTIO_NPTIME_ROOM];
+    int64_t value = 0;
+    if (c.kind == 'M' && bytes.size == sizeof value) {
+        memcpy(&value, bytes.bytes, sizeof value);
+        ptio_out_bytes(out, text, ptio_nptime_date(value, unit, text));
+    } else if (c.kind != 'm' && c.name && bytes.size == ptio_dtype_itemsize(c.dtype)) {
+        ptio_repr_npscalar_value(out, &c, bytes.bytes, bytes.size);
+    } else {
+        ptio_repr_npscalar(out, scalar);
+    }
 }
 
 void ptio_repr_npdtype(ptio_out *out, const ptio_value *dtype)

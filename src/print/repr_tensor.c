@@ -12,6 +12,7 @@
 #include "base/number_text.h"
 #include "print/repr_tensor.h"
 
+#include "archive/archive.h"
 #include "base/text.h"
 #include "print/cell.h"
 
@@ -482,7 +483,13 @@ ptio_status ptio_repr_tensor(ptio_out *out, const ptio_tensor *tensor, ptio_text
 
 /* ---- storages ---- */
 
-/* All of them are typed here: torch.load() makes an UntypedStorage one of bytes, and shows every element. */
+static bool is_of_zip(const ptio_storage *storage)
+{
+    const ptio_archive *archive = storage->origin == &ptio_storage_of_record ? storage->origin_data : NULL;
+    return archive && archive->kind == PTIO_ARCHIVE_ZIP;
+}
+
+/* Every element is shown. Of a zip archive torch.load() makes an UntypedStorage one of bytes. */
 
 ptio_status ptio_repr_storage(ptio_out *out, const ptio_storage *storage, const ptio_tensor_style *style)
 {
@@ -509,9 +516,14 @@ ptio_status ptio_repr_storage(ptio_out *out, const ptio_storage *storage, const 
         if (!count)
             ptio_out_string(out, " \n");
     }
-    ptio_out_string(out, "[torch.storage.TypedStorage(dtype=torch.");
-    ptio_out_string(out, ptio_dtype_name(dtype));
-    ptio_out_string(out, meta ? ", device=meta" : ", device=cpu");
+    if (ptio_storage_is_untyped(storage) && !is_of_zip(storage)) {
+        ptio_out_string(out, "[torch.storage.UntypedStorage(");
+    } else {
+        ptio_out_string(out, "[torch.storage.TypedStorage(dtype=torch.");
+        ptio_out_string(out, ptio_dtype_name(dtype));
+        ptio_out_string(out, ", ");
+    }
+    ptio_out_string(out, meta ? "device=meta" : "device=cpu");
     ptio_out_string(out, ") of size ");
     ptio_out_u64(out, count);
     ptio_out_char(out, ']');

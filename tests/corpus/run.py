@@ -7,6 +7,7 @@ GLOB is matched with names such as 2.13.0/views.pt or extra/dcp/two_ranks. For e
 
     tree    `ptio tree --json` tells the same as the truth; same.py decides
     ls      `ptio ls --json --hash` agrees with the tensors of the truth; listing.py derives them
+    show    `ptio show` prints what PyTorch printed, where the text does not depend on the release; printed.py tells what is set aside
     check   `ptio check --json` calls a file that loads whole and no other, and knows the answer of weights_only=True where the truth
             is that of PyTorch 2.13
     opens   a truth without a tree: the file opens all the same
@@ -15,7 +16,7 @@ GLOB is matched with names such as 2.13.0/views.pt or extra/dcp/two_ranks. For e
 PTIO_TEST_SHARE (environment, 0 to 1) asks for an even part of the files of each folder, the same each time.
 
 exceptions.json names, with the reason, the places that only running a class or only another release can tell ("at": of the tree;
-"unlisted": names that `ls` has not). There the truth and ptio must differ: a row that nothing needs any more is a failure itself. Prints the first difference of each check that failed, then `N passed, N failed`.
+"unlisted": names that `ls` has not; "printed": true where the text differs). There the truth and ptio must differ: a row that nothing needs any more is a failure itself. Prints the first difference of each check that failed, then `N passed, N failed`.
 
 Needs nothing but Python.
 """
@@ -36,6 +37,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [HERE, CORPUS]
 
 import listing  # noqa: E402
+import printed  # noqa: E402
 import same  # noqa: E402
 
 WORKERS = 2
@@ -246,10 +248,34 @@ def check_refused(ptio, file, row):
     return None
 
 
+def check_show(ptio, file, excused):
+    """Compare the text; long ones are known by their digest."""
+    version = file.truth["python"].rsplit(".", 1)[0]
+    output = ptio.tell("show", "--python=" + version, file.operand).rstrip(b"\n")
+    if file.truth.get("print") is not None:
+        problem = printed.difference(file.truth["print"].rstrip("\n"), output.decode("utf-8", "surrogatepass"))
+    else:
+        same_digest = hashlib.sha256(output).hexdigest() == file.truth["print_sha256"]
+        problem = None if same_digest else "the digest of the text is another; %d bytes" % len(output)
+    if excused:
+        return None if problem else "the text does not differ any more: take the row out of exceptions.json"
+    return problem
+
+
 def check_opens(ptio, file):
     ptio.tree(file.operand)
     ptio.ls(file.operand)
     ptio.tell("show", file.operand)
+
+
+def has_print(file):
+    """Whether the truth tells a text that other versions than its own print too: Python 2 and NumPy 1 show their values otherwise."""
+    truth = file.truth
+    if truth.get("tree_of", "").endswith("torch.jit.load"):
+        return False  # printed is what the truth was made of
+    return (truth.get("print") is not None or "print_sha256" in truth) and (
+        file.group == "2.13.0" or (truth["torch"].startswith("2.") and truth["torch"] >= "2.6") or "numpy" not in file.name) and \
+        truth["python"].startswith("3.")
 
 
 def weights_only_truth(truth):
@@ -292,6 +318,8 @@ def checks_of(ptio, file, refused, rows):
     else:
         yield "tree", lambda: check_tree(ptio, file, excused)
         yield "ls", lambda: check_ls(ptio, file, unlisted)
+    if opens and has_print(file):
+        yield "show", lambda: check_show(ptio, file, any(row.get("printed") for row in rows))
     if "offsets" in file.truth:
         yield "offsets", lambda: check_offsets(ptio, file)
     if "endianness" in file.truth and opens:
