@@ -13,7 +13,35 @@
 enum { CLI_GOOD = 0, CLI_FINDINGS = 1, CLI_REFUSED = 2, CLI_IO = 3, CLI_USAGE = 4, CLI_LIMIT = 5, CLI_INTERRUPTED = 130 };
 
 /** Verbs, as bits, for the table of options. */
-enum { CLI_SHOW = 1, CLI_LS = 2, CLI_TREE = 4, CLI_INFO = 8, CLI_DIS = 16, CLI_CHECK = 32, CLI_SAVE = 64, CLI_ALL = 127 };
+enum {
+    CLI_SHOW = 1,
+    CLI_LS = 2,
+    CLI_TREE = 4,
+    CLI_INFO = 8,
+    CLI_DIS = 16,
+    CLI_CHECK = 32,
+    CLI_SAVE = 64,
+    CLI_NEW = 128,
+    CLI_ALL = 255
+};
+
+/** What `ptio save` changes, in the order of the command line. Renames stand side by side. */
+typedef enum cli_change_kind {
+    CLI_CHANGE_SELECT,
+    CLI_CHANGE_DROP,
+    CLI_CHANGE_RENAME,
+    CLI_CHANGE_RENAME_REGEX,
+    CLI_CHANGE_STRIP_PREFIX,
+    CLI_CHANGE_CAST,
+    CLI_CHANGE_ADD
+} cli_change_kind;
+
+typedef struct cli_change {
+    cli_change_kind kind;
+    const char *text;
+} cli_change;
+
+enum { CLI_MOST_CHANGES = 64 };
 
 /** Everything that can stand on a command line. */
 typedef struct cli_options {
@@ -21,6 +49,11 @@ typedef struct cli_options {
     const char *path; /* inside the file, or NULL */
     const char *out;  /* of save: where to; "-": standard output */
     bool help, json, hash, raw, all, keep;
+    bool data_only, in_place, dry_run; /* of save */
+    cli_change changes[CLI_MOST_CHANGES];
+    size_t change_count;
+    char **arrays; /* of new: NAME=FILE */
+    size_t array_count;
     uint64_t max_depth, head;
     const char *record;
     ptio_load_options load;
@@ -70,6 +103,13 @@ void cli_close(cli_file *file);
 /** The source of options->file, for verbs that do not load. */
 int cli_open_source(const cli_options *options, ptio_source **ret);
 
+/** Whether an interrupt came while cli_wait_when_interrupted(true) held; without that, one ends the command. */
+bool cli_interrupted(void);
+void cli_wait_when_interrupted(bool wait);
+
+/** Write a value to options->out. Gives the exit code, having told what is wrong. */
+int cli_save(const cli_options *options, const ptio_value *value, const ptio_save_options *save);
+
 int cmd_show(const cli_options *options);
 int cmd_ls(const cli_options *options);
 int cmd_tree(const cli_options *options);
@@ -77,6 +117,7 @@ int cmd_info(const cli_options *options);
 int cmd_dis(const cli_options *options);
 int cmd_check(const cli_options *options);
 int cmd_save(const cli_options *options);
+int cmd_new(const cli_options *options);
 
 /** `ptio tree --json` of a value. */
 int cli_tree_json(const cli_options *options, const cli_file *file);

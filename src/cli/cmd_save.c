@@ -1,42 +1,146 @@
 /*
- * ptio save: write a checkpoint again.
+ * ptio save: write a checkpoint again, changed or not.
  */
-#include "cli/cli.h"
+#define _POSIX_C_SOURCE 200809L
 
 #include <string.h>
+#include <unistd.h>
 
-static int open_sink(const cli_options *options, ptio_sink **ret)
+#include "cli/edit.h"
+#include "cli/out.h"
+
+/* ---- writing ---- */
+
+/** How far a save is, for people who wait. */
+typedef struct progress {
+    bool shown; /* on a terminal */
+    bool begun;
+} progress;
+
+static int show_progress(void *ctx, uint64_t done, uint64_t total)
 {
+    progress *p = ctx;
+    if (cli_interrupted())
+        return 1;
+    if (p->shown && total >= (uint64_t)256 << 20) {
+        (void)fprintf(stderr, "\r%3u %% of %llu MiB", (unsigned)(done < total ? done * 100 / total : 100),
+                      (unsigned long long)(total >> 20));
+        p->begun = true;
+    }
+    return 0;
+}
+
+static void end_progress(const progress *p)
+{
+    if (p->begun)
+        (void)fprintf(stderr, "\r%*s\r", 40, "");
+}
+
+static int64_t count_bytes(void *ctx, const void *data, size_t size)
+{
+    (void)data;
+    *(uint64_t *)ctx += size;
+    return (int64_t)size;
+}
+
+static int open_sink(const cli_options *options, uint64_t *counted, ptio_sink **ret)
+{
+    const ptio_sink_callbacks counting = {.write = count_bytes};
     ptio_error err = {0};
-    ptio_status status = strcmp(options->out, "-") == 0 ? ptio_sink_from_fd(1, NULL, ret, &err)
-                                                        : ptio_sink_open(options->out, &options->sink, ret, &err);
+    ptio_status status = options->dry_run                 ? ptio_sink_from_callbacks(&counting, counted, NULL, ret, &err)
+                         : strcmp(options->out, "-") == 0 ? ptio_sink_from_fd(1, NULL, ret, &err)
+                                                          : ptio_sink_open(options->out, &options->sink, ret, &err);
     return status == PTIO_OK ? CLI_GOOD : cli_fail(options->out, &err);
 }
 
-static int save(const cli_options *options, const cli_file *file)
+int cli_save(const cli_options *options, const ptio_value *value, const ptio_save_options *save)
 {
     ptio_error err = {0};
     ptio_sink *sink;
-    ptio_save_options save = options->save;
-    if (options->keep)
-        save.as = file->ckpt;
-    int code = open_sink(options, &sink);
+    progress p = {.shown = isatty(2)};
+    uint64_t counted = 0;
+    ptio_save_options watched = *save;
+    watched.progress = show_progress;
+    watched.progress_ctx = &p;
+    watched.skip_data = watched.skip_data || (options->dry_run && !watched.as);
+    int code = open_sink(options, &counted, &sink);
     if (code != CLI_GOOD)
         return code;
-    ptio_status status = ptio_save_sink(file->value, sink, &save, &err);
+    cli_wait_when_interrupted(options->out && strcmp(options->out, "-") != 0);
+    ptio_status status = ptio_save_sink(value, sink, &watched, &err);
+    if (status == PTIO_OK && cli_interrupted())
+        status = PTIO_ERR_CANCELLED;
     if (status == PTIO_OK)
         status = ptio_sink_finish(sink, &err);
     ptio_sink_free(sink);
-    return status == PTIO_OK ? CLI_GOOD : cli_fail(options->out, &err);
+    cli_wait_when_interrupted(false);
+    end_progress(&p);
+    if (status == PTIO_ERR_CANCELLED)
+        return CLI_INTERRUPTED;
+    if (status == PTIO_OK && options->dry_run) {
+        out_u64(counted);
+        out_string(" bytes would be written\n");
+    }
+    return status == PTIO_OK ? CLI_GOOD : cli_fail(options->out ? options->out : "the new file", &err);
+}
+
+/* ---- changing ---- */
+
+/* What was found: how much less a compact file is. */
+static void tell_findings(const cli_options *options, const ptio_report *report)
+{
+    for (size_t i = 0; options->dry_run && i < ptio_report_count(report); i++) {
+        ptio_text message = ptio_report_finding(report, i)->message;
+        out_bytes(message.bytes, message.size);
+        out_char('\n');
+    }
+}
+
+static int edit_and_save(const cli_options *options, const cli_file *file, ptio_builder *builder, ptio_report *report)
+{
+    editor ed;
+    ptio_save_options save = options->save;
+    int code = edit_run(&ed, options, file, builder);
+    save.edits = builder;
+    save.report = report;
+    if (options->keep)
+        save.as = file->ckpt;
+    if (code == CLI_GOOD)
+        code = cli_save(options, ed.root, &save);
+    edit_end(&ed);
+    if (code == CLI_GOOD)
+        tell_findings(options, report);
+    return code;
+}
+
+/* What a file that is written as it was cannot have. */
+static int check_keep(const cli_options *options)
+{
+    bool other = options->data_only || options->save.compact;
+    for (size_t i = 0; i < options->change_count; i++)
+        other = other || options->changes[i].kind == CLI_CHANGE_CAST || options->changes[i].kind == CLI_CHANGE_ADD;
+    if (options->keep && other)
+        return cli_usage("save", "--profile keep goes with --select, --drop and renames only", NULL);
+    return CLI_GOOD;
 }
 
 int cmd_save(const cli_options *options)
 {
     cli_file file;
-    int code = cli_open(options, &file);
+    ptio_error err = {0};
+    ptio_builder *builder = NULL;
+    ptio_report *report = NULL;
+    int code = check_keep(options);
+    if (code == CLI_GOOD)
+        code = cli_open(options, &file);
     if (code != CLI_GOOD)
         return code;
-    code = save(options, &file);
+    if (ptio_builder_new(NULL, &builder, &err) != PTIO_OK || ptio_report_new(NULL, &report, &err) != PTIO_OK)
+        code = cli_fail(options->file, &err);
+    else
+        code = edit_and_save(options, &file, builder, report);
+    ptio_report_free(report);
+    ptio_builder_free(builder);
     cli_close(&file);
     return code;
 }

@@ -46,8 +46,16 @@ static const cli_verb verbs[] = {
     {"save", CLI_SAVE, "IN OUT", "write a checkpoint again, as torch.save would",
      "Load IN and write OUT: the same bytes as torch.save(torch.load(IN), OUT).\n"
      "Files of every era become zip files of today; --profile keep writes IN\n"
-     "again as it was. OUT is replaced all or nothing.",
-     "ptio save old.pth.tar new.pt", cmd_save},
+     "again as it was. OUT is replaced all or nothing.\n\n"
+     "On the way entries of dicts may be taken out, renamed, cast and added. Names\n"
+     "are those of \"ptio ls\": the keys from the root, joined by dots. In a GLOB, *\n"
+     "stands for anything, dots too; it is about names in IN. Options that change\n"
+     "may stand more than once; renames are done in their order.",
+     "ptio save --strip-prefix module. --cast bfloat16 train.pt model.pt", cmd_save},
+    {"new", CLI_NEW, "OUT NAME=FILE ...", "make a state dict of arrays",
+     "Write a dict with a tensor for each NAME: the array of a .npy file, or a\n"
+     "tensor of a checkpoint, FILE:PATH. torch.load(weights_only=True) loads it.",
+     "ptio new model.pt fc.weight=w.npy fc.bias=old.pt:model.fc.bias", cmd_new},
 };
 
 static int usage(void)
@@ -73,10 +81,24 @@ static int version(void)
     return CLI_GOOD;
 }
 
+static volatile sig_atomic_t interrupts, waits;
+
+/* A save that is told so removes its temporary file; the second time nobody waits for it. */
 static void interrupted(int signal_number)
 {
     (void)signal_number;
-    _exit(CLI_INTERRUPTED);
+    if (!waits || interrupts++)
+        _exit(CLI_INTERRUPTED);
+}
+
+bool cli_interrupted(void)
+{
+    return interrupts > 0;
+}
+
+void cli_wait_when_interrupted(bool wait)
+{
+    waits = wait;
 }
 
 static int run(const cli_verb *verb, int count, char **arguments)

@@ -238,6 +238,52 @@ static bool set_backup(cli_options *o, const char *value)
     return true;
 }
 
+static bool add_change(cli_options *o, cli_change_kind kind, const char *value)
+{
+    if (o->change_count == CLI_MOST_CHANGES)
+        return false;
+    o->changes[o->change_count++] = (cli_change){kind, value};
+    return true;
+}
+
+#define CHANGE(name, kind)                              \
+    static bool name(cli_options *o, const char *value) \
+    {                                                   \
+        return add_change(o, (kind), value);            \
+    }
+CHANGE(set_select, CLI_CHANGE_SELECT)
+CHANGE(set_drop, CLI_CHANGE_DROP)
+CHANGE(set_rename, CLI_CHANGE_RENAME)
+CHANGE(set_rename_regex, CLI_CHANGE_RENAME_REGEX)
+CHANGE(set_strip_prefix, CLI_CHANGE_STRIP_PREFIX)
+CHANGE(set_cast, CLI_CHANGE_CAST)
+CHANGE(set_add, CLI_CHANGE_ADD)
+#undef CHANGE
+
+static bool set_data_only(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->data_only = true;
+}
+
+static bool set_compact(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->save.compact = true;
+}
+
+static bool set_in_place(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->in_place = true;
+}
+
+static bool set_dry_run(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->dry_run = true;
+}
+
 static bool set_no_sync(cli_options *o, const char *value)
 {
     (void)value;
@@ -279,6 +325,7 @@ static bool set_limit(cli_options *o, const char *text)
 }
 
 #define LOADING (CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_SAVE)
+#define SAVING (CLI_SAVE | CLI_NEW)
 
 static const struct row {
     const char *name;
@@ -302,20 +349,31 @@ static const struct row {
     {"max-depth", "N", CLI_SHOW | CLI_TREE, set_max_depth, "show deeper contents as \"...\""},
     {"head", "N", CLI_SHOW | CLI_LS | CLI_TREE, set_head, "the first N of each container (ls: of the list)"},
     {"record", "NAME", CLI_DIS, set_record, "another pickle of the archive"},
+    {"select", "GLOB", CLI_SAVE, set_select, "only what has such a name; again for more"},
+    {"drop", "GLOB", CLI_SAVE, set_drop, "leave out what has such a name"},
+    {"rename", "OLD=NEW", CLI_SAVE, set_rename, "a name, or the first parts of names"},
+    {"rename-regex", "RE=NEW", CLI_SAVE, set_rename_regex, "what matches, by NEW with \\1 ... \\9"},
+    {"strip-prefix", "PREFIX", CLI_SAVE, set_strip_prefix, "from all keys that have it, such as \"module.\""},
+    {"cast", "DTYPE[:GLOB]", CLI_SAVE, set_cast, "floats to another dtype; or what GLOB names"},
+    {"add", "OTHER[:GLOB]", CLI_SAVE, set_add, "tensors of another file; PATH=OTHER: to a dict"},
+    {"compact", NULL, CLI_SAVE, set_compact, "only the bytes that tensors use"},
+    {"data-only", NULL, CLI_SAVE, set_data_only, "leave out objects; modules as state_dict"},
+    {"in-place", NULL, CLI_SAVE, set_in_place, "write IN itself; there is no OUT"},
+    {"dry-run", NULL, CLI_SAVE, set_dry_run, "tell what would be done, write nothing"},
     {"profile", "RELEASE", CLI_SAVE, set_profile, "as 2.7 (default), 2.1, 1.13, 1.10 or 1.6 writes, or keep"},
-    {"legacy", NULL, CLI_SAVE, set_legacy, "the stream of PyTorch before 1.6"},
-    {"protocol", "N", CLI_SAVE, set_protocol, "of the pickle, 0 to 5; PyTorch's default is 2"},
-    {"align", "N", CLI_SAVE, set_align, "where storages begin, 1 to 65504; default 64"},
-    {"no-crc", NULL, CLI_SAVE, set_no_crc, "leave the checksums out"},
-    {"root", "NAME", CLI_SAVE, set_root, "the folder in the archive; default: after OUT"},
-    {"backup", NULL, CLI_SAVE, set_backup, "keep the file that OUT was as OUT.bak"},
-    {"no-sync", NULL, CLI_SAVE, set_no_sync, "do not wait for the disk"},
+    {"legacy", NULL, SAVING, set_legacy, "the stream of PyTorch before 1.6"},
+    {"protocol", "N", SAVING, set_protocol, "of the pickle, 0 to 5; PyTorch's default is 2"},
+    {"align", "N", SAVING, set_align, "where storages begin, 1 to 65504; default 64"},
+    {"no-crc", NULL, SAVING, set_no_crc, "leave the checksums out"},
+    {"root", "NAME", SAVING, set_root, "the folder in the archive; default: after OUT"},
+    {"backup", NULL, SAVING, set_backup, "keep the file that OUT was as OUT.bak"},
+    {"no-sync", NULL, SAVING, set_no_sync, "do not wait for the disk"},
     {"weights-only", NULL, LOADING & ~(unsigned)CLI_CHECK, set_weights_only, "refuse what weights_only of PyTorch refuses"},
     {"mmap", NULL, LOADING, set_mmap, "map the file; only if nobody changes it"},
     {"encoding", "NAME", LOADING, set_encoding, "of Python 2 strings: utf-8, latin1, bytes, ..."},
     {"errors", "NAME", LOADING, set_errors, "of decoding: strict, ignore, replace, ..."},
     {"byte-order", "ORDER", LOADING, set_byte_order, "where the file is silent: little, big, native"},
-    {"offset", "N", CLI_ALL, set_offset, "where in the file the checkpoint begins"},
+    {"offset", "N", CLI_ALL & ~(unsigned)CLI_NEW, set_offset, "where in the file the checkpoint begins"},
     {"limit", "NAME=N", CLI_ALL, set_limit, "what a file may cost: heap_bytes=1000000, ..."},
     {"help", NULL, CLI_ALL, set_help, "this text"},
 };
@@ -341,7 +399,21 @@ static int set_option(const cli_verb *verb, const char *argument, const char *fo
     *took = row->value && !equals;
     if (!value)
         return cli_usage(verb->name, "a value is missing behind", argument);
+    if (ret->change_count == CLI_MOST_CHANGES)
+        return cli_usage(verb->name, "these are too many changes at once; 64 are the most:", argument);
     return row->set(ret, value) ? CLI_GOOD : cli_usage(verb->name, "this value is not understood:", *took ? value : argument);
+}
+
+/* Of `new` the first is OUT, and the others are kept at the front of the arguments. */
+static int add_array(char **arguments, char *argument, cli_options *ret)
+{
+    if (!ret->out) {
+        ret->file = ret->out = argument;
+        return CLI_GOOD;
+    }
+    ret->arrays = arguments;
+    arguments[ret->array_count++] = argument;
+    return CLI_GOOD;
 }
 
 static int add_operand(const cli_verb *verb, const char *argument, cli_options *ret)
@@ -354,6 +426,25 @@ static int add_operand(const cli_verb *verb, const char *argument, cli_options *
         ret->out = argument;
     else
         return cli_usage(verb->name, "one argument too many:", argument);
+    return CLI_GOOD;
+}
+
+static int check_operands(const cli_verb *verb, cli_options *ret)
+{
+    if (!ret->file)
+        return cli_usage(verb->name, verb->bit == CLI_NEW ? "the file to write is missing" : "a file is missing", NULL);
+    if (verb->bit == CLI_NEW && !ret->array_count)
+        return cli_usage(verb->name, "there is nothing to put into", ret->out);
+    if (verb->bit != CLI_SAVE)
+        return CLI_GOOD;
+    if (ret->in_place && ret->out)
+        return cli_usage(verb->name, "with --in-place there is no other file to write:", ret->out);
+    if (ret->in_place && strcmp(ret->file, "-") == 0)
+        return cli_usage(verb->name, "standard input cannot be written in place", NULL);
+    if (ret->in_place)
+        ret->out = ret->file;
+    if (!ret->out && !ret->dry_run)
+        return cli_usage(verb->name, "the file to write is missing", NULL);
     return CLI_GOOD;
 }
 
@@ -377,16 +468,12 @@ int cli_parse(const cli_verb *verb, int count, char **arguments, cli_options *re
         else if (!only_operands && argument[0] == '-' && argument[1])
             code = cli_usage(verb->name, "there is no option", argument);
         else
-            code = add_operand(verb, argument, ret);
+            code = verb->bit == CLI_NEW ? add_array(arguments, arguments[i], ret) : add_operand(verb, argument, ret);
         if (code != CLI_GOOD)
             return code;
         i += took;
     }
-    if (!ret->file && !ret->help)
-        return cli_usage(verb->name, "a file is missing", NULL);
-    if (verb->bit == CLI_SAVE && !ret->out && !ret->help)
-        return cli_usage(verb->name, "the file to write is missing", NULL);
-    return CLI_GOOD;
+    return ret->help ? CLI_GOOD : check_operands(verb, ret);
 }
 
 int cli_help(const cli_verb *verb)
@@ -397,7 +484,9 @@ int cli_help(const cli_verb *verb)
     out_string(verb->arguments);
     out_string("\n\n");
     out_string(verb->text);
-    out_string("\n\nFILE may be - for standard input.\n\noptions:\n");
+    out_string(verb->bit & SAVING ? "\n\nA file may be - for standard input or output.\n"
+                                  : "\n\nFILE may be - for standard input.\n");
+    out_string("\noptions:\n");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (!(rows[i].verbs & verb->bit))
             continue;

@@ -1,0 +1,139 @@
+/*
+ * --add [PATH=]OTHER[:GLOB]: the tensors of another file, by their names there, into the root or the dict at PATH.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/edit.h"
+
+/** What the option says, in one block of memory. */
+typedef struct addition {
+    char *text;
+    const char *path; /* of the dict, or NULL for the root */
+    const char *file;
+    const char *glob; /* or NULL for all */
+    size_t count;
+} addition;
+
+static bool is_there(const char *file)
+{
+    return access(file, F_OK) == 0;
+}
+
+/* A file of the whole text comes first, then one of the text up to the last colon; then the same behind the first =. */
+static bool find_file(addition *a)
+{
+    for (;;) {
+        if (is_there(a->file))
+            return true;
+        char *colon = strrchr(a->file, ':');
+        if (colon && colon != a->file) {
+            *colon = '\0';
+            if (is_there(a->file)) {
+                a->glob = colon + 1;
+                return true;
+            }
+            *colon = ':';
+        }
+        char *equals = a->path ? NULL : strchr(a->file, '=');
+        if (!equals)
+            return false;
+        *equals = '\0';
+        a->path = a->file;
+        a->file = equals + 1;
+    }
+}
+
+/* The parts of a sparse tensor are listed behind it, but they are no tensors of their own. */
+static bool is_part(const ptio_tensor_list *list, size_t index, const ptio_tensor_entry *whole)
+{
+    const ptio_tensor_entry *entry = ptio_tensor_list_entry(list, index);
+    return whole && entry->path_count == whole->path_count + 1 && entry->name.size > whole->name.size &&
+           memcmp(entry->name.bytes, whole->name.bytes, whole->name.size) == 0 && entry->name.bytes[whole->name.size] == '.';
+}
+
+static bool put(editor *ed, ptio_value *dict, addition *a, const ptio_tensor_entry *entry)
+{
+    size_t count = ptio_value_count(dict);
+    grow_cut(&ed->text, 0);
+    if (!grow_add(&ed->text, entry->name.bytes, entry->name.size))
+        return edit_no_memory(ed);
+    if (a->glob && fnmatch(a->glob, ed->text.bytes, 0) != 0)
+        return true;
+    if (!entry->name.size)
+        return edit_fail(ed, CLI_FINDINGS, a->file, strlen(a->file), "the file is one tensor, which has no name to be added by");
+    const ptio_value *value = entry->requires_grad ? entry->value : edit_detached(ed->builder, entry->value);
+    if (!value || !ptio_put_key(ed->builder, dict, ptio_new_str_n(ed->builder, entry->name.bytes, entry->name.size), value))
+        return edit_builder_fail(ed, entry->name);
+    if (ptio_value_count(dict) == count)
+        return edit_fail(ed, CLI_USAGE, entry->name.bytes, entry->name.size, "it is there already: --drop or --rename it");
+    edit_tell(ed, "add", entry->name, "  from ", (ptio_text){a->file, strlen(a->file)});
+    a->count++;
+    return true;
+}
+
+static bool put_all(editor *ed, ptio_value *dict, addition *a, const ptio_checkpoint *other)
+{
+    ptio_error err = {0};
+    ptio_tensor_list *list;
+    const ptio_tensor_entry *whole = NULL;
+    bool done = true;
+    if (ptio_list_tensors(other, NULL, &list, &err) != PTIO_OK) {
+        ed->code = cli_fail(a->file, &err);
+        return false;
+    }
+    for (size_t i = 0; done && i < ptio_tensor_list_count(list); i++) {
+        const ptio_tensor_entry *entry = ptio_tensor_list_entry(list, i);
+        if (is_part(list, i, whole))
+            continue;
+        whole = ptio_tensor_layout(entry->tensor) == PTIO_STRIDED ? NULL : entry;
+        done = put(ed, dict, a, entry);
+    }
+    ptio_tensor_list_free(list);
+    if (done && !a->count)
+        return edit_fail(ed, CLI_FINDINGS, a->file, strlen(a->file), "no tensor in it has such a name");
+    return done;
+}
+
+/* The dict that takes them, as it is now. */
+static ptio_value *target(editor *ed, const addition *a)
+{
+    const ptio_value *value = a->path ? ptio_edited(ed->builder, ptio_at(ed->file->ckpt, a->path)) : ed->root;
+    if (ptio_value_kind(value) != PTIO_KIND_DICT) {
+        const char *name = a->path ? a->path : "";
+        edit_fail(ed, CLI_FINDINGS, name, strlen(name), value ? "it is no dict, and takes no tensors" : "there is no such dict");
+        return NULL;
+    }
+    ptio_value *dict = ptio_edit(ed->builder, value);
+    if (!dict)
+        edit_builder_fail(ed, (ptio_text){"", 0});
+    return dict;
+}
+
+bool edit_add(editor *ed, const edit_step *step)
+{
+    ptio_error err = {0};
+    ptio_checkpoint *other;
+    addition a = {.text = malloc(strlen(step->text) + 1)};
+    if (!a.text)
+        return edit_no_memory(ed);
+    a.file = strcpy(a.text, step->text);
+    bool done = find_file(&a);
+    if (!done) {
+        edit_fail(ed, CLI_IO, step->text, strlen(step->text), "there is no such file to add from");
+    } else if (ptio_load(a.file, &ed->options->load, &other, &err) != PTIO_OK) {
+        ed->code = cli_fail(a.file, &err);
+        done = false;
+    } else {
+        ptio_value *dict = target(ed, &a);
+        done = dict && put_all(ed, dict, &a, other);
+        ptio_builder_hold(ed->builder, other);
+        ptio_checkpoint_free(other);
+    }
+    free(a.text);
+    return done;
+}
