@@ -30,6 +30,7 @@ from pickles import archive, dct, floats, get, glob, integer, lst, put, storage,
 
 SHARE = float(os.environ.get("PTIO_TEST_SHARE", "1"))
 VERBS = ("show", "ls", "tree", "info", "dis", "check")
+SAVING = ("save", "new")
 TESTS = {}
 
 
@@ -358,6 +359,259 @@ def check_weights_only(bench):
     assert "__main__.Net" in bench.fails(2, "show", "--weights-only", path)
 
 
+# ---- save and new
+
+def names(bench, path):
+    return [json.loads(line)["name"] for line in bench.good("ls", "--json", path).splitlines()]
+
+
+def state_dict(*keys, metadata=()):
+    """An OrderedDict of tensors of two floats, each with its own storage, with the notes of modules."""
+    value = glob("collections", "OrderedDict") + b")R(" + b"".join(text(key) + tensor(storage(str(i), 2), (2,)) for i, key in enumerate(keys)) + b"u"
+    if metadata:
+        notes = glob("collections", "OrderedDict") + b")R(" + b"".join(text(m) + dct((text("version"), integer(i))) for i, m in enumerate(metadata)) + b"u"
+        value += dct((text("_metadata"), notes)) + b"b"
+    return archive(value, [(str(i), floats(i, i + 0.5)) for i in range(len(keys))])
+
+
+def metadata(bench, path):
+    """[(module, version)] of the notes of modules."""
+    found = bench.tree(path)["attrs"]["v"][0][1]["v"]
+    return [(key["v"], int(value["v"][0][1]["v"])) for key, value in found]
+
+
+@test
+def save_again(bench):
+    path, out = bench.file("sample.pt", sample()), bench.folder / "out.pt"
+    same(bench.good("save", path, out), "")
+    tree = lambda p: bench.good("tree", "--json", p)
+    same(tree(out), tree(path))
+    same(bench.run("save", path, "-").stdout[:4], b"PK\x03\x04")
+    with open(path, "rb") as stream:
+        done = bench.run("save", "--root=out", "-", "-", stdin=stream)
+    same(done.stdout, out.read_bytes())
+    again = bench.folder / "again.pt"
+    bench.good("save", "--legacy", path, again)
+    assert not again.read_bytes().startswith(b"PK")
+    same(tree(again), tree(path))
+    bench.good("save", "--profile=keep", again, bench.folder / "kept.pt")
+    same((bench.folder / "kept.pt").read_bytes(), again.read_bytes())
+
+
+@test
+def save_selects_and_drops(bench):
+    path, out = bench.file("sample.pt", sample()), bench.folder / "out.pt"
+    for options, left in ((("--drop=*bias",), ["model.fc.weight", "model.tied", "model.view"]), (("--select=model.fc.*",), ["model.fc.weight", "model.fc.bias"]),
+                          (("--select=model", "--drop=*[td]"), ["model.view", "model.fc.bias"]), (("--select", "*view"), ["model.view"]), (("--drop=model",), [])):
+        bench.good("save", *options, path, out)
+        same(names(bench, out), left)
+    same(bench.good("show", out), "{'epoch': 7}\n")
+    for options in (("--drop", "fc*"), ("--select", "epoch", "--drop", "nothing"), ("--cast", "float16:epoch"), ("--rename", "epoc=x"), ("--strip-prefix", "module.")):
+        said = bench.fails(1, "save", *options, path, bench.folder / "none.pt")
+        assert options[-1] in said, said
+    assert not (bench.folder / "none.pt").exists()
+
+
+@test
+def save_renames(bench):
+    path, out = bench.file("sd.pt", state_dict("module.a.weight", "module.a.bias", "module.ab.weight", "x", metadata=("", "module", "module.a", "module.a.act", "module.ab"))), bench.folder / "out.pt"
+    bench.good("save", "--rename=module.a=b", path, out)
+    same(names(bench, out), ["b.weight", "b.bias", "module.ab.weight", "x"])
+    same(metadata(bench, out), [("", 0), ("module", 1), ("b", 2), ("b.act", 3), ("module.ab", 4)])
+    bench.good("save", "--strip-prefix=module.", path, out)
+    same(names(bench, out), ["x", "a.weight", "a.bias", "ab.weight"])
+    same(metadata(bench, out), [("", 1), ("a", 2), ("a.act", 3), ("ab", 4)])
+    bench.good("save", "--drop=module.a.*", path, out)
+    same(metadata(bench, out), [("", 0), ("module", 1), ("module.ab", 4)])
+    bench.good("save", "--rename-regex", r"([a-z]+)\.(weight|bias)$=\2_\1\\", "--rename", "x=y", path, out)
+    same(names(bench, out), ["module.weight_a\\", "module.bias_a\\", "module.weight_ab\\", "y"])
+    bench.good("save", "--rename", "x=y", "--rename", "y=z.z", path, out)
+    same(names(bench, out)[3], "z.z")
+    swapped = bench.folder / "swapped.pt"
+    bench.good("save", "--rename-regex", "^x$=t", "--rename=module.a.bias=x", "--rename=t=module.a.bias", path, swapped)
+    same(names(bench, swapped), ["module.a.weight", "x", "module.ab.weight", "module.a.bias"])
+    for wrong in ("--rename=x=module.a.bias", "--rename-regex=weight$=bias", "--strip-prefix=module", "--rename=x=", "--rename=x", "--rename==x", "--rename-regex=(=x",
+                  r"--rename-regex=a=\1", r"--rename-regex=a=\n"):
+        bench.fails(4, "save", wrong, path, bench.folder / "none.pt")
+    nested = bench.file("sample.pt", sample())
+    bench.good("save", "--rename=model=net", "--rename=net.fc=net.layer", nested, out)
+    same(names(bench, out), ["net.layer.weight", "net.tied", "net.view", "net.layer.bias"])
+    assert "outside of the dict" in bench.fails(4, "save", "--rename=model.view=view", nested, out)
+    assert not (bench.folder / "none.pt").exists()
+
+
+@test
+def save_casts(bench):
+    path, out = bench.file("sample.pt", sample()), bench.folder / "out.pt"
+    bench.good("save", "--cast=half", "--cast=int8:*view", path, out)
+    lines = [json.loads(line) for line in bench.good("ls", "--json", out).splitlines()]
+    same([(line["dtype"], line["storage"]) for line in lines], [("float16", 0), ("float16", 0), ("int8", 1), ("float16", 2)])
+    same([line["requires_grad"] for line in lines], [False, False, False, True])
+    same(bench.good("show", out, "model.view"), "tensor([3, 4, 5], dtype=torch.int8)\n")
+    for wrong in ("--cast=int8", "--cast=float99", "--cast=", "--cast=qint8:*"):
+        bench.fails(4, "save", wrong, path, bench.folder / "none.pt")
+    assert not (bench.folder / "none.pt").exists()
+
+
+@test
+def save_compact(bench):
+    whole = archive(lst(put(1, tensor(put(2, storage("0", 9)), (2,), offset=3)), tensor(get(2), (2,), stride=(2,), offset=4)), [("0", floats(*range(9)))])
+    path, out = bench.file("views.pt", whole), bench.folder / "out.pt"
+    bench.good("save", "--compact", path, out)
+    same(bench.good("show", out), "[tensor([3., 4.]), tensor([4., 6.])]\n")
+    same(json.loads(bench.good("info", "--json", out))["storage_bytes"], 16)
+    damaged = bench.file("damaged.pt", whole.replace(floats(1), floats(7)))
+    bench.fails(2, "save", "--compact", damaged, bench.folder / "none.pt")
+    assert not (bench.folder / "none.pt").exists()
+
+
+@test
+def save_data_only(bench):
+    item, out = tensor(storage("0", 1), (1,)), bench.folder / "out.pt"
+    fc = glob("torch.nn.modules.linear", "Linear") + b")\x81" + dct((text("training"), b"\x88"), (text("_parameters"), dct((text("weight"), item))),
+                                                                  (text("_buffers"), b"}"), (text("_modules"), b"}")) + b"b"
+    net = glob("__main__", "Net") + b")\x81" + dct((text("_parameters"), b"}"), (text("_buffers"), b"}"), (text("_modules"), dct((text("fc"), fc)))) + b"b"
+    other = glob("argparse", "Namespace") + b")\x81" + dct((text("lr"), integer(1))) + b"b"
+    path = bench.file("mixed.pt", archive(dct((text("net"), net), (text("args"), other), (text("f"), glob("os", "system")), (text("l"), lst(other, integer(5)))), [("0", floats(2))]))
+    done = bench.run("save", "--data-only", path, out)
+    same(done.returncode, 0)
+    said = done.stderr.decode().replace(str(path), "mixed.pt").splitlines()
+    same(said, ["ptio: mixed.pt: now its state_dict: net (__main__.Net)", "ptio: mixed.pt: left out: args (argparse.Namespace)", "ptio: mixed.pt: left out: f (os.system)",
+                "ptio: mixed.pt: left out: l.0 (argparse.Namespace)"])
+    same(bench.good("show", "--python=3.12", out), "{'net': OrderedDict({'fc.weight': tensor([2.])}), 'l': [None, 5]}\n")
+    bench.good("check", out)
+    done = bench.run("save", "--data-only", "--select=net*", "--rename=net.fc=net.x", path, out)
+    same((done.returncode, len(done.stderr.splitlines())), (0, 1))
+    same(names(bench, out), ["net.x.weight"])
+    bench.fails(2, "save", "--data-only", bench.file("object.pkl", b"\x80\x02" + other + b"."), bench.folder / "none.pt")
+    module = bench.file("module.pt", archive(net, [("0", floats(2))]))
+    same(bench.run("save", "--data-only", "--strip-prefix=fc.", module, out).returncode, 0)
+    same(names(bench, out), ["weight"])
+
+
+@test
+def save_adds(bench):
+    path, other, out = bench.file("sample.pt", sample()), bench.file("more:x=1.pt", state_dict("a.x", "a.y", "b")), bench.folder / "out.pt"
+    bench.good("save", "--add", other, path, out)
+    same(names(bench, out)[4:], ["a.x", "a.y", "b"])
+    bench.good("save", "--add", "%s:a*" % other, "--add", "model=%s:b" % other, path, out)
+    same(names(bench, out)[4:], ["model.b", "a.x", "a.y"])
+    same(bench.good("show", out, "model.b"), "tensor([2.0000, 2.5000])\n")
+    bench.good("save", "--drop=b", "--add", other, bench.file("b.pt", state_dict("b")), out)
+    same(names(bench, out), ["a.x", "a.y", "b"])
+    bench.fails(4, "save", "--add", "%s:b" % other, bench.folder / "b.pt", bench.folder / "none.pt")
+    bench.fails(1, "save", "--add", "%s:nothing" % other, path, bench.folder / "none.pt")
+    bench.fails(1, "save", "--add", "epoch=%s" % other, path, bench.folder / "none.pt")
+    bench.fails(1, "save", "--add", "nowhere=%s" % other, path, bench.folder / "none.pt")
+    bench.fails(3, "save", "--add", bench.folder / "missing.pt", path, bench.folder / "none.pt")
+    bench.fails(2, "save", "--add", bench.file("bad.pkl", b"\x80\x02K"), path, bench.folder / "none.pt")
+    assert not (bench.folder / "none.pt").exists()
+
+
+@test
+def save_in_place(bench):
+    body = sample()
+    path = bench.file("sample.pt", body)
+    listed = bench.good("save", "--dry-run", "--drop=model.view", "--rename=epoch=step", "--cast=bfloat16:*bias", "--in-place", path)
+    same(path.read_bytes(), body)
+    same(listed.splitlines()[:3], ["drop    model.view", "cast    model.fc.bias  float32 -> bfloat16", "rename  epoch -> step"])
+    assert re.fullmatch(r"\d+ bytes would be written", listed.splitlines()[3])
+    same(sorted(p.name for p in bench.folder.iterdir()), ["sample.pt"])
+    bench.good("save", "--in-place", "--backup", "--drop=model.view", path)
+    same((bench.folder / "sample.pt.bak").read_bytes(), body)
+    same(names(bench, path), ["model.fc.weight", "model.tied", "model.fc.bias"])
+    same(int(bench.good("save", "--dry-run", path).split()[0]), len(bench.run("save", path, "-").stdout))
+    for wrong in ((path, "out.pt"), ("-",), ()):
+        bench.fails(4, "save", "--in-place", *wrong)
+    bench.fails(4, "save", path)
+    bench.fails(4, "save", "--profile=keep", "--cast=half", path, "out.pt")
+    bench.fails(4, "save", *(["--drop=x"] * 65), path, bench.folder / "out.pt")
+    kept = bench.folder / "kept.pt"
+    bench.good("save", "--profile=keep", "--drop=model.tied", "--rename=epoch=step", path, kept)
+    same(names(bench, kept), ["model.fc.weight", "model.fc.bias"])
+
+
+@test
+def save_many(bench):
+    """Each change of 20,000 entries is linear."""
+    count = int(20000 * SHARE)
+    value = dct(*((text("module.layer%d.weight" % i), integer(i)) for i in range(count)))
+    path, out = bench.file("many.pt", archive(value)), bench.folder / "out.pt"
+    start = time.time()
+    bench.good("save", "--drop=*7.weight", "--strip-prefix=module.", "--rename-regex=^layer([0-9]+)=l\\1", path, out)
+    assert time.time() - start < 10
+    same(len(bench.tree(out)["v"]), count - sum(i % 10 == 7 for i in range(count)))
+
+
+@test
+def save_hostile_names(bench):
+    """No byte of a name reaches the terminal as it is; names with NULs are names."""
+    pairs = [(text(name), integer(i)) for i, name in enumerate(HOSTILE)]
+    objects = [(text("\x1b[31m"), glob("\x1b]0;owned\x07", "\u202e") + b")\x81")]
+    path, out = bench.file("hostile.pt", archive(dct(*pairs, *objects))), bench.folder / "out.pt"
+    for options in (("--drop=*",), ("--rename-regex=^=x",), ("--data-only",), ("--rename-regex=.*=x",), ("--drop=\x1b[31m",), ("--drop", "\\x00")):
+        done = bench.run("save", "--dry-run", *options, path, out)
+        output = (done.stdout + done.stderr).decode("utf-8")
+        bad = [c for c in output if c != "\n" and (unicodedata.category(c)[0] == "C" or c in "\u2028\u2029")]
+        assert not bad, (options, bad)
+        assert done.returncode in (0, 1, 4), (options, done)
+
+
+@test
+def save_shared_and_cyclic(bench):
+    """A container has the name of its first place; one that holds itself is walked once."""
+    shared = put(1, dct((text("x"), integer(1)), (text("y"), integer(2))))
+    loop = put(2, b"}") + text("me") + get(2) + b"s" + text("z") + integer(3) + b"s"
+    path, out = bench.file("shared.pt", archive(dct((text("a"), shared), (text("b"), get(1)), (text("loop"), loop)))), bench.folder / "out.pt"
+    bench.good("save", "--drop=a.x", path, out)
+    same(bench.good("show", out), "{'a': {'y': 2}, 'b': {'y': 2}, 'loop': {'me': {...}, 'z': 3}}\n")
+    bench.fails(1, "save", "--drop=b.x", path, out)
+    bench.good("save", "--drop=a", "--select=b", path, out)
+    same(bench.good("show", out), "{'b': {'x': 1, 'y': 2}}\n")
+    bench.good("save", "--rename=loop=l", path, out)
+    same(bench.good("show", out, "l"), "{'me': {...}, 'z': 3}\n")
+    levels = int(100000 * SHARE)
+    deep = bench.file("deep.pkl", b"\x80\x02" + b"}U\x01k" * levels + b"}" + b"s" * levels + b".")
+    bench.good("save", "--drop=k.k.k.k", "--limit=heap_per_byte=1000", deep, out)
+    same(bench.good("show", out), "{'k': {'k': {'k': {}}}}\n")
+
+
+@test
+def save_interrupted(bench):
+    """The target is the old file or the new one, and no temporary file stays."""
+    path = bench.file("wide.pt", archive(tensor(storage("0", 1), (1 << 25,), stride=(0,)), [("0", floats(1))]))
+    out = bench.file("out.pt", b"old")
+    with subprocess.Popen([bench.ptio, "save", "--cast=float64", "--limit=expand_factor=100000000", "--no-sync", path, out], stdin=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE) as process:
+        while process.poll() is None and len(list(bench.folder.iterdir())) == 2:
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+        code, said = process.wait(timeout=60), process.stderr.read()
+    same((code, said, out.stat().st_size > 3), (130, b"", False) if code else (0, b"", True))
+    same(sorted(p.name for p in bench.folder.iterdir()), ["out.pt", "wide.pt"])
+
+
+def npy(dtype, shape, data):
+    header = "{'descr': %r, 'fortran_order': False, 'shape': %r, }" % (dtype, shape)
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data
+
+
+@test
+def new(bench):
+    out = bench.folder / "new.pt"
+    little, big = bench.file("a.npy", npy("<f4", (2, 2), floats(1, 2, 3, 4))), bench.file("b.npy", npy(">i2", (2,), b"\x00\x01\xff\xff"))
+    path = bench.file("sample.pt", sample())
+    bench.good("new", out, "fc.weight=%s" % little, "n=%s" % big, "bias=%s:model.fc.bias" % path)
+    same(bench.good("show", out), "{'fc.weight': tensor([[1., 2.],\n        [3., 4.]]), 'n': tensor([ 1, -1], dtype=torch.int16), 'bias': tensor([ 0.5000, -0.5000])}\n")
+    bench.good("check", out)
+    same(bench.run("new", "--legacy", "-", "w=%s" % little).stdout[:2], b"\x80\x02")
+    for code, arguments in ((4, ()), (4, (out,)), (4, (out, "nothing")), (4, (out, "=a.npy")), (3, (out, "w=missing.npy")), (4, (out, "w=%s" % path)),
+                            (1, (out, "w=%s:nowhere" % path)), (4, (out, "w=%s" % little, "w=%s" % big)),
+                            (2, (out, "w=%s" % bench.file("u.npy", npy("<U1", (1,), b"a\x00\x00\x00"))))):
+        bench.fails(code, "new", *arguments)
+
+
 # ---- errors, options, surroundings
 
 @test
@@ -393,11 +647,11 @@ def error_texts(bench):
 
 @test
 def help_texts(bench):
-    for arguments in ((), *((verb,) for verb in VERBS)):
+    for arguments in ((), *((verb,) for verb in VERBS + SAVING)):
         help_text = bench.good(*arguments, "--help")
         assert all(len(line) <= 80 for line in help_text.splitlines()), help_text
         assert "example:\n  ptio " in help_text, help_text
-    for verb in VERBS:
+    for verb in VERBS + SAVING:
         assert "\n  %s " % verb in bench.good("--help")
         same(bench.good(verb, "-h"), bench.good(verb, "--help"))
     assert re.fullmatch(r"ptio \d+\.\d+\.\d+\n", bench.good("--version"))

@@ -11,7 +11,8 @@ record that makes PyTorch swap. PyTorch loads the file, zoo.Describer tells what
     `ptio ls --json --hash`    must list the same tensors (listing.py), and
     `ptio check --json`        must know whether torch.load(weights_only=True) takes the file; these are counted by themselves.
 
-Archives of random records, 200 for each seed, are compared byte for byte with those of PyTorch's writer (archives.py).
+Archives of random records, 200 for each seed, are compared byte for byte with those of PyTorch's writer (archives.py), and so are files that
+`ptio save` changed, 100 for each seed, with what torch.save writes after the same change in Python (edits.py).
 
 What PyTorch cannot write or read back is drawn again. There are two runs of 2,000, one of seed 0 and one of a fresh seed; with --seed there is one
 run of that seed, and with --only one graph. PTIO_TEST_SHARE asks for a part. Files of failures stay in build/oracle, with the truth beside them.
@@ -42,6 +43,7 @@ import torch.serialization  # noqa: E402
 import torch.utils.serialization  # noqa: E402,F401
 
 import archives  # noqa: E402
+import edits  # noqa: E402
 import graphs  # noqa: E402
 import listing  # noqa: E402
 import same  # noqa: E402
@@ -238,17 +240,19 @@ def main():
     indexes = range(count) if options.only is None else [options.only]
     seeds = [0, int(time.time())] if options.seed is None else [options.seed]
     start_worker()
-    totals, archive_totals = [[0, 0], [0, 0]], [0, 0]
+    totals, archive_totals, edit_totals = [[0, 0], [0, 0]], [0, 0], [0, 0]
     for seed in seeds:
         print("seed %d: %d graphs" % (seed, len(indexes)), flush=True)
         if options.only is None:
             archive_totals = [a + b for a, b in zip(archive_totals, archives.run(options.ptio, seed, range(-(-count // 10))))]
+            edit_totals = [a + b for a, b in zip(edit_totals, edits.run(options.ptio, seed, -(-count // 20)))]
         for total, part in zip(totals, run(options.ptio, seed, indexes, options.keep)):
             total[0], total[1] = total[0] + part[0], total[1] + part[1]
     print("archives: %d passed, %d failed" % tuple(archive_totals))
+    print("edits: %d passed, %d failed" % tuple(edit_totals))
     print("weights_only: %d passed, %d failed" % tuple(totals[1]))
     print("%d passed, %d failed" % tuple(totals[0]))
-    return 1 if totals[0][1] or totals[1][1] or archive_totals[1] else 0
+    return 1 if totals[0][1] or totals[1][1] or archive_totals[1] or edit_totals[1] else 0
 
 
 if __name__ == "__main__":
