@@ -6,6 +6,7 @@
 #     tests/support/*.c     helpers of all
 #     tests/NAME/run.py     run with --ptio COMMAND. Programs beside it are built for it, no tests themselves: it finds them in
 #                           $PTIO_BUILD_DIR/bin, and runs them by the command $PTIO_RUN, where that is not empty
+#     tests/oracle/save.py  the same
 #     tests/checks/*.sh     of the sources and the built library: layers, symbols, header, format
 #     fuzz/fuzz_NAME.c      a fuzz target, run over fuzz/corpus/NAME
 #     examples/*.c          run over the checkpoint of the demo
@@ -85,7 +86,7 @@ if(NOT PTIO_LIBFUZZER)
              FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
     endif()
     find_package(Python3 COMPONENTS Interpreter)
-    file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*/run.py)
+    file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*/run.py tests/oracle/save.py)
     # The install test and the examples of the documents are about the build that a user makes on the same machine.
     if(run OR PTIO_SANITIZE)
         list(FILTER sources EXCLUDE REGEX "^tests/(install|docs)/")
@@ -93,12 +94,17 @@ if(NOT PTIO_LIBFUZZER)
     foreach(source IN LISTS sources)
         cmake_path(GET source PARENT_PATH folder)
         cmake_path(GET folder FILENAME folder)
+        cmake_path(GET source STEM name)
+        set(title ${folder})
+        if(NOT name STREQUAL "run")
+            set(title ${folder}.${name})
+        endif()
         set(python ${Python3_EXECUTABLE})
         if(folder STREQUAL "oracle")
             set(python ${PTIO_ORACLE_PYTHON})
         endif()
         if(python)
-            ptio_add_test(${folder} ${python} ${source} --ptio ${command})
+            ptio_add_test(${title} ${python} ${source} --ptio ${command})
         endif()
     endforeach()
 endif()

@@ -126,9 +126,8 @@ static const ptio_value *new_global(ptio_reducer *r, ptio_text module, ptio_text
         else if (ptio_text_is(module, "numpy.ma") && ptio_text_is(name, "MaskedArray"))
             module = PTIO_TEXT("numpy.ma.core");
     }
-    *node = (ptio_node_global){
-        .head = {.type = PTIO_NODE_TYPE_GLOBAL}, .module = ptio_reduce_word(r, module), .name = ptio_reduce_word(r, name)};
-    return node->module && node->name ? &node->head : NULL;
+    *node = (ptio_node_global){.head = {.type = PTIO_NODE_TYPE_GLOBAL}};
+    return ptio_reduce_names(r, module, name, &node->module, &node->name) ? &node->head : NULL;
 }
 
 /* The table has globals by the names of Python 3; what is written for each is its meaning. */

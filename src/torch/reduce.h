@@ -76,8 +76,9 @@ typedef struct ptio_reducer {
     const ptio_value *bytes[257];   /* the same of bytes that C code makes                                                   */
     const ptio_value *numpy_types[PTIO_NUMPY_TYPES]; /* NumPy's own dtypes */
     size_t numpy_type_count;
-    const ptio_value *numpy_bools[2]; /* False_ and True_ */
-    const ptio_value *numpy_zero;     /* (0,), a constant of the code of masked arrays */
+    const ptio_value *numpy_bools[2];                 /* False_ and True_ */
+    const ptio_value *dtype_module, *function_module; /* "torch" of dtypes, "builtins" of functions: reduce_names.c */
+    const ptio_value *numpy_zero;                     /* (0,), a constant of the code of masked arrays */
     ptio_saved_storage *storages;
     size_t storage_count, storage_capacity;
     ptio_pointer_map by_address; /* of storages: their place in `storages` */
@@ -99,6 +100,9 @@ const ptio_value *ptio_reduce_word(ptio_reducer *r, ptio_text text);
 /** The one global of this name, given as Python 3 calls it. */
 const ptio_value *ptio_reduce_global(ptio_reducer *r, const char *module, const char *name);
 const ptio_value *ptio_reduce_known(ptio_reducer *r, ptio_known_global which);
+/** The strings of a global's module and name. False where there is no memory. reduce_names.c */
+bool ptio_reduce_names(ptio_reducer *r, ptio_text module, ptio_text name, const ptio_value **module_node,
+                       const ptio_value **name_node);
 /** The str of one letter below U+0100, or of none, as C code makes it: there is one of each. */
 const ptio_value *ptio_reduce_letter(ptio_reducer *r, ptio_text text);
 /** Bytes as C code makes them: of those of one byte, and of none, there is one each. The bytes are not copied. */

@@ -94,13 +94,21 @@ static bool from_reconstructor(ptio_reducer *r, const ptio_node_reduced *loaded,
     return true;
 }
 
-/* A subclass of list or dict at protocols 0 and 1: its contents are an argument. */
+static bool is_packed_sequence(const ptio_global *class_)
+{
+    return class_ && ptio_text_is(class_->full_name, "torch.nn.utils.rnn.PackedSequence");
+}
+
+/* A subclass of list or dict at protocols 0 and 1, or the known one of tuple: its contents are an argument. */
 static void contents_first(ptio_reducer *r, ptio_node_reduced *node)
 {
     const char *base = "object";
     const ptio_value *contents = &ptio_none;
     ptio_more *more = node->more;
-    if (more && more->items.head.count) {
+    if (ptio_argument_count(node)) {
+        base = "tuple";
+        contents = node->arguments;
+    } else if (more && more->items.head.count) {
         base = "list";
         contents = ptio_reduce_list(r, PTIO_NODE_TYPE_LIST, more->items.block->items, more->items.head.count);
         more->items.head.count = 0;
@@ -131,7 +139,7 @@ static void to_reconstructor(ptio_reducer *r, ptio_node_reduced *node)
     if (r->protocol >= 2 || node->head.opcode != PTIO_OP_NEWOBJ)
         return;
     node->head.opcode = 'R';
-    if (ptio_argument_count(node))
+    if (ptio_argument_count(node) && !is_packed_sequence(ptio_value_global(node->callable)))
         as_function(r, node);
     else
         contents_first(r, node);
@@ -239,7 +247,7 @@ static void as_today(ptio_reducer *r, const ptio_node_reduced *loaded, ptio_node
         fraction_of_text(r, loaded, node);
     else if (ptio_text_is(class_->full_name, "re._compile"))
         pattern_of_text(r, loaded, node);
-    else if (ptio_text_is(class_->full_name, "torch.nn.utils.rnn.PackedSequence"))
+    else if (is_packed_sequence(class_))
         packed_of_two(r, loaded, node);
 }
 

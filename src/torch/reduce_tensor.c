@@ -299,8 +299,9 @@ static ptio_status quantized(ptio_reducer *r, const ptio_tensor *tensor, bool re
     return PTIO_OK;
 }
 
-/* _rebuild_sparse_tensor(layout, (indices, values, size, is_coalesced)), or (layout, (compressed, plain, values, size)) */
-static ptio_status sparse(ptio_reducer *r, const ptio_tensor *tensor, call *ret, ptio_error *err)
+/* _rebuild_sparse_tensor(layout, (indices, values, size, is_coalesced)), or (layout, (compressed, plain, values, size)). The values of
+ * compressed ones require a gradient where the whole does: there they are asked for as a user would. */
+static ptio_status sparse(ptio_reducer *r, const ptio_tensor *tensor, bool requires_grad, call *ret, ptio_error *err)
 {
     const ptio_value *data[4], *arguments[2];
     size_t count = 0;
@@ -309,7 +310,8 @@ static ptio_status sparse(ptio_reducer *r, const ptio_tensor *tensor, call *ret,
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.profile", PTIO_NO_OFFSET, "PyTorch 1.13 and older cannot save %s",
                          ptio_layout_name((ptio_layout)tensor->layout));
     for (; count < tensor->extra->part_count && count < 3; count++) {
-        ptio_status status = plain(r, tensor->extra->parts[count].tensor, false, &data[count], err);
+        bool with_grad = requires_grad && tensor->layout != PTIO_SPARSE_COO && count == 2;
+        ptio_status status = plain(r, tensor->extra->parts[count].tensor, with_grad, &data[count], err);
         if (status != PTIO_OK)
             return status;
     }
@@ -354,7 +356,7 @@ static ptio_status inner(ptio_reducer *r, const ptio_tensor *tensor, bool requir
     case PTIO_STRIDED: break;
     case PTIO_NESTED: return nested(r, tensor, ret, err);
     case PTIO_JAGGED: return PTIO_ERR_NOT_FOUND;
-    default: return sparse(r, tensor, ret, err);
+    default: return sparse(r, tensor, requires_grad, ret, err);
     }
     if (tensor->flags & PTIO_TENSOR_WRAPPER)
         return PTIO_ERR_NOT_FOUND;
