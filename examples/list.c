@@ -3,17 +3,12 @@
 
 #include <inttypes.h>
 
-/* Names come from the file: print them escaped, so that they cannot drive a terminal. */
-static int put(void *ctx, const char *text, size_t size)
-{
-    return fwrite(text, 1, size, ctx) != size;
-}
-
 static void print_entry(const ptio_tensor_entry *entry)
 {
     const ptio_tensor *tensor = entry->tensor;
     const int64_t *shape = ptio_tensor_shape(tensor);
-    ptio_print_escaped(entry->name, put, stdout, NULL);
+    /* Names come from the file: escaped, they cannot drive a terminal. */
+    ptio_print_escaped(entry->name, ptio_write_file, stdout, NULL);
     printf("  %s  [", ptio_dtype_name(ptio_tensor_dtype(tensor)));
     for (size_t i = 0; i < ptio_tensor_ndim(tensor); i++)
         printf("%s%" PRId64, i ? ", " : "", shape[i]);

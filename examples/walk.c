@@ -1,11 +1,6 @@
 /* Visit everything in a checkpoint, of any depth, and show the kinds of its values as an outline: walk FILE */
 #include <ptio.h>
 
-static int put(void *ctx, const char *text, size_t size)
-{
-    return fwrite(text, 1, size, ctx) != size;
-}
-
 static ptio_walk_next show(void *ctx, const ptio_visit *visit)
 {
     FILE *out = ctx;
@@ -14,7 +9,7 @@ static ptio_walk_next show(void *ctx, const ptio_visit *visit)
         return PTIO_WALK_ON;
     fprintf(out, "%*s", indent, "");
     if (visit->role == PTIO_ROLE_VALUE) {
-        ptio_print(visit->key, NULL, put, out, NULL); /* in Python's syntax */
+        ptio_print(visit->key, NULL, ptio_write_file, out, NULL); /* in Python's syntax */
         fputs(": ", out);
     } else if (visit->role == PTIO_ROLE_PART) {
         fprintf(out, "(%s) ", visit->name);

@@ -968,6 +968,9 @@ PTIO_API void ptio_archive_free(ptio_archive *archive);
 /** Takes text as it is made. Anything but 0 stops the maker, which then gives PTIO_ERR_CANCELLED. */
 typedef int (*ptio_write)(void *ctx, const char *text, size_t size);
 
+/** A ptio_write for a stdio stream: ptio_print(value, NULL, ptio_write_file, stdout, &err). */
+PTIO_API int ptio_write_file(void *file, const char *text, size_t size);
+
 /**
  * Disassemble the pickle of a file: one line for each opcode with its offset, the depth of the stack, its argument, escaped.
  *
@@ -1285,6 +1288,9 @@ PTIO_API ptio_status ptio_save_sink(const ptio_value *value, ptio_sink *sink, co
  *
  * Makers give NULL where they fail, and take NULL for what another failed to make; the first failure stays in the builder, and
  * ptio_builder_status() tells it. So a program may look once, at the end: a save of NULL fails.
+ *
+ * Memory of what was replaced or removed is given back with the builder. A program that changes things for hours lends its elements
+ * (ptio_new_storage), and begins a new builder after each save.
  *
  * What is put in twice is one object. A value may be put into values of the same builder, and loaded values into any. All getters
  * of sections 5 to 8 and printing work on built values.
