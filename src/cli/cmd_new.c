@@ -62,7 +62,7 @@ static int put(const cli_options *options, ptio_builder *builder, ptio_value *di
     ptio_checkpoint *ckpt;
     const ptio_value *tensor;
     char *equals = strchr(argument, '=');
-    if (!equals || equals == argument)
+    if (!equals || equals == argument || !equals[1])
         return cli_usage("new", "this is no NAME=FILE:", argument);
     char *file = equals + 1;
     const char *path = split_path(file);

@@ -81,7 +81,11 @@ int cli_save(const cli_options *options, const ptio_value *value, const ptio_sav
         out_u64(counted);
         out_string(" bytes would be written\n");
     }
-    return status == PTIO_OK ? CLI_GOOD : cli_fail(options->out ? options->out : "the new file", &err);
+    if (status == PTIO_OK)
+        return CLI_GOOD;
+    /* What is damaged is what is read. */
+    bool is_read = status == PTIO_ERR_FORMAT || status == PTIO_ERR_UNSUPPORTED || !options->out;
+    return cli_fail(is_read ? options->file : options->out, &err);
 }
 
 /* ---- changing ---- */
@@ -101,7 +105,7 @@ static int edit_and_save(const cli_options *options, const cli_file *file, ptio_
     editor ed;
     ptio_save_options save = options->save;
     int code = edit_run(&ed, options, file, builder);
-    save.edits = builder;
+    save.edits = ed.cuts || ed.changes || options->change_count ? builder : NULL;
     save.report = report;
     if (options->keep)
         save.as = file->ckpt;

@@ -149,7 +149,9 @@ bool edit_check_steps(editor *ed)
         if (!grow_string(&ed->text, step->option) || !grow_string(&ed->text, " ") || !grow_string(&ed->text, step->text))
             return edit_no_memory(ed);
         return edit_fail(ed, CLI_FINDINGS, ed->text.bytes, ed->text.size,
-                         step->kind == CLI_CHANGE_CAST ? "there is no such tensor" : "nothing has such a name");
+                         ptio_value_is_module(ed->root)  ? "a module has no names: --data-only makes it its state_dict"
+                         : step->kind == CLI_CHANGE_CAST ? "there is no such tensor"
+                                                         : "nothing has such a name");
     }
     return true;
 }
