@@ -1400,9 +1400,9 @@ PTIO_API const ptio_value *ptio_new_quantized(ptio_builder *builder, const ptio_
  *
  * A Parameter stays one, requires_grad stays where the dtype is a float or complex one, and so do attributes. Strides stay where the
  * elements lie side by side in some order. Tensors that show the same elements, as tied weights do, transposed or not, share the
- * storage of their casts. Of a sparse tensor the values are cast. The value itself is given where it has the dtype; a NumPy array becomes a tensor.
+ * storage of their casts. Of a sparse or nested tensor the values are cast. The value itself is given where it has the dtype; a NumPy array becomes a tensor.
  *
- * Errors     as ptio_tensor_copy(): of casts without meaning, and of tensors that are nested
+ * Errors     as ptio_tensor_copy(): of casts without meaning, and of jagged tensors
  */
 PTIO_API const ptio_value *ptio_new_cast(ptio_builder *builder, const ptio_value *tensor, ptio_dtype dtype);
 

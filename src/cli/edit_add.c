@@ -56,7 +56,7 @@ static bool is_part(const ptio_tensor_list *list, size_t index, const ptio_tenso
            memcmp(entry->name.bytes, whole->name.bytes, whole->name.size) == 0 && entry->name.bytes[whole->name.size] == '.';
 }
 
-static bool put(editor *ed, ptio_value *dict, addition *a, const ptio_tensor_entry *entry)
+static bool put(editor *ed, ptio_value *dict, addition *a, const ptio_tensor_entry *entry, ptio_path_key last)
 {
     size_t count = ptio_value_count(dict);
     grow_cut(&ed->text, 0);
@@ -66,7 +66,9 @@ static bool put(editor *ed, ptio_value *dict, addition *a, const ptio_tensor_ent
         return true;
     if (!entry->name.size)
         return edit_fail(ed, CLI_FINDINGS, a->file, strlen(a->file), "the file is one tensor, which has no name to be added by");
-    const ptio_value *value = entry->requires_grad ? entry->value : edit_detached(ed->builder, entry->value);
+    /* Those of a whole module go by names that are no keys, and come as its state_dict() has them. */
+    bool is_of_module = !last.key && !last.is_index;
+    const ptio_value *value = is_of_module ? edit_detached(ed->builder, entry->value) : entry->value;
     if (!value || !ptio_put_key(ed->builder, dict, ptio_new_str_n(ed->builder, entry->name.bytes, entry->name.size), value))
         return edit_builder_fail(ed, entry->name);
     if (ptio_value_count(dict) == count)
@@ -91,7 +93,7 @@ static bool put_all(editor *ed, ptio_value *dict, addition *a, const ptio_checkp
         if (is_part(list, i, whole))
             continue;
         whole = ptio_tensor_layout(entry->tensor) == PTIO_STRIDED ? NULL : entry;
-        done = put(ed, dict, a, entry);
+        done = put(ed, dict, a, entry, ptio_tensor_list_path(list, i, entry->path_count - 1));
     }
     ptio_tensor_list_free(list);
     if (done && !a->count)

@@ -233,6 +233,20 @@ static const ptio_value *cast_sparse(ptio_builder *b, const ptio_tensor *tensor,
                                       tensor->dims);
 }
 
+/* _rebuild_nested_tensor(buffer, sizes, strides, offsets) */
+static const ptio_value *cast_nested(ptio_builder *b, const ptio_tensor *tensor, ptio_dtype dtype)
+{
+    static const char *const names[] = {"buffer", "sizes", "strides", "offsets"};
+    const ptio_value *arguments[4] = {NULL};
+    for (size_t i = 0; i < 4; i++)
+        for (size_t j = 0; j < tensor->extra->part_count; j++)
+            if (strcmp(tensor->extra->parts[j].name, names[i]) == 0)
+                arguments[i] = tensor->extra->parts[j].value;
+    if (arguments[0])
+        arguments[0] = ptio_new_cast(b, arguments[0], dtype);
+    return ptio_builder_call(b, "torch._utils", "_rebuild_nested_tensor", arguments, 4);
+}
+
 static bool is_sparse(const ptio_tensor *tensor)
 {
     return tensor->layout >= PTIO_SPARSE_COO && tensor->layout <= PTIO_SPARSE_BSC && tensor->extra && tensor->extra->part_count;
@@ -272,6 +286,8 @@ const ptio_value *ptio_new_cast(ptio_builder *b, const ptio_value *value, ptio_d
     const ptio_value *cast;
     if (is_sparse(tensor))
         cast = cast_sparse(b, tensor, dtype);
+    else if (tensor->layout == PTIO_NESTED && tensor->extra)
+        cast = cast_nested(b, tensor, dtype);
     else if (tensor->flags & PTIO_TENSOR_META)
         cast = ptio_new_meta(b, dtype, tensor->ndim, tensor->dims);
     else

@@ -45,15 +45,21 @@ class Maker:
         r = self.r
         if bases and r.random() < 0.4:
             base = r.choice(bases)
-            kind = r.randrange(4)
+            kind = r.randrange(6)
             if kind == 0 and base.numel():
                 first = r.randrange(base.numel())
                 return base.flatten()[first:r.randrange(first, base.numel() + 1)] if base.is_contiguous() else base
             if kind == 1 and base.dim() == 2:
                 return base.t()
+            if kind == 4:
+                return base.permute(r.sample(range(base.dim()), base.dim()))
+            if kind == 5:
+                wide = base.unsqueeze(r.randrange(base.dim() + 1))
+                wide = wide.expand([r.choice((2, 3)) if size == 1 and r.random() < 0.7 else -1 for size in wide.shape])
+                return wide.permute(r.sample(range(wide.dim()), wide.dim()))
             return base.detach() if kind == 2 else base[:, ::2] if base.dim() == 2 else base
         shape = [r.randrange(1, 6) for _ in range(r.randrange(4))]
-        made = (torch.randn(shape) * 50).to(r.choice(FLOATS + (torch.int64, torch.int32, torch.uint8, torch.complex64)))
+        made = (torch.rand(shape) * 50).to(r.choice(FLOATS + (torch.int64, torch.int32, torch.uint8, torch.complex64)))
         if made.dim() == 4:
             made = made.to(memory_format=torch.channels_last)
         if r.random() < 0.2 and made.is_floating_point():

@@ -274,7 +274,14 @@ static ptio_status use(const ptio_memory *memory, size_t *size, ptio_error *err)
     if (view && dict) {
         const ptio_value *cast = ptio_new_cast(b, view, PTIO_FLOAT64), *parameter = ptio_new_parameter(b, view, true);
         const ptio_value *other = parameter ? ptio_new_cast(b, parameter, PTIO_FLOAT16) : NULL;
+        const int64_t places[] = {0, 2};
+        const ptio_value *indices = ptio_new_tensor(b, PTIO_INT64, 2, (int64_t[]){1, 2}, places);
+        const ptio_value *values = ptio_new_tensor(b, PTIO_FLOAT32, 1, (int64_t[]){2}, numbers);
+        const ptio_value *coo = ptio_new_sparse_coo(b, indices, values, 1, (int64_t[]){3}, true);
+        const ptio_value *sparse = coo ? ptio_new_cast(b, coo, PTIO_FLOAT16) : NULL;
         (void)ptio_remove_if(b, dict, is_odd, &asked);
+        if (sparse)
+            (void)ptio_put(b, dict, "sparse", sparse);
         if (cast && other)
             (void)(ptio_put(b, dict, "view", view) && ptio_put(b, dict, "cast", cast) && ptio_put(b, dict, "k2", other));
     }
