@@ -104,6 +104,23 @@ void ptio_arena_free(ptio_arena *arena)
 
 #define BLOCK_HEADER ((sizeof(ptio_arena_block) + 7) & ~(size_t)7)
 
+void ptio_arena_rewind(ptio_arena *arena)
+{
+    ptio_arena_block *kept = arena->blocks;
+    if (!kept)
+        return;
+    arena->blocks = kept->older;
+    for (ptio_arena_block *block = kept->older; block; block = arena->blocks) {
+        arena->blocks = block->older;
+        ptio_heap_free(arena->heap, block, block->size);
+    }
+    kept->older = NULL;
+    arena->blocks = kept;
+    arena->next = (char *)kept + BLOCK_HEADER;
+    arena->end = (char *)kept + kept->size;
+    arena->spare = NULL;
+}
+
 static ptio_arena_block *add_block(ptio_arena *arena, size_t size)
 {
     ptio_arena_block *block = ptio_heap_resize(arena->heap, NULL, 0, size);

@@ -68,6 +68,9 @@ PTIO_INLINE void *ptio_arena_alloc(ptio_arena *arena, size_t size)
     return ptio_arena_alloc_block(arena, size);
 }
 
+/** All of its memory serves again, of which the newest block is kept. */
+void ptio_arena_rewind(ptio_arena *arena);
+
 /** Memory of the arena that nobody points to any more: it serves again. Pieces too small to keep are lost. */
 void ptio_arena_give_back(ptio_arena *arena, void *memory, size_t size);
 

@@ -2,7 +2,8 @@
  * The system behind os.h: a random key, and memory.
  *
  * Large blocks come straight from mmap(), aligned to a huge page and with MADV_HUGEPAGE: fresh pages of 4 KiB cost
- * about 2 us each to touch on virtual machines, which is most of the time of a load that only lists tensors.
+ * about 2 us each to touch on virtual machines, which is most of the time of a load that only lists tensors. Such a block grows by its
+ * pages being moved, not its bytes.
  */
 #define _GNU_SOURCE
 #include "base/os.h"
@@ -74,6 +75,26 @@ static void huge_unmap(void *ptr, size_t size)
     (void)munmap(ptr, huge_size(size));
 }
 
+/* Give the pages of a block that grows to its new place, one huge page at a time, since a block may consist of several mappings. */
+static bool move_pages(char *to, char *from, size_t size)
+{
+#if defined(__linux__)
+    for (size_t done = 0; done < size; done += HUGE_PAGE)
+        if (mremap(from + done, HUGE_PAGE, HUGE_PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to + done) == MAP_FAILED) {
+            if (done == 0)
+                return false;
+            /* The system has no room for one more mapping: the rest is copied. */
+            memcpy(to + done, from + done, size - done);
+            (void)munmap(from + done, size - done);
+            return true;
+        }
+    return true;
+#else
+    (void)to, (void)from, (void)size;
+    return false;
+#endif
+}
+
 void *ptio_os_resize(void *ptr, size_t old_size, size_t new_size)
 {
     bool was_huge = ptr && is_huge(old_size);
@@ -91,6 +112,8 @@ void *ptio_os_resize(void *ptr, size_t old_size, size_t new_size)
     void *fresh = is_huge(new_size) ? huge_map(new_size) : malloc(new_size);
     if (!fresh)
         return NULL;
+    if (was_huge && new_size > old_size && move_pages(fresh, ptr, huge_size(old_size)))
+        return fresh;
     if (ptr) {
         memcpy(fresh, ptr, old_size < new_size ? old_size : new_size);
         (void)ptio_os_resize(ptr, old_size, 0);

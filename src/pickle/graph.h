@@ -43,7 +43,7 @@ typedef enum ptio_node_type {
     PTIO_NODE_TYPE_REDUCED
 } ptio_node_type;
 
-/* Flags of a node. */
+/* Flags of a node. Two numbers that are alike are never of one type of node. */
 enum {
     PTIO_NODE_CONSTANT = 1,  /* static, shared by all graphs: never written to                                     */
     PTIO_NODE_BIG = 2,       /* INT of more than 64 bits                                                            */
@@ -51,6 +51,8 @@ enum {
     PTIO_NODE_MEMOIZED = 8,  /* a PUT named it: Python 2 does so only for objects that are used twice               */
     PTIO_NODE_TEXT_ID = 16,  /* PERSISTENT written by PERSID: its id is a line of text                              */
     PTIO_NODE_HASHABLE = 32, /* TUPLE that holds no list, dict, set or bytearray, at any depth; set once that was asked */
+    PTIO_NODE_FLEETING = 2,  /* TUPLE, PERSISTENT, REDUCED that a reducer has made for one visit: nobody meets it again        */
+    PTIO_NODE_ITSELF = 4,    /* STR, GLOBAL of a reducer: it is what is written for it                                        */
     /* 64 is the interpreter's */
     PTIO_NODE_LATE_KEY = 128 /* TUPLE or SET that holds an object or frozenset, DICT with such a key: see key.h */
 };

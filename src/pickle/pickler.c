@@ -12,8 +12,8 @@
 
 #include "base/cursor.h"
 #include "base/number_text.h"
-#include "base/pointer_map.h"
 #include "base/text.h"
+#include "pickle/known.h"
 #include "pickle/number.h"
 #include "pickle/opcode.h"
 
@@ -35,12 +35,12 @@ typedef struct pickler {
     const ptio_pickler_options *options;
     ptio_heap *heap;
     ptio_error *err;
-    ptio_pickled *out;
-    size_t frame; /* where the open frame's header is, or NO_FRAME */
+    ptio_pickled out; /* the caller's, which gets it back at the end */
+    size_t frame;     /* where the open frame's header is, or NO_FRAME */
     bool framing;
     open_object *stack;
     size_t depth, capacity;
-    ptio_pointer_map memo;
+    ptio_known known;
     uint32_t next_number;
 } pickler;
 
@@ -60,28 +60,28 @@ PTIO_NOINLINE static ptio_status grow(pickler *p, size_t more)
 {
     size_t need;
     void *bytes = NULL;
-    if (ptio_add_size(p->out->size, more, &need))
-        bytes = ptio_heap_grow(p->heap, p->out->bytes, &p->out->capacity, need < 512 ? 512 : need, 1);
+    if (ptio_add_size(p->out.size, more, &need))
+        bytes = ptio_heap_grow(p->heap, p->out.bytes, &p->out.capacity, need < 512 ? 512 : need, 1);
     if (!bytes)
         return no_memory(p);
-    p->out->bytes = bytes;
+    p->out.bytes = bytes;
     return PTIO_OK;
 }
 
 /* Room for `size` bytes; a frame is begun where one is due. Its header is filled in when it is closed. */
 PTIO_INLINE ptio_status reserve(pickler *p, size_t size, uint8_t **ret)
 {
-    if (PTIO_UNLIKELY(p->out->capacity - p->out->size < size + FRAME_HEADER) || size > SIZE_MAX - FRAME_HEADER) {
+    if (PTIO_UNLIKELY(p->out.capacity - p->out.size < size + FRAME_HEADER) || size > SIZE_MAX - FRAME_HEADER) {
         ptio_status status = size > SIZE_MAX - FRAME_HEADER ? no_memory(p) : grow(p, size + FRAME_HEADER);
         if (status)
             return status;
     }
     if (p->framing && p->frame == NO_FRAME) {
-        p->frame = p->out->size;
-        p->out->size += FRAME_HEADER;
+        p->frame = p->out.size;
+        p->out.size += FRAME_HEADER;
     }
-    *ret = p->out->bytes + p->out->size;
-    p->out->size += size;
+    *ret = p->out.bytes + p->out.size;
+    p->out.size += size;
     return PTIO_OK;
 }
 
@@ -89,14 +89,14 @@ static void close_frame(pickler *p)
 {
     if (p->frame == NO_FRAME)
         return;
-    uint8_t *header = p->out->bytes + p->frame;
-    size_t length = p->out->size - p->frame - FRAME_HEADER;
+    uint8_t *header = p->out.bytes + p->frame;
+    size_t length = p->out.size - p->frame - FRAME_HEADER;
     if (length >= FRAME_LEAST) {
         header[0] = PTIO_OP_FRAME;
         ptio_store_u64(header + 1, length);
     } else {
         memmove(header, header + FRAME_HEADER, length);
-        p->out->size -= FRAME_HEADER;
+        p->out.size -= FRAME_HEADER;
     }
     p->frame = NO_FRAME;
 }
@@ -183,8 +183,7 @@ static ptio_status put_sized(pickler *p, uint8_t opcode, unsigned width, const v
 
 static bool is_known(const pickler *p, const ptio_value *object)
 {
-    uint32_t number;
-    return ptio_pointer_map_get(&p->memo, object, &number);
+    return !(object->flags & PTIO_NODE_FLEETING) && ptio_known_find(&p->known, object);
 }
 
 static ptio_status put_memo_opcode(pickler *p, uint32_t number)
@@ -196,12 +195,12 @@ static ptio_status put_memo_opcode(pickler *p, uint32_t number)
     return number < 256 ? put_op_u8(p, PTIO_OP_BINPUT, (uint8_t)number) : put_op_u32(p, PTIO_OP_LONG_BINPUT, number);
 }
 
-/* Remember an object: every one but atoms, or those that the file remembered. */
+/* Number an object: every one but atoms, or those that the file remembered. */
 static ptio_status memoize(pickler *p, const ptio_value *object)
 {
     if (p->options->as_found && !(object->flags & PTIO_NODE_MEMOIZED))
         return PTIO_OK;
-    if (!ptio_pointer_map_put(&p->memo, p->heap, object, p->next_number))
+    if (!(object->flags & PTIO_NODE_FLEETING) && !ptio_known_put(&p->known, p->heap, object, p->next_number))
         return no_memory(p);
     return put_memo_opcode(p, p->next_number++);
 }
@@ -431,21 +430,30 @@ static bool is_atom(const ptio_value *value)
     return value->type <= PTIO_NODE_TYPE_FLOAT;
 }
 
+/* What nobody has to be asked about. */
+static ptio_status begin_itself(pickler *p, const ptio_value *value)
+{
+    const ptio_known_object *known = ptio_known_find(&p->known, value);
+    return known ? put_get(p, known->number) : begin_node(p, value, value);
+}
+
 /* Write a value, or put it on the stack. A frame may end before it. */
 static ptio_status begin(pickler *p, const ptio_value *value)
 {
-    if (p->frame != NO_FRAME && p->out->size - p->frame - FRAME_HEADER >= FRAME_TARGET)
+    if (p->frame != NO_FRAME && p->out.size - p->frame - FRAME_HEADER >= FRAME_TARGET)
         close_frame(p);
-    if (is_atom(value))
+    if (is_atom(value) || value->flags & PTIO_NODE_FLEETING)
         return begin_node(p, value, value);
+    if (value->flags & PTIO_NODE_ITSELF)
+        return begin_itself(p, value);
     const ptio_value *object = p->options->identify ? p->options->identify(p->options->ctx, value) : value;
     if (!object)
         return no_memory(p);
     if (is_atom(object))
         return begin_node(p, object, object);
-    uint32_t number;
-    if (ptio_pointer_map_get(&p->memo, object, &number))
-        return put_get(p, number);
+    const ptio_known_object *known = ptio_known_find(&p->known, object);
+    if (known)
+        return put_get(p, known->number);
     const ptio_value *node = object;
     ptio_status status = p->options->reduce ? p->options->reduce(p->options->ctx, object, &node, p->err) : PTIO_OK;
     return status ? status : begin_node(p, object, node);
@@ -460,10 +468,9 @@ static ptio_status done(pickler *p)
 /* An object that holds itself was completed while its own parts were written: take them off the stack again. */
 static ptio_status fetch_instead(pickler *p, const ptio_value *object)
 {
-    uint32_t number = 0;
-    (void)ptio_pointer_map_get(&p->memo, object, &number);
+    const ptio_known_object *known = ptio_known_find(&p->known, object);
     (void)done(p);
-    return put_get(p, number);
+    return put_get(p, known->number);
 }
 
 /* ----- Items, in groups */
@@ -488,11 +495,9 @@ static bool is_alone(const batch *b, size_t group, size_t count)
 }
 
 /* What stands before item `index` of `count`, or, where index is count, behind the last. */
-static ptio_status between(pickler *p, const batch *b, size_t index, size_t count)
+static ptio_status at_border(pickler *p, const batch *b, size_t index, size_t count)
 {
     ptio_status status = PTIO_OK;
-    if (!is_binary(p))
-        return index ? put_op(p, b->one) : PTIO_OK;
     if (index && (index % BATCH == 0 || index == count)) {
         size_t group = (index - 1) / BATCH * BATCH;
         status = put_op(p, is_alone(b, group, count) ? b->one : b->many);
@@ -507,24 +512,41 @@ static ptio_status between(pickler *p, const batch *b, size_t index, size_t coun
     return status;
 }
 
-/* The next of a list's or set's items; *more is false when there was none left. */
+static ptio_status between(pickler *p, const batch *b, size_t index, size_t count)
+{
+    if (!is_binary(p))
+        return index ? put_op(p, b->one) : PTIO_OK;
+    return index % BATCH == 0 || index == count ? at_border(p, b, index, count) : PTIO_OK;
+}
+
+/* The next of a list's or set's items, up to one that is put on the stack; *more is false when there was none left. */
 static ptio_status step_items(pickler *p, const batch *b, const ptio_block *block, size_t count, bool *more)
 {
-    open_object *top = &p->stack[p->depth - 1];
-    size_t index = top->next++;
-    ptio_status status = between(p, b, index, count);
-    *more = index < count;
-    return status || !*more ? status : begin(p, block->items[index]);
+    size_t depth = p->depth, index;
+    ptio_status status;
+    do {
+        index = p->stack[depth - 1].next++;
+        status = between(p, b, index, count);
+        *more = index < count;
+        if (status == PTIO_OK && *more)
+            status = begin(p, block->items[index]);
+    } while (status == PTIO_OK && *more && p->depth == depth);
+    return status;
 }
 
 /* The same of a dict: keys and values alternate. */
 static ptio_status step_entries(pickler *p, const batch *b, const ptio_block *block, size_t count, bool *more)
 {
-    open_object *top = &p->stack[p->depth - 1];
-    size_t index = top->next++;
-    ptio_status status = index % 2 ? PTIO_OK : between(p, b, index / 2, count);
-    *more = index < 2 * count;
-    return status || !*more ? status : begin(p, block->items[index]);
+    size_t depth = p->depth, index;
+    ptio_status status;
+    do {
+        index = p->stack[depth - 1].next++;
+        status = index % 2 ? PTIO_OK : between(p, b, index / 2, count);
+        *more = index < 2 * count;
+        if (status == PTIO_OK && *more)
+            status = begin(p, block->items[index]);
+    } while (status == PTIO_OK && *more && p->depth == depth);
+    return status;
 }
 
 /* ----- One step of each type */
@@ -609,13 +631,16 @@ static ptio_status step_tuple(pickler *p, open_object *top)
 {
     const ptio_node_tuple *tuple = PTIO_NODE(tuple, top->node);
     const ptio_value *object = top->object;
-    size_t count = tuple->head.count, index = top->next++;
+    size_t count = tuple->head.count, depth = p->depth;
     bool is_short = count <= 3 && p->options->protocol >= 2;
-    ptio_status status = index || is_short ? PTIO_OK : put_op(p, PTIO_OP_MARK);
+    ptio_status status = top->next || is_short ? PTIO_OK : put_op(p, PTIO_OP_MARK);
+    while (status == PTIO_OK && p->stack[depth - 1].next < count) {
+        status = begin(p, tuple->items[p->stack[depth - 1].next++]);
+        if (p->depth != depth)
+            return status;
+    }
     if (status)
         return status;
-    if (index < count)
-        return begin(p, tuple->items[index]);
     if (is_known(p, object) && !is_arguments(p)) {
         if (is_short)
             status = put_ops(p, PTIO_OP_POP, count);
@@ -754,7 +779,7 @@ static ptio_status step(pickler *p)
 ptio_status ptio_pickle(const ptio_value *root, const ptio_pickler_options *options, ptio_heap *heap, ptio_pickled *out,
                         ptio_error *err)
 {
-    pickler p = {.options = options, .heap = heap, .err = err, .out = out, .frame = NO_FRAME, .next_number = options->python2};
+    pickler p = {.options = options, .heap = heap, .err = err, .out = *out, .frame = NO_FRAME, .next_number = options->python2};
     ptio_status status = PTIO_OK;
     if (options->protocol >= 2)
         status = put_op_u8(&p, PTIO_OP_PROTO, (uint8_t)options->protocol);
@@ -768,7 +793,8 @@ ptio_status ptio_pickle(const ptio_value *root, const ptio_pickler_options *opti
     if (status == PTIO_OK)
         close_frame(&p);
     ptio_heap_free(heap, p.stack, p.capacity * sizeof *p.stack);
-    ptio_pointer_map_free(&p.memo, heap);
+    ptio_known_free(&p.known, heap);
+    *out = p.out;
     return status;
 }
 

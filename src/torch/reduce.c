@@ -15,6 +15,7 @@ void ptio_reducer_init(ptio_reducer *reducer, ptio_heap *heap, unsigned protocol
 {
     *reducer = (ptio_reducer){.heap = heap, .protocol = protocol, .hash_key = ptio_os_random()};
     ptio_arena_init(&reducer->arena, heap);
+    ptio_arena_init(&reducer->fleeting_nodes, heap);
 }
 
 static void free_interned(ptio_interned *table, ptio_heap *heap)
@@ -29,6 +30,7 @@ void ptio_reducer_free(ptio_reducer *r)
     ptio_heap_free(r->heap, r->storages, r->storage_capacity * sizeof *r->storages);
     ptio_pointer_map_free(&r->by_address, r->heap);
     ptio_arena_free(&r->arena);
+    ptio_arena_free(&r->fleeting_nodes);
 }
 
 /* ---- one object for each text, for each name ---- */
@@ -88,7 +90,8 @@ static const ptio_value **intern(ptio_reducer *r, ptio_interned *table, const pt
 /* It is seen as nothing, so it is always itself: a str that PyTorch makes, such as the key "0", is not the one "0" of CPython. */
 static ptio_node_text str_of(ptio_text text)
 {
-    return (ptio_node_text){.head = {.type = PTIO_NODE_TYPE_STR, .count = (uint32_t)text.size}, .bytes = text.bytes};
+    return (ptio_node_text){.head = {.type = PTIO_NODE_TYPE_STR, .flags = PTIO_NODE_ITSELF, .count = (uint32_t)text.size},
+                            .bytes = text.bytes};
 }
 
 const ptio_value *ptio_reduce_str(ptio_reducer *r, ptio_text text)
@@ -126,7 +129,9 @@ static const ptio_value *new_global(ptio_reducer *r, ptio_text module, ptio_text
         else if (ptio_text_is(module, "numpy.ma") && ptio_text_is(name, "MaskedArray"))
             module = PTIO_TEXT("numpy.ma.core");
     }
-    *node = (ptio_node_global){.head = {.type = PTIO_NODE_TYPE_GLOBAL}};
+    /* A class inside a class has a form of its own, see reduce_global(). */
+    uint8_t flags = memchr(name.bytes, '.', name.size) ? 0 : PTIO_NODE_ITSELF;
+    *node = (ptio_node_global){.head = {.type = PTIO_NODE_TYPE_GLOBAL, .flags = flags}};
     return ptio_reduce_names(r, module, name, &node->module, &node->name) ? &node->head : NULL;
 }
 
@@ -285,7 +290,7 @@ const ptio_value *ptio_reduce_identify(void *ctx, const ptio_value *value)
 
 const ptio_value *ptio_reduce_int(ptio_reducer *r, int64_t number)
 {
-    return number >= 0 && number < 256 ? &ptio_small_ints[number].head : ptio_node_new_int(&r->arena, number);
+    return number >= 0 && number < 256 ? &ptio_small_ints[number].head : ptio_node_new_int(ptio_reduce_arena(r), number);
 }
 
 const ptio_value *ptio_reduce_float(ptio_reducer *r, double number)
@@ -297,9 +302,17 @@ const ptio_value *ptio_reduce_float(ptio_reducer *r, double number)
     return &node->head;
 }
 
+static ptio_node_tuple *new_tuple(ptio_reducer *r, size_t count)
+{
+    ptio_node_tuple *tuple = ptio_node_new_tuple(ptio_reduce_arena(r), count);
+    if (tuple)
+        tuple->head.flags = ptio_reduce_flags(r);
+    return tuple;
+}
+
 const ptio_value *ptio_reduce_tuple(ptio_reducer *r, const ptio_value *const *items, size_t count)
 {
-    ptio_node_tuple *tuple = ptio_node_new_tuple(&r->arena, count);
+    ptio_node_tuple *tuple = new_tuple(r, count);
     for (size_t i = 0; tuple && i < count; i++) {
         if (!items[i])
             return NULL;
@@ -312,7 +325,7 @@ const ptio_value *ptio_reduce_ints(ptio_reducer *r, const int64_t *numbers, size
 {
     if (!count)
         return &ptio_empty_tuple.head;
-    ptio_node_tuple *tuple = ptio_node_new_tuple(&r->arena, count);
+    ptio_node_tuple *tuple = new_tuple(r, count);
     for (size_t i = 0; tuple && i < count; i++)
         if (!(tuple->items[i] = ptio_reduce_int(r, numbers[i])))
             return NULL;
@@ -321,12 +334,11 @@ const ptio_value *ptio_reduce_ints(ptio_reducer *r, const int64_t *numbers, size
 
 ptio_node_reduced *ptio_reduce_call(ptio_reducer *r, const ptio_value *callable, const ptio_value *arguments)
 {
-    ptio_node_reduced *node = callable && arguments ? PTIO_NEW(&r->arena, ptio_node_reduced, 1) : NULL;
-    if (!node)
-        return NULL;
-    node->head = (ptio_value){.type = PTIO_NODE_TYPE_REDUCED, .seen = PTIO_KIND_MISSING, .opcode = 'R'};
-    node->callable = callable;
-    node->arguments = arguments;
+    ptio_node_reduced *node = callable && arguments ? ptio_arena_alloc(ptio_reduce_arena(r), sizeof *node) : NULL;
+    if (node)
+        *node = (ptio_node_reduced){.head = {.type = PTIO_NODE_TYPE_REDUCED, .flags = ptio_reduce_flags(r), .opcode = 'R'},
+                                    .callable = callable,
+                                    .arguments = arguments};
     return node;
 }
 

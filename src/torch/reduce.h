@@ -55,7 +55,9 @@ typedef struct ptio_interned {
 
 typedef struct ptio_reducer {
     ptio_heap *heap;
-    ptio_arena arena; /* the nodes that are made                                                              */
+    ptio_arena arena;          /* the nodes that are made                                                              */
+    ptio_arena fleeting_nodes; /* those of the plain tensor that is being written: they serve again for the next */
+    bool is_fleeting;          /* nodes are made there                                                           */
     unsigned protocol;
     ptio_profile profile;
     ptio_report *report;
@@ -137,6 +139,17 @@ const ptio_value *ptio_reduce_identify_numpy(ptio_reducer *r, const ptio_value *
 static inline bool ptio_reduce_as_version_1(const ptio_reducer *r)
 {
     return r->profile >= PTIO_PROFILE_1_13;
+}
+
+/** Where tuples, calls, ids and ints are made, and the flags of those that have some. */
+static inline ptio_arena *ptio_reduce_arena(ptio_reducer *r)
+{
+    return r->is_fleeting ? &r->fleeting_nodes : &r->arena;
+}
+
+static inline uint8_t ptio_reduce_flags(const ptio_reducer *r)
+{
+    return r->is_fleeting ? PTIO_NODE_FLEETING : 0;
 }
 
 /** A tensor, as a node that is nothing but it: identity is the caller's. reduce_tensor.c */

@@ -3,13 +3,19 @@
  *
  * Source: torch/_tensor.py, __reduce_ex__ and _reduce_ex_internal; torch/nn/parameter.py; torch/serialization.py, persistent_id
  */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "torch/handlers.h"
 #include "torch/reduce.h"
 
 /* ---- storages ---- */
+
+static ptio_text decimal(ptio_arena *arena, size_t number)
+{
+    char digits[24], *end = digits + sizeof digits, *at = end;
+    do
+        *--at = (char)('0' + number % 10);
+    while (number /= 10);
+    return ptio_arena_text(arena, (ptio_text){at, (size_t)(end - at)});
+}
 
 static const ptio_value *new_key(ptio_reducer *r, const ptio_storage *storage)
 {
@@ -18,9 +24,7 @@ static const ptio_value *new_key(ptio_reducer *r, const ptio_storage *storage)
         return ptio_reduce_str(r, r->keys[number]);
     if (r->keep_keys)
         return ptio_reduce_str(r, ptio_storage_key(storage));
-    char text[24];
-    int size = snprintf(text, sizeof text, "%zu", number);
-    ptio_text kept = ptio_arena_text(&r->arena, (ptio_text){text, (size_t)size});
+    ptio_text kept = decimal(&r->arena, number);
     return kept.bytes ? ptio_reduce_str(r, kept) : NULL;
 }
 
@@ -121,11 +125,11 @@ ptio_status ptio_reduce_storage(ptio_reducer *r, const ptio_storage *storage, pt
     const uint64_t numel = untyped ? saved->storage->nbytes : saved->storage->nbytes / row->itemsize;
     const ptio_value *items[6] = {r->storage_word,      storage_class(r, as, untyped),      key,
                                   location(r, storage), ptio_reduce_int(r, (int64_t)numel), &ptio_none};
-    ptio_node_persistent *node = PTIO_NEW(&r->arena, ptio_node_persistent, 1);
+    ptio_node_persistent *node = ptio_arena_alloc(ptio_reduce_arena(r), sizeof *node);
     if (!node)
         return ptio_reduce_no_memory(r, err);
-    node->head = (ptio_value){.type = PTIO_NODE_TYPE_PERSISTENT, .seen = PTIO_KIND_MISSING};
-    node->id = ptio_reduce_tuple(r, items, r->is_legacy ? 6 : 5);
+    *node = (ptio_node_persistent){.head = {.type = PTIO_NODE_TYPE_PERSISTENT, .flags = ptio_reduce_flags(r)},
+                                   .id = ptio_reduce_tuple(r, items, r->is_legacy ? 6 : 5)};
     if (!node->id)
         return ptio_reduce_no_memory(r, err);
     *ret = &node->head;
@@ -388,7 +392,14 @@ static const ptio_value *subclass_of(const ptio_value *object)
     return named && ptio_text_is(named->full_name, "torch.Tensor") ? NULL : type;
 }
 
-ptio_status ptio_reduce_tensor(ptio_reducer *r, const ptio_value *object, const ptio_value **ret, ptio_error *err)
+/* Whether no other tensor is met on the way through what is written for it. */
+static bool is_plain(const ptio_tensor *tensor)
+{
+    return tensor->layout == PTIO_STRIDED && !(tensor->flags & PTIO_TENSOR_WRAPPER) &&
+           !(tensor->extra && tensor->extra->quantizer.scheme != PTIO_NOT_QUANTIZED);
+}
+
+static ptio_status reduce(ptio_reducer *r, const ptio_value *object, const ptio_value **ret, ptio_error *err)
 {
     const ptio_tensor *tensor = ptio_meaning(object);
     bool requires_grad = tensor->flags & PTIO_TENSOR_REQUIRES_GRAD, is_parameter = tensor->flags & PTIO_TENSOR_PARAMETER;
@@ -400,6 +411,9 @@ ptio_status ptio_reduce_tensor(ptio_reducer *r, const ptio_value *object, const 
         ptio_report_add(r->report, PTIO_WARNING, "save.attributes", PTIO_TEXT(""), PTIO_NO_OFFSET,
                         "the attributes of a tensor are left out, as PyTorch 1.13 and older do");
     }
+    r->is_fleeting = !subclass && !has_state && is_plain(tensor);
+    if (r->is_fleeting)
+        ptio_arena_rewind(&r->fleeting_nodes);
     ptio_status status = inner(r, tensor, requires_grad && !is_parameter, &c, err);
     if (status == PTIO_ERR_NOT_FOUND) {
         *ret = object;
@@ -410,7 +424,8 @@ ptio_status ptio_reduce_tensor(ptio_reducer *r, const ptio_value *object, const 
     if (is_parameter && !subclass) {
         const ptio_value *arguments[] = {call_node(r, c), boolean(requires_grad), no_hooks(r),
                                          has_state ? state_of(r, object) : &ptio_none};
-        c.function = ptio_reduce_global(r, "torch._utils", has_state ? "_rebuild_parameter_with_state" : "_rebuild_parameter");
+        c.function = has_state ? ptio_reduce_global(r, "torch._utils", "_rebuild_parameter_with_state")
+                               : ptio_reduce_known(r, PTIO_KNOWN_REBUILD_PARAMETER);
         c.arguments = ptio_reduce_tuple(r, arguments, has_state ? 4 : 3);
     } else if (subclass || has_state) {
         const ptio_value *type = subclass ? subclass : ptio_reduce_global(r, "torch", "Tensor");
@@ -420,4 +435,11 @@ ptio_status ptio_reduce_tensor(ptio_reducer *r, const ptio_value *object, const 
     }
     *ret = call_node(r, c);
     return *ret ? PTIO_OK : ptio_reduce_no_memory(r, err);
+}
+
+ptio_status ptio_reduce_tensor(ptio_reducer *r, const ptio_value *object, const ptio_value **ret, ptio_error *err)
+{
+    ptio_status status = reduce(r, object, ret, err);
+    r->is_fleeting = false;
+    return status;
 }

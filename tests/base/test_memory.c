@@ -197,6 +197,56 @@ static void arena_fails_until_it_does_not(void **state)
 }
 
 /* Blocks of a huge page and more come from the system: growing, shrinking and moving between both kinds keep the bytes. */
+static void arena_rewinds_to_its_newest_block(void **state)
+{
+    (void)state;
+    counted c = {.fail_at = SIZE_MAX};
+    ptio_memory hooks = {.resize = counted_resize, .ctx = &c};
+    ptio_heap heap;
+    ptio_arena arena;
+    ptio_heap_init(&heap, &hooks, 0);
+    ptio_arena_init(&arena, &heap);
+    ptio_arena_rewind(&arena); /* of nothing */
+    for (int i = 0; i < 100; i++)
+        assert_non_null(ptio_arena_alloc(&arena, 1000));
+    ptio_arena_rewind(&arena);
+    size_t kept = c.bytes;
+    const char *first = ptio_arena_alloc(&arena, 1000);
+    for (int i = 0; i < 100; i++) {
+        ptio_arena_rewind(&arena);
+        char *again = ptio_arena_alloc(&arena, 1000);
+        assert_ptr_equal(again, first);
+        memset(again, i, 1000);
+    }
+    assert_int_equal(c.bytes, kept);
+    ptio_arena_free(&arena);
+    assert_int_equal(c.bytes, 0);
+}
+
+/* Pages that were moved once are moved again, with those that came later. */
+static void huge_blocks_grow_often(void **state)
+{
+    (void)state;
+    size_t size = 700 << 10;
+    uint8_t *block = ptio_os_resize(NULL, 0, size);
+    assert_non_null(block);
+    memset(block, 1, size);
+    for (uint8_t i = 2; i < 12; i++) {
+        size_t grown = size + size / 2;
+        block = ptio_os_resize(block, size, grown);
+        assert_non_null(block);
+        memset(block + size, i, grown - size);
+        size = grown;
+    }
+    size_t at = 0, end = 700 << 10;
+    for (uint8_t i = 1; i < 12; i++) {
+        for (; at < end; at += 997)
+            assert_int_equal(block[at], i);
+        end += end / 2;
+    }
+    ptio_os_resize(block, size, 0);
+}
+
 static void huge_blocks_keep_their_bytes(void **state)
 {
     (void)state;
@@ -234,6 +284,8 @@ int main(void)
         cmocka_unit_test(arena_takes_back),
         cmocka_unit_test(arena_tables_double),
         cmocka_unit_test(arena_fails_until_it_does_not),
+        cmocka_unit_test(arena_rewinds_to_its_newest_block),
+        cmocka_unit_test(huge_blocks_grow_often),
         cmocka_unit_test(huge_blocks_keep_their_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,76 @@
+/*
+ * The objects that a pickler has written: found again by address, wherever they lie.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "pickle/known.h"
+
+enum { OBJECTS = 20000 };
+
+static void finds_what_was_put(void **state)
+{
+    (void)state;
+    static char memory[OBJECTS * 48];
+    ptio_heap heap;
+    ptio_known known = {0};
+    ptio_heap_init(&heap, NULL, 0);
+    for (uint32_t stride = 16; stride <= 48; stride += 8) {
+        assert_null(ptio_known_find(&known, (const ptio_value *)(const void *)memory));
+        for (uint32_t i = 0; i < OBJECTS; i++)
+            assert_true(ptio_known_put(&known, &heap, (const ptio_value *)(const void *)(memory + (size_t)i * stride), i));
+        assert_int_equal(known.count, OBJECTS);
+        for (uint32_t i = 0; i < OBJECTS; i++) {
+            const ptio_value *object = (const ptio_value *)(const void *)(memory + (size_t)i * stride);
+            const ptio_known_object *found = ptio_known_find(&known, object);
+            assert_non_null(found);
+            assert_ptr_equal(found->object, object);
+            assert_int_equal(found->number, i);
+            assert_null(ptio_known_find(&known, (const ptio_value *)(const void *)(memory + (size_t)i * stride + 4)));
+        }
+        ptio_known_free(&known, &heap);
+    }
+    assert_int_equal(heap.used, 0);
+}
+
+static void a_number_may_change(void **state)
+{
+    (void)state;
+    static char memory[64];
+    const ptio_value *object = (const ptio_value *)(const void *)memory;
+    ptio_heap heap;
+    ptio_known known = {0};
+    ptio_heap_init(&heap, NULL, 0);
+    assert_true(ptio_known_put(&known, &heap, object, 3));
+    assert_true(ptio_known_put(&known, &heap, object, 4));
+    assert_int_equal(known.count, 1);
+    assert_int_equal(ptio_known_find(&known, object)->number, 4);
+    ptio_known_free(&known, &heap);
+}
+
+static void no_memory_is_told(void **state)
+{
+    (void)state;
+    static char memory[64];
+    for (uint64_t limit = 1; limit < 400; limit += 200) {
+        ptio_heap heap;
+        ptio_known known = {0};
+        ptio_heap_init(&heap, NULL, limit); /* not enough for the objects, then for the slots too */
+        assert_false(ptio_known_put(&known, &heap, (const ptio_value *)(const void *)memory, 0));
+        assert_null(ptio_known_find(&known, (const ptio_value *)(const void *)memory));
+        ptio_known_free(&known, &heap);
+        assert_int_equal(heap.used, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_what_was_put),
+        cmocka_unit_test(a_number_may_change),
+        cmocka_unit_test(no_memory_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
