@@ -21,9 +21,12 @@ typedef struct ptio_pointer_map {
     size_t used;
 } ptio_pointer_map;
 
+/* Neighbours of 256 bytes stay neighbours, 32 slots; where those are is spread by a multiplication, since the addresses of an arena are
+ * more than the table has slots, and would pile up on one another if they were taken as they are. */
 static inline size_t ptio_pointer_home(const void *pointer)
 {
-    return (size_t)((uintptr_t)pointer >> 3);
+    uint64_t address = (uint64_t)(uintptr_t)pointer;
+    return (size_t)((address >> 8) * 0x9E3779B97F4A7C15u >> 32 << 5 | (address >> 3 & 31));
 }
 
 PTIO_INLINE ptio_pointer_slot *ptio_pointer_slot_of(ptio_pointer_slot *slots, size_t count, const void *pointer)
