@@ -128,6 +128,19 @@ static int check_keep(const cli_options *options)
     return CLI_GOOD;
 }
 
+/* A file that other programs than torch.load() read is not made one of torch.save() under its own name. */
+static int check_in_place(const cli_options *options, const cli_file *file)
+{
+    ptio_checkpoint_info info;
+    ptio_checkpoint_describe(file->ckpt, &info);
+    if (!options->in_place || info.container <= PTIO_CONTAINER_TAR || info.container == PTIO_CONTAINER_PICKLE)
+        return CLI_GOOD;
+    ptio_error err = {.status = PTIO_ERR_ARGUMENT, .reason = "save.in-place", .offset = PTIO_NO_OFFSET};
+    (void)snprintf(err.message, sizeof err.message,
+                   "its kind is %s, and it would become a file of torch.save: name another to write", info.container_name);
+    return cli_fail(options->file, &err);
+}
+
 int cmd_save(const cli_options *options)
 {
     cli_file file;
@@ -139,9 +152,10 @@ int cmd_save(const cli_options *options)
         code = cli_open(options, &file);
     if (code != CLI_GOOD)
         return code;
-    if (ptio_builder_new(NULL, &builder, &err) != PTIO_OK || ptio_report_new(NULL, &report, &err) != PTIO_OK)
+    code = check_in_place(options, &file);
+    if (code == CLI_GOOD && (ptio_builder_new(NULL, &builder, &err) || ptio_report_new(NULL, &report, &err)))
         code = cli_fail(options->file, &err);
-    else
+    if (code == CLI_GOOD)
         code = edit_and_save(options, &file, builder, report);
     ptio_report_free(report);
     ptio_builder_free(builder);

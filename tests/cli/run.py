@@ -522,6 +522,9 @@ def save_in_place(bench):
     same((bench.folder / "sample.pt.bak").read_bytes(), body)
     same(names(bench, path), ["model.fc.weight", "model.tied", "model.fc.bias"])
     same(int(bench.good("save", "--dry-run", path).split()[0]), len(bench.run("save", path, "-").stdout))
+    array = bench.file("a.npy", npy("<f4", (1,), floats(1)))
+    assert "npy" in bench.fails(4, "save", "--in-place", array)
+    assert array.read_bytes().startswith(b"\x93NUMPY")
     for wrong in ((path, "out.pt"), ("-",), ()):
         bench.fails(4, "save", "--in-place", *wrong)
     bench.fails(4, "save", path)
