@@ -448,6 +448,49 @@ static void keymessage_word(ptio_printer *p, const ptio_value *object, const pti
         message_word(p, object, argument);
 }
 
+/* Whether the arguments are an errno, a text and a file: then the two alone are shown, and the number chooses a subclass of OSError. */
+static bool has_errno(const ptio_value *arguments, int64_t *number)
+{
+    size_t count = ptio_value_count(arguments);
+    return count >= 2 && count <= 5 && ptio_value_int(ptio_value_item(arguments, 0), number);
+}
+
+static void osclass_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
+{
+    static const struct {
+        const char *name;
+        unsigned char numbers[4]; /* of Linux */
+    } classes[] = {{"PermissionError", {1, 13}},   {"FileNotFoundError", {2}},        {"ProcessLookupError", {3}},
+                   {"InterruptedError", {4}},      {"ChildProcessError", {10}},       {"BlockingIOError", {11, 114, 115}},
+                   {"FileExistsError", {17}},      {"NotADirectoryError", {20}},      {"IsADirectoryError", {21}},
+                   {"BrokenPipeError", {32, 108}}, {"ConnectionAbortedError", {103}}, {"ConnectionResetError", {104}},
+                   {"TimeoutError", {110}},        {"ConnectionRefusedError", {111}}};
+    int64_t number;
+    const char *name = "OSError";
+    (void)argument;
+    if (has_errno(ptio_node_arguments(object), &number))
+        for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+            for (size_t k = 0; k < 4; k++)
+                if (number && classes[i].numbers[k] == number)
+                    name = classes[i].name;
+    ptio_out_string(p->out, name);
+}
+
+static void osarguments_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
+{
+    const ptio_value *arguments = ptio_node_arguments(object);
+    int64_t number;
+    (void)argument;
+    if (!has_errno(arguments, &number) || ptio_value_count(arguments) == 2 ||
+        ptio_value_kind(ptio_value_item(arguments, 1)) != PTIO_KIND_STR) {
+        push_row(p, arguments, PTIO_SHAPE_ITEMS, false);
+        return;
+    }
+    ptio_out_i64(p->out, number);
+    ptio_out_string(p->out, ", ");
+    ptio_write_value(p, ptio_value_item(arguments, 1));
+}
+
 /* [Errno 2] text: 'file' */
 static void oserror_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
 {
@@ -585,6 +628,8 @@ static const struct {
     {"attributes", attributes_word},
     {"offset", offset_word},
     {"offsetend", offsetend_word},
+    {"osarguments", osarguments_word},
+    {"osclass", osclass_word},
     {"oserror", oserror_word},
     {"parameters", parameters_word},
     {"path", path_word},

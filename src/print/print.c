@@ -13,6 +13,7 @@
 #include "print/cell.h"
 #include "print/printer.h"
 #include "print/repr_array.h"
+#include "torch/meaning.h"
 
 /* What belongs to an object, in the order in which it is shown. */
 typedef enum part { ARGUMENTS_PART, KEYWORDS_PART, ITEMS_PART, ENTRIES_PART, STATE_PART, SLOTS_PART, END_PART } part;
@@ -106,21 +107,18 @@ static bool is_mapping(ptio_shape s)
 static void write_dots(ptio_printer *p, const ptio_value *value, ptio_shape s, uint16_t row)
 {
     static const char *const dots[] = {
-        [PTIO_SHAPE_LIST] = "[...]",
-        [PTIO_SHAPE_TUPLE] = "(...)",
-        [PTIO_SHAPE_SET] = "{...}",
-        [PTIO_SHAPE_FROZENSET] = "frozenset({...})",
-        [PTIO_SHAPE_DICT] = "{...}",
-        [PTIO_SHAPE_PAIRS] = "...",
-        [PTIO_SHAPE_ORDERED] = "...",
-        [PTIO_SHAPE_COUNTER] = "Counter({...})",
-        [PTIO_SHAPE_DEFAULT] = "defaultdict(...)",
-        [PTIO_SHAPE_CLASS] = "{...}",
-        [PTIO_SHAPE_SIZE] = "torch.Size([...])",
-        [PTIO_SHAPE_DEQUE] = "[...]",
-        [PTIO_SHAPE_ARRAY] = "array(...)",
+        [PTIO_SHAPE_LIST] = "[...]",  [PTIO_SHAPE_TUPLE] = "(...)",
+        [PTIO_SHAPE_SET] = "{...}",   [PTIO_SHAPE_FROZENSET] = "frozenset({...})",
+        [PTIO_SHAPE_DICT] = "{...}",  [PTIO_SHAPE_PAIRS] = "...",
+        [PTIO_SHAPE_ORDERED] = "...", [PTIO_SHAPE_COUNTER] = "Counter({...})",
+        [PTIO_SHAPE_CLASS] = "{...}", [PTIO_SHAPE_SIZE] = "torch.Size([...])",
+        [PTIO_SHAPE_DEQUE] = "[...]", [PTIO_SHAPE_ARRAY] = "array(...)",
     };
-    if (s < PTIO_SHAPE_OBJECT) {
+    if (s == PTIO_SHAPE_DEFAULT) {
+        ptio_out_string(p->out, "defaultdict(");
+        ptio_write_value(p, ptio_value_factory(value));
+        ptio_out_string(p->out, ", {...})");
+    } else if (s < PTIO_SHAPE_OBJECT) {
         ptio_out_string(p->out, dots[s]);
     } else if (s == PTIO_SHAPE_FORM) {
         ptio_form_dots(p, row);
@@ -376,6 +374,18 @@ static void write_device(ptio_printer *p, ptio_text name)
     ptio_out_char(p->out, ')');
 }
 
+/* Whether a global is a function, as far as names tell: Class.method, and all of torch.nn.functional. */
+static bool is_function(ptio_text name)
+{
+    ptio_text last = ptio_last_name(name);
+    if (ptio_text_starts(name, "torch.nn.functional."))
+        return true;
+    if (last.size + 1 >= name.size || !last.size || (last.bytes[0] >= 'A' && last.bytes[0] <= 'Z'))
+        return false;
+    ptio_text owner = ptio_last_name((ptio_text){name.bytes, name.size - last.size - 1});
+    return owner.size && owner.size + last.size + 1 < name.size && owner.bytes[0] >= 'A' && owner.bytes[0] <= 'Z';
+}
+
 /* Classes of builtins go without their module; its functions are no classes. */
 static void write_global(ptio_printer *p, ptio_text name)
 {
@@ -385,6 +395,12 @@ static void write_global(ptio_printer *p, ptio_text name)
         "issubclass", "iter", "len",    "locals",  "max",     "min",      "next", "oct",       "open",    "ord",   "pow",
         "print",      "repr", "round",  "setattr", "sorted",  "sum",      "vars", "__import__"};
     bool builtin = ptio_text_starts(name, "builtins."), function = false;
+    if (is_function(name)) {
+        ptio_out_string(p->out, "<ptio function ");
+        ptio_repr_escaped(p->out, name);
+        ptio_out_char(p->out, '>');
+        return;
+    }
     if (builtin)
         name = (ptio_text){name.bytes + strlen("builtins."), name.size - strlen("builtins.")};
     for (size_t i = 0; builtin && i < sizeof functions / sizeof *functions; i++)
@@ -440,11 +456,7 @@ static void write_single(ptio_printer *p, const ptio_value *value)
         ptio_out_char(out, 'b');
         ptio_repr_bytes(out, ptio_value_bytes(value));
         return;
-    case PTIO_KIND_BYTEARRAY:
-        ptio_out_string(out, "bytearray(b");
-        ptio_repr_bytes(out, ptio_value_bytes(value));
-        ptio_out_char(out, ')');
-        return;
+    case PTIO_KIND_BYTEARRAY: ptio_repr_bytearray(out, ptio_value_bytes(value)); return;
     case PTIO_KIND_GLOBAL: write_global(p, ptio_value_class(value)); return;
     case PTIO_KIND_TENSOR: write_tensor(p, value); return;
     case PTIO_KIND_STORAGE: ptio_printer_fail(p, ptio_repr_storage(out, ptio_value_storage(value), &p->tensors)); return;
@@ -503,11 +515,38 @@ static bool write_item(ptio_printer *p, const ptio_value *value)
     return true;
 }
 
+/* A scalar of NumPy. A numpy.str_ is a str: its text goes without quotes. It is in UTF-32, in the order of bytes of its dtype. */
+static bool write_bare_scalar(ptio_printer *p, ptio_text code, ptio_text bytes)
+{
+    if (code.size < 2 || code.bytes[1] != 'U')
+        return ptio_str_npscalar(p->out, code, bytes);
+    bool swapped = code.bytes[0] == (PTIO_HOST_BIG_ENDIAN ? '<' : '>');
+    size_t count = bytes.size / 4;
+    for (size_t i = 0; i < count; i++) {
+        char text[4];
+        uint32_t character;
+        memcpy(&character, bytes.bytes + 4 * i, 4);
+        if (swapped)
+            character = ptio_swap32(character);
+        if (character <= 0x10FFFF)
+            ptio_write_bare_text(p, (ptio_text){text, ptio_utf8_encode(character, text)});
+    }
+    return true;
+}
+
 static void write_bare_array(ptio_printer *p, const ptio_value *value)
 {
     ptio_ndarray_info info = {.nbytes = 0};
     if (!ptio_value_ndarray(value, &info) || info.is_object) {
         ptio_write_value(p, value);
+        return;
+    }
+    const ptio_ndarray *array = ptio_meaning(value);
+    ptio_text code = ptio_value_name(value);
+    bool bytes = code.size > 1 && code.bytes[1] == 'S'; /* str() of such an array of no dimensions is the repr() of its element */
+    ptio_out_string(p->out, !array->ndim && bytes ? "np.bytes_(" : "");
+    if (!array->ndim && write_bare_scalar(p, code, array->data)) {
+        ptio_out_string(p->out, bytes ? ")" : "");
         return;
     }
     allow_elements(p, info.nbytes);
@@ -520,7 +559,11 @@ void ptio_write_plain(ptio_printer *p, const ptio_value *value)
     case PTIO_KIND_STR: ptio_write_bare_text(p, ptio_value_str(value)); return;
     case PTIO_KIND_DEVICE: ptio_repr_escaped(p->out, ptio_value_name(value)); return;
     case PTIO_KIND_NDARRAY: write_bare_array(p, value); return;
-    case PTIO_KIND_NPSCALAR: ptio_str_npscalar(p->out, value); return;
+    case PTIO_KIND_NPSCALAR:
+        if (!write_bare_scalar(p, ptio_value_name(value), ptio_value_bytes(value)))
+            ptio_write_value(p, value);
+        return;
+    case PTIO_KIND_NPDTYPE: ptio_str_npdtype(p->out, value); return;
     case PTIO_KIND_TENSOR:
         if (!write_item(p, value))
             ptio_write_value(p, value);

@@ -23,6 +23,9 @@ void ptio_repr_str(ptio_out *out, ptio_text text);
 /** b'text' without the b. */
 void ptio_repr_bytes(ptio_out *out, ptio_text bytes);
 
+/** bytearray(b'text'), in which a single quote always has a backslash. */
+void ptio_repr_bytearray(ptio_out *out, ptio_text bytes);
+
 /** Without quotes, but escaped, a backslash too. */
 void ptio_repr_escaped(ptio_out *out, ptio_text text);
 

@@ -106,11 +106,17 @@ static size_t put_shape(ptio_out *out, const ptio_ndarray *a)
     return size;
 }
 
-/* "<M8[D]" is 'datetime64[D]' here. */
+/* "<M8[D]" is datetime64[D] here. */
+static void put_time_name(ptio_out *out, const ptio_npcode *c)
+{
+    ptio_out_string(out, c->kind == 'M' ? "datetime64" : "timedelta64");
+    ptio_repr_escaped(out, (ptio_text){c->text.bytes + 3, c->text.size - 3});
+}
+
 static void put_time_dtype(ptio_out *out, const ptio_npcode *c)
 {
-    ptio_out_string(out, c->kind == 'M' ? "'datetime64" : "'timedelta64");
-    ptio_repr_escaped(out, (ptio_text){c->text.bytes + 3, c->text.size - 3});
+    ptio_out_char(out, '\'');
+    put_time_name(out, c);
     ptio_out_char(out, '\'');
 }
 
@@ -231,20 +237,62 @@ void ptio_repr_npscalar(ptio_out *out, const ptio_value *scalar)
     ptio_out_char(out, '>');
 }
 
-void ptio_str_npscalar(ptio_out *out, const ptio_value *scalar)
+/* "3 seconds", "75 seconds" of three of 25s. */
+static void put_span(ptio_out *out, int64_t value, ptio_text unit)
 {
-    ptio_npcode c = ptio_npcode_read(ptio_value_name(scalar));
-    ptio_text bytes = ptio_value_bytes(scalar), unit = unit_of(&c);
+    static const char *const names[][2] = {
+        {"Y", "years"},        {"M", "months"},        {"W", "weeks"},         {"D", "days"},          {"h", "hours"},
+        {"m", "minutes"},      {"s", "seconds"},       {"ms", "milliseconds"}, {"us", "microseconds"}, {"ns", "nanoseconds"},
+        {"ps", "picoseconds"}, {"fs", "femtoseconds"}, {"as", "attoseconds"}};
+    const char *name = "generic time units";
+    int64_t factor = 0;
+    if (value == PTIO_NPTIME_NAT) {
+        ptio_out_string(out, "NaT");
+        return;
+    }
+    for (; unit.size && *unit.bytes >= '0' && *unit.bytes <= '9' && factor < INT32_MAX; unit.bytes++, unit.size--)
+        factor = factor * 10 + (*unit.bytes - '0');
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (ptio_text_is(unit, names[i][0]))
+            name = names[i][1];
+    ptio_out_i64(out, (int64_t)((uint64_t)value * (uint64_t)(factor ? factor : 1)));
+    ptio_out_char(out, ' ');
+    ptio_out_string(out, name);
+}
+
+static bool has_bits(const char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i])
+            return true;
+    return false;
+}
+
+bool ptio_str_npscalar(ptio_out *out, ptio_text code, ptio_text bytes)
+{
+    ptio_npcode c = ptio_npcode_read(code);
+    ptio_text unit = unit_of(&c);
     char text[PTIO_NPTIME_ROOM];
     int64_t value = 0;
-    if (c.kind == 'M' && bytes.size == sizeof value) {
-        memcpy(&value, bytes.bytes, sizeof value);
-        ptio_out_bytes(out, text, ptio_nptime_date(value, unit, text));
-    } else if (c.kind != 'm' && c.name && bytes.size == ptio_dtype_itemsize(c.dtype)) {
+    if (c.kind == 'S' || c.kind == 'U') {
         ptio_repr_npscalar_value(out, &c, bytes.bytes, bytes.size);
+    } else if (c.kind == 'm' && bytes.size == sizeof value) {
+        memcpy(&value, bytes.bytes, sizeof value);
+        put_span(out, c.swapped ? (int64_t)ptio_swap64((uint64_t)value) : value, unit);
+    } else if (c.kind == 'M' && bytes.size == sizeof value) {
+        memcpy(&value, bytes.bytes, sizeof value);
+        size_t size = ptio_nptime_date(c.swapped ? (int64_t)ptio_swap64((uint64_t)value) : value, unit, text);
+        ptio_out_bytes(out, text, size);
+        return size > 0;
+    } else if (c.name && bytes.size == ptio_dtype_itemsize(c.dtype)) {
+        bool pair = c.kind == 'c' && has_bits(bytes.bytes, bytes.size / 2);
+        ptio_out_string(out, pair ? "(" : "");
+        ptio_repr_npscalar_value(out, &c, bytes.bytes, bytes.size);
+        ptio_out_string(out, pair ? ")" : "");
     } else {
-        ptio_repr_npscalar(out, scalar);
+        return false;
     }
+    return true;
 }
 
 void ptio_repr_npdtype(ptio_out *out, const ptio_value *dtype)
@@ -255,9 +303,24 @@ void ptio_repr_npdtype(ptio_out *out, const ptio_value *dtype)
         ptio_repr_str(out, ptio_text_of(c.name));
     else if (c.kind == 'O')
         ptio_out_string(out, "'O'");
+    else if ((c.kind == 'V' || c.kind == 'S') && c.order == '|')
+        ptio_repr_str(out, (ptio_text){c.text.bytes + 1, c.text.size - 1});
     else if (c.kind)
         ptio_repr_str(out, c.text);
     else
         ptio_repr_escaped(out, c.text);
     ptio_out_char(out, ')');
+}
+
+void ptio_str_npdtype(ptio_out *out, const ptio_value *dtype)
+{
+    ptio_npcode c = ptio_npcode_read(ptio_value_name(dtype));
+    if (c.name && !c.swapped)
+        ptio_out_string(out, c.name);
+    else if (c.kind == 'O')
+        ptio_out_string(out, "object");
+    else if ((c.kind == 'M' || c.kind == 'm') && !c.swapped)
+        put_time_name(out, &c);
+    else
+        ptio_repr_escaped(out, c.text);
 }

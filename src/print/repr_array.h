@@ -18,8 +18,11 @@ void ptio_repr_array_end(ptio_out *out, const ptio_value *array, size_t column, 
 /** np.float32(1.5) */
 void ptio_repr_npscalar(ptio_out *out, const ptio_value *scalar);
 
-/** 1.5, as str() has it. */
-void ptio_str_npscalar(ptio_out *out, const ptio_value *scalar);
+/** A scalar, or an array of no dimensions, as str() has it: 1.5; but a numpy.str_ with its quotes. False: it has no text. */
+bool ptio_str_npscalar(ptio_out *out, ptio_text code, ptio_text bytes);
+
+/** float32, as str() has it. */
+void ptio_str_npdtype(ptio_out *out, const ptio_value *dtype);
 
 /** dtype('float32') */
 void ptio_repr_npdtype(ptio_out *out, const ptio_value *dtype);

@@ -227,6 +227,8 @@ static void put_small(job *j, const ptio_tensor *tensor)
     body(j, tensor, strlen("tensor("));
     ptio_dtype dtype = ptio_tensor_dtype(tensor);
     suffixes s = suffixes_begin(j, strlen("tensor("), false);
+    if (!j->style->edge)
+        suffix_shape(&s, tensor);
     if (dtype != PTIO_FLOAT32 && (dtype != PTIO_INT64 || !ptio_tensor_numel(tensor)))
         suffix(&s, "dtype=torch.", ptio_dtype_name(dtype));
     put(j, ")");
@@ -368,7 +370,11 @@ static void inside(job *j, const ptio_tensor *tensor, size_t indent)
         quantizer_suffixes(&s, tensor);
     if (sparse)
         suffix(&s, "layout=", ptio_layout_name(ptio_tensor_layout(tensor)));
-    if (ptio_tensor_requires_grad(tensor))
+    /* torch.load() makes compressed tensors by an operation, of which they are results; Parameters are not. */
+    bool result = sparse && ptio_tensor_layout(tensor) != PTIO_SPARSE_COO && !ptio_tensor_is_parameter(tensor);
+    if (ptio_tensor_requires_grad(tensor) && result)
+        suffix(&s, "grad_fn=", "<SparseCompressedTensorBackward0>");
+    else if (ptio_tensor_requires_grad(tensor))
         suffix(&s, "requires_grad=", "True");
     put(j, ")");
 }

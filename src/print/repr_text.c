@@ -84,10 +84,15 @@ static void body(ptio_out *out, ptio_text text, char quote, bool unicode)
     }
 }
 
-static void quoted(ptio_out *out, ptio_text text, bool unicode)
+static char quote_of(ptio_text text)
 {
     bool single = text.size && memchr(text.bytes, '\'', text.size);
-    char quote = single && !memchr(text.bytes, '"', text.size) ? '"' : '\'';
+    return single && !memchr(text.bytes, '"', text.size) ? '"' : '\'';
+}
+
+static void quoted(ptio_out *out, ptio_text text, bool unicode)
+{
+    char quote = quote_of(text);
     ptio_out_char(out, quote);
     body(out, text, quote, unicode);
     ptio_out_char(out, quote);
@@ -113,6 +118,16 @@ void ptio_repr_bare(ptio_out *out, ptio_text text)
             ptio_out_char(out, '\\');
         start = end + 1;
     }
+}
+
+void ptio_repr_bytearray(ptio_out *out, ptio_text bytes)
+{
+    char quote = quote_of(bytes);
+    ptio_out_string(out, "bytearray(b");
+    ptio_out_char(out, quote);
+    body(out, bytes, '\'', false);
+    ptio_out_char(out, quote);
+    ptio_out_char(out, ')');
 }
 
 void ptio_repr_escaped(ptio_out *out, ptio_text text)

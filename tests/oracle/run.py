@@ -8,8 +8,11 @@ stream, or a plain pickle; protocols 1 to 5; alignment, CRC, location tags; some
 record that makes PyTorch swap. PyTorch loads the file, zoo.Describer tells what it got, and
 
     `ptio tree --json`         must tell the same (same.py decides),
-    `ptio ls --json --hash`    must list the same tensors (listing.py), and
+    `ptio ls --json --hash`    must list the same tensors (listing.py),
+    `ptio show`                must print what print() does, where every class in it is one that ptio can know, and
     `ptio check --json`        must know whether torch.load(weights_only=True) takes the file; these are counted by themselves.
+
+Random tensors, 2,500 for each seed, values of Python's library and every module of torch.nn are printed by both (prints.py).
 
 Archives of random records, 200 for each seed, are compared byte for byte with those of PyTorch's writer (archives.py), and so are files that
 `ptio save` changed, 100 for each seed, with what torch.save writes after the same change in Python (edits.py).
@@ -46,6 +49,8 @@ import archives  # noqa: E402
 import edits  # noqa: E402
 import graphs  # noqa: E402
 import listing  # noqa: E402
+import printed  # noqa: E402
+import prints  # noqa: E402
 import same  # noqa: E402
 import zoo  # noqa: E402
 
@@ -116,17 +121,49 @@ class Describer(zoo.Describer):
 
 
 def draw(seed, index):
-    """A file and its tree. Everything follows from the two numbers."""
+    """A file, its tree, and its text. Everything follows from the two numbers."""
     for attempt in range(TRIES):
         name = "%d/%d/%d" % (seed, index, attempt)
         try:
             maker = graphs.Maker(name)
             obj = maker.graph()
             body, load = written(obj, random.Random(name + "/file"), maker.swappable)
-            return body, Describer().node(load(body))
+            value = load(body)
+            tree = Describer().node(value)
+            return body, tree, print_of(value, tree)
         except Exception:  # whatever PyTorch or NumPy cannot do
             continue
     raise SystemExit("nothing of seed %d, %d could be saved" % (seed, index))
+
+
+# Classes that print themselves, or are no more than a name in the file; those of zoo.py and graphs.py.
+OWN_WORDS = ("MyList", "MyDict", "Pair", "Color", "Config", "Wrapper", "Noted", "MaskedArray", "matrix", "recarray")
+
+
+def prints_itself(node):
+    """Whether a tree has something whose text only a class knows, or which depends on the process."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            cls = str(node.get("cls", ""))
+            items = node.get("v")
+            if cls.rsplit(".", 1)[-1] in OWN_WORDS or node.get("t") == "global" or "|V" in str(node.get("dtype")) or str(node.get("dtype")).startswith("["):
+                return True
+            if node.get("t") in ("set", "frozenset") and len(items or ()) > 1 or node.get("t") == "ndarray" and "O" in str(node.get("dtype")):
+                return True
+            waiting += node.values()
+    return False
+
+
+def print_of(value, tree):
+    """What print() shows, or None where it fails, or ptio cannot know."""
+    try:
+        return None if prints_itself(tree) else prints.text_of(value)
+    except Exception:
+        return None
 
 
 def weights_only(body):
@@ -167,6 +204,10 @@ def ls_problem(command, path, truth):
     return listing.difference(truth, [json.loads(line) for line in output.splitlines()])
 
 
+def show_problem(command, path, text):
+    return printed.difference(text, prints.shown(command, path)) if text is not None else None
+
+
 def check_problem(command, path, body):
     code, output, message = ptio(command, "check", "--json", path)
     if not output:
@@ -182,14 +223,15 @@ def check_problem(command, path, body):
 
 
 def compare(command, seed, index, keep):
-    """What is wrong with the value, and with the verdict: texts or None."""
-    body, truth = draw(seed, index)
+    """What is wrong with the value, with the verdict, and with the text: texts or None."""
+    body, truth, text = draw(seed, index)
     fd, path = tempfile.mkstemp(suffix=".pt")
     try:
         with os.fdopen(fd, "wb") as f:
             f.write(body)
         problems = []
-        for find, argument in ((lambda c, p, t: tree_problem(c, p, t) or ls_problem(c, p, t), truth), (check_problem, body)):
+        for find, argument in ((lambda c, p, t: tree_problem(c, p, t) or ls_problem(c, p, t), truth), (check_problem, body),
+                               (show_problem, text)):
             try:
                 problems.append(find(command, path, argument))
             except (ValueError, KeyError, TypeError, RecursionError, subprocess.TimeoutExpired) as e:
@@ -217,8 +259,8 @@ def compare_one(job):
 
 
 def run(command, seed, indexes, keep):
-    """(passed, failed) of the values, and of the verdicts."""
-    counts = [[0, 0], [0, 0]]
+    """(passed, failed) of the values, of the verdicts, and of the texts."""
+    counts = [[0, 0], [0, 0], [0, 0]]
     with multiprocessing.get_context("fork").Pool(WORKERS, start_worker) as pool:
         for index, problems in pool.imap_unordered(compare_one, [(command, seed, i, keep) for i in indexes], 8):
             for count, problem in zip(counts, problems):
@@ -240,19 +282,24 @@ def main():
     indexes = range(count) if options.only is None else [options.only]
     seeds = [0, int(time.time())] if options.seed is None else [options.seed]
     start_worker()
-    totals, archive_totals, edit_totals = [[0, 0], [0, 0]], [0, 0], [0, 0]
+    totals = [[0, 0], [0, 0], [0, 0]]
+    archive_totals, edit_totals, print_totals = [0, 0], [0, 0], [0, 0]
     for seed in seeds:
         print("seed %d: %d graphs" % (seed, len(indexes)), flush=True)
         if options.only is None:
             archive_totals = [a + b for a, b in zip(archive_totals, archives.run(options.ptio, seed, range(-(-count // 10))))]
             edit_totals = [a + b for a, b in zip(edit_totals, edits.run(options.ptio, seed, -(-count // 20)))]
+            found = prints.run(options.ptio, seed, -(-count * 5 // 4), seed == seeds[0])
+            print_totals = [a + b for a, b in zip(print_totals, found)]
         for total, part in zip(totals, run(options.ptio, seed, indexes, options.keep)):
             total[0], total[1] = total[0] + part[0], total[1] + part[1]
     print("archives: %d passed, %d failed" % tuple(archive_totals))
     print("edits: %d passed, %d failed" % tuple(edit_totals))
+    print("prints: %d passed, %d failed" % tuple(print_totals))
+    print("show: %d passed, %d failed" % tuple(totals[2]))
     print("weights_only: %d passed, %d failed" % tuple(totals[1]))
     print("%d passed, %d failed" % tuple(totals[0]))
-    return 1 if totals[0][1] or totals[1][1] or archive_totals[1] or edit_totals[1] else 0
+    return 1 if any(total[1] for total in totals + [archive_totals, edit_totals, print_totals]) else 0
 
 
 if __name__ == "__main__":

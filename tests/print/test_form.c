@@ -63,6 +63,11 @@ static void numbers_and_names(void **state)
     shows("c:types:SimpleNamespace ) R } b", "namespace()", NULL);
     shows("c:functools:partial c:builtins:int 1t R ( c:builtins:int ) } 'base' 2 s N t b",
           "functools.partial(<class 'int'>, base=2)", NULL);
+    shows("c:builtins:bytearray b'it\\qs' 1t R", "bytearray(b\"it\\'s\")", NULL);
+    shows("c:my:Net.forward", "<ptio function my.Net.forward>", NULL);
+    shows("c:torch.nn.functional:relu", "<ptio function torch.nn.functional.relu>", NULL);
+    shows("c:datetime:datetime", "<class 'datetime.datetime'>", NULL);
+    shows("c:my:Outer.Inner", "<class 'my.Outer.Inner'>", NULL);
     shows("c:torch:device 'cuda' 1 2t R", "device(type='cuda', index=1)", "cuda:1");
 }
 
@@ -71,8 +76,10 @@ static void exceptions(void **state)
     (void)state;
     shows("c:builtins:ValueError 'bad' 3 2t R", "ValueError('bad', 3)", "('bad', 3)");
     shows("c:builtins:ValueError 'bad' 1t R", "ValueError('bad')", "bad");
+    shows("c:builtins:OSError 13 'no' 2t R", "PermissionError(13, 'no')", "[Errno 13] no");
+    shows("c:builtins:OSError 'no' 1t R", "OSError('no')", "no");
     shows("c:builtins:KeyError 'k' 1t R", "KeyError('k')", "'k'");
-    shows("c:builtins:FileNotFoundError 2 'none' 'f' 3t R", "FileNotFoundError(2, 'none', 'f')", "[Errno 2] none: 'f'");
+    shows("c:builtins:FileNotFoundError 2 'none' 'f' 3t R", "FileNotFoundError(2, 'none')", "[Errno 2] none: 'f'");
     shows("c:builtins:Exception ) R", "Exception()", "");
 }
 

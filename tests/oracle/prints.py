@@ -1,0 +1,386 @@
+"""Compare what `ptio show` prints with what print() of PyTorch prints: random tensors, and every module of torch.nn.
+
+    tensors(seed, index)    a list of random tensors of one file, and the print options that both sides take
+    modules()               (name, module) of each kind that small arguments make; many in several variants
+
+Values are drawn so that the notation changes: whole, tiny, huge, equal, infinite, NaN, negative zeros.
+"""
+import collections
+import contextlib
+import datetime
+import decimal
+import fractions
+import math
+import os
+import pathlib
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import types
+import uuid
+import warnings
+
+import torch
+import torch.nn as nn
+
+import printed
+
+PER_FILE = 20
+PYTHON = "%d.%d" % sys.version_info[:2]
+
+FLOATS = [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz,
+          torch.float8_e5m2fnuz, torch.float8_e8m0fnu]
+INTEGERS = [torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.bool]
+COMPLEX = [torch.complex64, torch.complex128, torch.complex32]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Tensors
+
+
+def numbers(r, count):
+    """Doubles of one kind."""
+    kind = r.randrange(9)
+    scale = 10.0 ** r.randrange(-12, 13)
+    draw = [lambda: float(r.randrange(-9, 10)), lambda: r.gauss(0, 1), lambda: r.gauss(0, scale), lambda: scale, lambda: 0.0,
+            lambda: r.choice((math.inf, -math.inf, math.nan, 0.0, -0.0, 1.5)), lambda: 10.0 ** r.uniform(-6, 9),
+            lambda: float(r.randrange(-2 ** 40, 2 ** 40)), lambda: round(r.uniform(-100, 100), r.randrange(6))][kind]
+    values = [draw() for _ in range(count)]
+    if r.random() < 0.2 and values:
+        values[r.randrange(count)] = r.choice((math.inf, -math.inf, math.nan, -0.0, 1e-30, 1e30))
+    return values
+
+
+def shape(r):
+    ndim = r.choice((0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5))
+    sizes = [r.choice((0, 1, 2, 3, 4, 5, 7, 9, 20)) if r.random() < 0.9 else r.choice((40, 300, 1100)) for _ in range(ndim)]
+    while math.prod(sizes) > 20000:
+        sizes[sizes.index(max(sizes))] //= 2
+    return sizes
+
+
+def dense(r, sizes=None, dtype=None):
+    sizes = shape(r) if sizes is None else sizes
+    dtype = dtype or r.choice(FLOATS + FLOATS[:2] * 4 + INTEGERS + COMPLEX)
+    count = math.prod(sizes)
+    if dtype in INTEGERS:
+        if dtype == torch.bool:
+            values = [r.random() < 0.5 for _ in range(count)]
+        else:
+            info = torch.iinfo(dtype)
+            span = r.choice((10, 1000, 2 ** 63))
+            values = [r.randrange(max(info.min, -span), min(info.max, span) + 1) for _ in range(count)]
+        return torch.tensor(values, dtype=dtype).reshape(sizes)
+    if dtype.is_complex:
+        wide = torch.complex(torch.tensor(numbers(r, count), dtype=torch.float64), torch.tensor(numbers(r, count), dtype=torch.float64))
+        return wide.reshape(sizes).to(dtype)
+    return torch.tensor(numbers(r, count), dtype=torch.float64).reshape(sizes).to(dtype)
+
+
+def strided(r):
+    t = dense(r)
+    if t.dim() > 1 and r.random() < 0.5:
+        t = t.transpose(0, r.randrange(1, t.dim()))
+    if t.dim() and t.shape[0] > 1 and r.random() < 0.3:
+        t = t[::2]
+    if t.dtype in COMPLEX[:2] and r.random() < 0.3:
+        t = t.conj()
+    return t
+
+
+def sparse(r):
+    dtype = r.choice((torch.float32, torch.float64, torch.int64, torch.complex64, torch.bool))
+    t = dense(r, [r.choice((1, 2, 4, 6)), r.choice((2, 4, 6))], dtype)
+    t = t * (torch.rand(t.shape) < 0.5)
+    layout = r.choice((torch.sparse_coo, torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc))
+    if layout == torch.sparse_coo:
+        return t.to_sparse() if r.random() < 0.8 else torch.sparse_coo_tensor(size=(3, 0), dtype=dtype)
+    if layout in (torch.sparse_bsr, torch.sparse_bsc):
+        return dense(r, [4, 6], torch.float32).to_sparse(layout=layout, blocksize=(2, 3))
+    return t.to_sparse(layout=layout)
+
+
+def quantized(r):
+    t = torch.tensor([r.uniform(-5, 5) for _ in range(12)]).reshape(3, 4)
+    dtype = r.choice((torch.qint8, torch.quint8, torch.qint32))
+    if r.random() < 0.5:
+        return torch.quantize_per_tensor(t, r.uniform(0.01, 0.3), r.randrange(0, 20), dtype)
+    return torch.quantize_per_channel(t, torch.rand(3, dtype=torch.float64) + 0.01, torch.tensor([0, 1, 2]), 0, dtype)
+
+
+def nested(r):
+    parts = [torch.tensor(numbers(r, n * 2)).reshape(n, 2).float() for n in (1, 3, 2)]
+    return torch.nested.nested_tensor(parts, layout=r.choice((torch.strided, torch.jagged)))
+
+
+def tensor(r):
+    t = r.choice((strided,) * 12 + (sparse, sparse, quantized, nested, meta))(r)
+    if t.dtype.is_floating_point and t.layout == torch.strided and not t.is_nested and r.random() < 0.3:
+        t = t.detach().clone()
+        return nn.Parameter(t, requires_grad=r.random() < 0.7) if r.random() < 0.5 else t.requires_grad_()
+    return t
+
+
+def meta(r):
+    return torch.empty(shape(r), dtype=r.choice((torch.float32, torch.float64, torch.int64)), device="meta")
+
+
+def print_options(r):
+    """Arguments of torch.set_printoptions() and of `ptio show`."""
+    if r.random() < 0.5:
+        return {}, []
+    python, command = {}, []
+    for name, option, values in (("precision", "--precision", (0, 1, 2, 3, 5, 8, 12)), ("threshold", "--threshold", (0, 5, 10, 100, 5000)),
+                                 ("edgeitems", "--edgeitems", (0, 1, 2, 5)), ("linewidth", "--linewidth", (20, 40, 60, 120, 200))):
+        if r.random() < 0.4:
+            python[name] = r.choice(values)
+            command.append("%s=%d" % (option, python[name]))
+    if r.random() < 0.4:
+        python["sci_mode"] = r.random() < 0.5
+        command.append("--sci-mode=" + ("on" if python["sci_mode"] else "off"))
+    return python, command
+
+
+@contextlib.contextmanager
+def printing(options):
+    torch.set_printoptions(profile="default", sci_mode=None)
+    torch.set_printoptions(**options)
+    try:
+        yield
+    finally:
+        torch.set_printoptions(profile="default", sci_mode=None)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Python's library
+
+
+def library(r):
+    """A value of the classes that ptio writes by a form."""
+    zone = r.choice((None, datetime.timezone.utc, datetime.timezone(datetime.timedelta(minutes=r.randrange(-700, 700)))))
+    text = "".join(r.choice("ab'\"\\\n\x1b\u00e9\u4e2d\u200b\U0001f600 ") for _ in range(r.randrange(6)))
+    return r.choice((
+        lambda: datetime.datetime(r.randrange(1, 9999), r.randrange(1, 13), r.randrange(1, 29), r.randrange(24), r.choice((0, 5)), r.choice((0, 7)),
+                                  r.choice((0, 9)), zone),
+        lambda: datetime.date(r.randrange(1, 9999), r.randrange(1, 13), r.randrange(1, 29)),
+        lambda: datetime.time(r.randrange(24), r.randrange(60), r.choice((0, 8)), r.choice((0, 9)), zone),
+        lambda: datetime.timedelta(r.randrange(-3, 3), r.randrange(3), r.randrange(3)),
+        lambda: decimal.Decimal(r.choice(("1.50", "-0", "NaN", "1E+30", "Infinity"))),
+        lambda: fractions.Fraction(r.randrange(-9, 9), r.randrange(1, 9)),
+        lambda: uuid.UUID(int=r.getrandbits(r.choice((3, 128)))),
+        lambda: r.choice((pathlib.PurePosixPath, pathlib.PureWindowsPath))(*r.choice((("/", "a", text), ("b", "c"), (), ("C:\\x", "y")))),
+        lambda: re.compile("a" * r.choice((1, 300)), r.choice((0, re.I, re.M | re.S, re.A, re.X | re.I))),
+        lambda: types.SimpleNamespace(a=text, b=[1]),
+        lambda: slice(r.randrange(3), None, r.randrange(3)), lambda: range(r.randrange(3), 9, r.randrange(1, 3)),
+        lambda: r.choice((ValueError, KeyError, RuntimeError))(*r.choice(((), (text,), (text, 2)))), lambda: OSError(2, text, "f"),
+        lambda: collections.OrderedDict(a=text, b=2), lambda: collections.Counter(text), lambda: collections.deque([text], 3),
+        lambda: collections.defaultdict(list, {text: [1]}), lambda: text, lambda: torch.device("cuda", 1), lambda: torch.Size([1, 2]),
+        lambda: Ellipsis, lambda: NotImplemented))()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Modules
+
+
+def modules():
+    """Every class of torch.nn that small arguments make, and variants that change its line."""
+    made = []
+
+    def add(name, *arguments, **named):
+        with contextlib.suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made.append((name, getattr(nn, name)(*arguments, **named)))
+
+    for d in (1, 2, 3):
+        for name in ("Conv%dd", "ConvTranspose%dd"):
+            add(name % d, 2, 4, 3)
+            add(name % d, 2, 4, 3, stride=2, padding=1, dilation=2, groups=2, bias=False)
+            add(name % d, 2, 4, 3, padding="same")
+            add(name % d, 2, 4, 3, padding_mode="circular", padding=1)
+            add(name % d, 2, 4, 3, stride=2, output_padding=1)
+            add("Lazy" + name % d, 4, 3)
+        for name in ("BatchNorm%dd", "InstanceNorm%dd"):
+            add(name % d, 3)
+            add(name % d, 3, eps=1e-3, momentum=None, affine=False, track_running_stats=False)
+            add("Lazy" + name % d)
+        for name in ("MaxPool%dd", "AvgPool%dd", "MaxUnpool%dd"):
+            add(name % d, 2)
+            add(name % d, 3, stride=1, padding=1)
+        for name in ("AdaptiveMaxPool%dd", "AdaptiveAvgPool%dd"):
+            add(name % d, 2)
+            add(name % d, tuple([2] * d))
+        add("LPPool%dd" % d, 2, 3)
+        add("LPPool%dd" % d, 1.5, 3, stride=2, ceil_mode=True)
+        for name in ("CircularPad%dd", "ReflectionPad%dd", "ReplicationPad%dd", "ZeroPad%dd"):
+            add(name % d, 2)
+        add("ConstantPad%dd" % d, 2, 3.5)
+        add("Dropout%dd" % d, 0.3)
+    for name in ("FractionalMaxPool2d", "FractionalMaxPool3d"):
+        add(name, 2, output_ratio=0.5)
+    add("Linear", 2, 3), add("Linear", 2, 3, bias=False), add("LazyLinear", 3), add("Bilinear", 2, 3, 4), add("Identity")
+    add("Linear", 2, 3, dtype=torch.float64)
+    for name in ("Sigmoid", "Tanh", "Softsign", "Tanhshrink", "LogSigmoid", "Softmax2d", "Hardswish", "Hardsigmoid", "SELU", "Mish", "ReLU",
+                 "ReLU6", "SiLU", "LeakyReLU", "ELU", "CELU", "GELU", "GLU", "Softmax", "LogSoftmax", "Softmin", "Softplus", "Hardtanh",
+                 "Hardshrink", "Softshrink", "RReLU", "PReLU", "Flatten", "CosineSimilarity", "PairwiseDistance", "Dropout", "AlphaDropout",
+                 "FeatureAlphaDropout"):
+        add(name), add(name, inplace=True)
+    add("GELU", "tanh"), add("LeakyReLU", 0.2, True), add("Softmax", 1), add("PReLU", 3), add("Threshold", 0.1, 20), add("Threshold", 1, 2, True)
+    add("Hardshrink", 1), add("Hardtanh", -2, 2), add("Flatten", 0, 2), add("Unflatten", 1, (2, 3)), add("Unflatten", "a", (("b", 2), ("c", 3)))
+    add("LayerNorm", 3), add("LayerNorm", (2, 3), eps=0.1, elementwise_affine=False), add("LayerNorm", 3, bias=False)
+    add("RMSNorm", 3), add("RMSNorm", (2, 3), eps=0.5, elementwise_affine=False), add("GroupNorm", 2, 4), add("GroupNorm", 2, 4, affine=False)
+    add("LocalResponseNorm", 2), add("CrossMapLRN2d", 2), add("SyncBatchNorm", 3)
+    add("Embedding", 4, 3), add("Embedding", 4, 3, padding_idx=1, max_norm=2, norm_type=1, scale_grad_by_freq=True, sparse=True)
+    add("EmbeddingBag", 4, 3), add("EmbeddingBag", 4, 3, max_norm=2, norm_type=1, scale_grad_by_freq=True, mode="sum", padding_idx=0)
+    for name in ("RNN", "LSTM", "GRU"):
+        add(name, 2, 3), add(name, 2, 3, 2, bias=False, batch_first=True, dropout=0.5, bidirectional=True), add(name, 2, 3, proj_size=1)
+        add(name + "Cell", 2, 3), add(name + "Cell", 2, 3, bias=False)
+    add("RNNCell", 2, 3, nonlinearity="relu"), add("RNN", 2, 3, nonlinearity="relu")
+    add("Upsample", scale_factor=2), add("Upsample", size=(2, 2), mode="bilinear"), add("UpsamplingNearest2d", scale_factor=2)
+    add("UpsamplingBilinear2d", size=3), add("Upsample", scale_factor=(2.5, 2)), add("PixelShuffle", 2), add("PixelUnshuffle", 2), add("ChannelShuffle", 2)
+    add("Fold", (4, 4), 2), add("Unfold", 2), add("Unfold", (2, 3), dilation=2, padding=1, stride=2)
+    for name in ("L1Loss", "MSELoss", "NLLLoss", "NLLLoss2d", "CrossEntropyLoss", "KLDivLoss", "BCELoss", "BCEWithLogitsLoss", "SmoothL1Loss",
+                 "HuberLoss", "SoftMarginLoss", "HingeEmbeddingLoss", "MarginRankingLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss",
+                 "MultiMarginLoss", "CosineEmbeddingLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss", "CTCLoss", "PoissonNLLLoss",
+                 "GaussianNLLLoss"):
+        add(name)
+    add("CrossEntropyLoss", weight=torch.ones(3)), add("LinearCrossEntropyLoss", 2, 3), add("AdaptiveLogSoftmaxWithLoss", 4, 9, [3, 5])
+    add("MultiheadAttention", 4, 2), add("MultiheadAttention", 4, 2, kdim=3, vdim=2, add_bias_kv=True), add("Transformer", 4, 2, 2, 2, 8)
+    layers = [nn.TransformerEncoderLayer(4, 2, 8), nn.TransformerDecoderLayer(4, 2, 8, activation="gelu", bias=False)]
+    made += [(type(layer).__name__, layer) for layer in layers]
+    add("TransformerEncoder", layers[0], 3, norm=nn.LayerNorm(4), enable_nested_tensor=False), add("TransformerDecoder", layers[1], 2)
+    add("Sequential"), add("Sequential", nn.Linear(2, 3), nn.ReLU(), nn.Sequential(nn.Tanh())), add("ModuleList"), add("ModuleDict")
+    add("Sequential", collections.OrderedDict(a=nn.Linear(2, 3), b=nn.Tanh()))
+    add("ModuleList", [nn.ReLU(), nn.ReLU(), nn.Linear(2, 2), nn.ModuleList([nn.Tanh()] * 2), nn.ModuleList([nn.Tanh()] * 2)])
+    add("ModuleDict", {"a": nn.ReLU(), "b": nn.ModuleDict({"c": nn.Linear(1, 1)})})
+    add("ParameterList"), add("ParameterList", [torch.ones(2)]), add("ParameterList", [torch.ones(2, 3), nn.Parameter(torch.ones(())), 5, "x"])
+    add("ParameterDict"), add("ParameterDict", {"x": torch.ones(2, 3)}), add("ParameterDict", {"x": torch.ones(1).double(), "n": None})
+    add("DataParallel", nn.Linear(1, 2)), add("Module"), add("Container"), add("Buffer", torch.ones(2))
+    made += optimizers() + quantized_modules()
+    return made
+
+
+def optimizers():
+    made = []
+    for name in sorted(dir(torch.optim)):
+        class_ = getattr(torch.optim, name)
+        if isinstance(class_, type) and issubclass(class_, torch.optim.Optimizer) and class_ is not torch.optim.Optimizer:
+            with contextlib.suppress(Exception):
+                parameters = [nn.Parameter(torch.ones(2, 2))]
+                made.append((name, class_([{"params": parameters, "lr": 0.5}, {"params": [nn.Parameter(torch.ones(2, 2))]}], lr=0.1)))
+    made.append(("Adam", torch.optim.Adam([nn.Parameter(torch.ones(1))], lr=torch.tensor(0.1))))
+    return made
+
+
+def quantized_modules():
+    made = []
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = nn.Sequential(nn.Linear(2, 3), nn.LSTM(2, 3), nn.GRUCell(2, 3))
+        made.append(("dynamic", torch.ao.quantization.quantize_dynamic(model, {nn.Linear, nn.LSTM, nn.GRUCell}, dtype=torch.qint8)))
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made.append(("quantized", torch.ao.nn.quantized.Linear(2, 3)))
+        made.append(("Quantize", torch.ao.nn.quantized.Quantize(0.1, 3, torch.quint8)))
+    return made
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Comparing
+
+
+def shown(command, path, options=()):
+    done = subprocess.run([command, "show", "--python=" + PYTHON, *options, path], stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
+    if done.returncode:
+        return "exit code %d: %s" % (done.returncode, done.stderr.decode("utf-8", "replace"))
+    return done.stdout.decode("utf-8", "surrogatepass")[:-1]
+
+
+def escaped(text):
+    """What Python prints of a bare str, as ptio has it."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def text_of(value):
+    return escaped(str(value)) if isinstance(value, (str, BaseException, pathlib.PurePath)) else str(value)
+
+
+class Unprintable(Exception):
+    """PyTorch cannot save, load or print it."""
+
+
+def compare(command, value, python, options, **saving):
+    """The first difference between what both print of a value that was saved, or None."""
+    fd, path = tempfile.mkstemp(suffix=".pt")
+    os.close(fd)
+    try:
+        try:
+            torch.save(value, path, **saving)
+            with printing(python):
+                expected = text_of(torch.load(path, weights_only=False))
+        except Exception as e:
+            raise Unprintable(str(e))
+        return printed.difference(expected, shown(command, path, options))
+    finally:
+        os.unlink(path)
+
+
+def one_by_one(command, values, python, options, **saving):
+    """(compared, problems) of values that are saved together; where PyTorch refuses one of them, one by one."""
+    try:
+        problem = compare(command, values, python, options, **saving)
+        return len(values), [problem] if problem else []
+    except Unprintable:
+        compared, problems = 0, []
+        for value in values:
+            with contextlib.suppress(Unprintable):
+                problem = compare(command, value, python, options, **saving)
+                compared += 1
+                problems += [problem] if problem else []
+        return compared, problems
+
+
+def compare_tensors(command, seed, index):
+    r = random.Random("%d/%d/tensors" % (seed, index))
+    torch.manual_seed(r.getrandbits(30))
+    values = [tensor(r) for _ in range(PER_FILE)]
+    python, options = print_options(r)
+    compared, problems = one_by_one(command, values, python, options, _use_new_zipfile_serialization=r.random() < 0.8)
+    return compared, ["--seed %d, tensors %d %s: %s" % (seed, index, " ".join(options), problem) for problem in problems]
+
+
+def compare_library(command, seed, index):
+    r = random.Random("%d/%d/library" % (seed, index))
+    values = [library(r) for _ in range(PER_FILE)]
+    protocol = r.choice((2, 2, 2, 4))
+    compared, problems = one_by_one(command, values, {}, [], pickle_protocol=protocol)
+    for value in values[:3]:  # as print() has them, which is not repr()
+        problem = compare(command, value, {}, [], pickle_protocol=protocol)
+        compared, problems = compared + 1, problems + ([problem] if problem else [])
+    return compared, ["--seed %d, library %d: %s" % (seed, index, problem) for problem in problems]
+
+
+def compare_modules(command):
+    compared, problems = 0, []
+    for name, module in modules():
+        try:
+            problem = compare(command, module, {}, [])
+        except Unprintable:
+            continue
+        compared += 1
+        problems += ["%s: %s" % (name, problem)] if problem else []
+    return compared, problems
+
+
+def run(command, seed, count, with_modules):
+    """(passed, failed) of `count` tensors, some other values, and of all modules."""
+    parts = [compare_modules(command)] if with_modules else []
+    parts += [compare_tensors(command, seed, i) for i in range(-(-count // PER_FILE))]
+    parts += [compare_library(command, seed, i) for i in range(-(-count // PER_FILE // 5))]
+    compared, failed = sum(part[0] for part in parts), 0
+    for _, problems in parts:
+        failed += len(problems)
+        for problem in problems:
+            print("prints: " + problem.encode("ascii", "backslashreplace").decode(), flush=True)
+    return compared - failed, failed
