@@ -361,6 +361,23 @@ ptio_status ptio_zip_writer_copy(ptio_zip_writer *writer, ptio_source *source, u
     return in_record(writer, status, err);
 }
 
+ptio_status ptio_zip_writer_known(ptio_zip_writer *writer, const void *data, size_t size, uint32_t crc32, ptio_error *err)
+{
+    ptio_status status = check_data(writer, size, err);
+    if (status != PTIO_OK)
+        return status;
+    if (size != current(writer)->item.size)
+        return in_record(writer, wrong_call("the CRC of a part of a record is given as that of all of it", err), err);
+    note_head(writer, data, size);
+    status = ptio_sink_write(writer->sink, data, size, err);
+    if (status != PTIO_OK)
+        return in_record(writer, status, err);
+    if (writer->has_crc32)
+        current(writer)->item.crc32 = crc32;
+    count_data(writer, size);
+    return PTIO_OK;
+}
+
 ptio_status ptio_zip_writer_skip(ptio_zip_writer *writer, ptio_error *err)
 {
     ptio_status status = check_data(writer, 0, err);

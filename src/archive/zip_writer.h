@@ -50,6 +50,9 @@ ptio_status ptio_zip_writer_data(ptio_zip_writer *writer, const void *data, size
 ptio_status ptio_zip_writer_copy(ptio_zip_writer *writer, ptio_source *source, uint64_t offset, uint64_t size,
                                  const uint32_t *crc32, ptio_error *err);
 
+/** All data of the record from memory, of which the CRC is known: a stored record of another archive. */
+ptio_status ptio_zip_writer_known(ptio_zip_writer *writer, const void *data, size_t size, uint32_t crc32, ptio_error *err);
+
 /** Leave out the data of the record, all of them, as skip_data() does: a hole, the CRC field 0. */
 ptio_status ptio_zip_writer_skip(ptio_zip_writer *writer, ptio_error *err);
 ptio_status ptio_zip_writer_end_record(ptio_zip_writer *writer, ptio_error *err);

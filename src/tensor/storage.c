@@ -374,17 +374,20 @@ bool ptio_storage_is_resident(const ptio_storage *storage)
     return atomic_load_explicit(&storage->data, memory_order_acquire) != NULL;
 }
 
-bool ptio_storage_find(const ptio_storage *storage, ptio_storage_place *ret)
+bool ptio_storage_find(const ptio_storage *storage, ptio_read_ahead *ahead, ptio_storage_place *ret)
 {
     uint64_t nbytes;
-    if (storage->origin != &ptio_storage_of_record || ptio_storage_is_resident(storage) ||
-        !ptio_storage_range(storage, &ret->offset, &nbytes))
+    if (storage->origin != &ptio_storage_of_record || ptio_storage_is_resident(storage) || ptio_storage_is_meta(storage) ||
+        swap_unit(storage) > 1)
         return false;
-    const ptio_archive *archive = archive_of(storage);
-    ret->source = archive->source;
-    ret->has_crc32 = ptio_archive_has_crc32(archive, (size_t)storage->origin_index);
-    ret->crc32 = archive->entries[storage->origin_index].crc32;
-    return true;
+    ptio_archive *archive = archive_of(storage);
+    size_t index = (size_t)storage->origin_index;
+    *ret = (ptio_storage_place){
+        .source = archive->source, .has_crc32 = ptio_archive_has_crc32(archive, index), .crc32 = archive->entries[index].crc32};
+    if (check_record_size(storage, NULL) == PTIO_OK && ptio_read_ahead_find(ahead, archive, index, &ret->bytes))
+        return true;
+    ret->bytes = NULL;
+    return ptio_storage_range(storage, &ret->offset, &nbytes);
 }
 
 size_t ptio_storage_swap_unit(const ptio_storage *storage)

@@ -6,7 +6,7 @@
 
 #include <stdatomic.h>
 
-#include "archive/archive.h"
+#include "archive/read_ahead.h"
 #include "tensor/dtype.h"
 
 /** How a kind of origin gives bytes. All functions may be called by any thread. */
@@ -23,12 +23,14 @@ typedef struct ptio_storage_origin {
 typedef struct ptio_storage_place {
     ptio_source *source;
     uint64_t offset;
+    const uint8_t
+        *bytes;     /* they were read already, with others, and are here until the next is found; NULL: only `offset` is known */
     bool has_crc32; /* of exactly these bytes */
     uint32_t crc32;
 } ptio_storage_place;
 
 /** False where they are in memory already, or have to be inflated, swapped or made; then ptio_storage_data() gives them. */
-bool ptio_storage_find(const ptio_storage *storage, ptio_storage_place *ret);
+bool ptio_storage_find(const ptio_storage *storage, ptio_read_ahead *ahead, ptio_storage_place *ret);
 
 /** The storage that a slice is cut from at last; any other storage itself, and a slice that is not inside what it is cut from. */
 const ptio_storage *ptio_storage_whole(const ptio_storage *storage);

@@ -100,7 +100,7 @@ ptio_status ptio_save_storage(ptio_saver *saver, const ptio_storage *storage, co
     ptio_storage_place place;
     if (!storage->nbytes)
         return PTIO_OK;
-    if (unit <= 1 && ptio_storage_find(storage, &place))
+    if (unit <= 1 && ptio_storage_find(storage, &saver->ahead, &place))
         return target->copy(target->ctx, &place, storage->nbytes, err);
     /* What was read of a storage to write a part of it goes again too. */
     const ptio_storage *whole = saver->options.compact ? ptio_storage_whole(storage) : storage;
@@ -182,6 +182,7 @@ ptio_status ptio_save_sink(const ptio_value *value, ptio_sink *sink, const ptio_
     ptio_byte_order order = saver.options.byte_order;
     saver.swap = order != PTIO_NATIVE_ENDIAN && (order == PTIO_BIG_ENDIAN) != PTIO_HOST_BIG_ENDIAN;
     ptio_heap_init(&saver.heap, saver.options.memory, saver.options.limits ? saver.options.limits->heap_bytes : 0);
+    saver.ahead.heap = &saver.heap;
     begin_reducer(&saver, &saver.reducer, &saver.heap);
     if (saver.options.progress)
         ptio_sink_watch(sink, saver.options.progress, saver.options.progress_ctx);
@@ -191,6 +192,7 @@ ptio_status ptio_save_sink(const ptio_value *value, ptio_sink *sink, const ptio_
         status = saver.options.compact ? write_compact(&saver, value, err) : write_file(&saver, value, err);
     ptio_sink_watch(sink, NULL, NULL);
     ptio_reducer_free(&saver.reducer);
+    ptio_read_ahead_free(&saver.ahead);
     return status;
 }
 

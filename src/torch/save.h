@@ -4,6 +4,7 @@
 #ifndef PTIO_TORCH_SAVE_H
 #define PTIO_TORCH_SAVE_H
 
+#include "archive/read_ahead.h"
 #include "archive/zip_writer.h"
 #include "torch/reduce.h"
 
@@ -12,7 +13,8 @@ typedef struct ptio_saver {
     ptio_heap heap;
     ptio_reducer reducer;
     ptio_sink *sink;
-    bool swap; /* storages are written in the other byte order */
+    ptio_read_ahead ahead; /* for the storages of a file */
+    bool swap;             /* storages are written in the other byte order */
 } ptio_saver;
 
 /** Takes the bytes of a storage: a record of a zip, or the stream. */

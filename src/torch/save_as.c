@@ -82,18 +82,23 @@ static ptio_status read_alignment(ptio_archive *archive, uint32_t *ret, ptio_err
     return PTIO_OK;
 }
 
-static ptio_status copy_record(ptio_zip_writer *writer, ptio_archive *archive, size_t index, ptio_text name, ptio_error *err)
+static ptio_status copy_record(ptio_saver *saver, ptio_zip_writer *writer, size_t index, ptio_text name, ptio_error *err)
 {
+    ptio_archive *archive = saver->options.as->archive;
     const ptio_entry *entry = &archive->entries[index];
     bool is_storage = ptio_text_starts(name, "data/");
     uint32_t crc32 = is_storage && archive->storage_crc_absent ? 0 : entry->crc32;
-    uint64_t offset;
+    uint64_t offset = 0;
+    const uint8_t *bytes = NULL;
     if (entry->method != 0 || entry->is_folder)
         return unsupported(err, "the archive was packed again by another tool");
-    ptio_status status = ptio_archive_locate(archive, index, &offset, err);
+    bool is_here = ptio_read_ahead_find(&saver->ahead, archive, index, &bytes);
+    ptio_status status = is_here ? PTIO_OK : ptio_archive_locate(archive, index, &offset, err);
     if (status == PTIO_OK)
         status = ptio_zip_writer_begin(writer, name, entry->size, err);
-    if (status == PTIO_OK && entry->size)
+    if (status == PTIO_OK && is_here)
+        status = ptio_zip_writer_known(writer, bytes, (size_t)entry->size, crc32, err);
+    else if (status == PTIO_OK && entry->size)
         status = ptio_zip_writer_copy(writer, archive->source, offset, entry->size, &crc32, err);
     return status ? status : ptio_zip_writer_end_record(writer, err);
 }
@@ -110,9 +115,10 @@ static bool *unused_records(ptio_saver *saver, const meeting *m)
     return unused;
 }
 
-static ptio_status write_records(ptio_archive *archive, ptio_zip_writer *writer, const bool *unused, const ptio_pickled *pickle,
+static ptio_status write_records(ptio_saver *saver, ptio_zip_writer *writer, const bool *unused, const ptio_pickled *pickle,
                                  ptio_error *err)
 {
+    ptio_archive *archive = saver->options.as->archive;
     ptio_status status = PTIO_OK;
     for (size_t i = 0; status == PTIO_OK && i < archive->count; i++) {
         ptio_text name = ptio_archive_name(archive, i);
@@ -121,7 +127,7 @@ static ptio_status write_records(ptio_archive *archive, ptio_zip_writer *writer,
         name.bytes += archive->root.size + 1;
         name.size -= archive->root.size + 1;
         status = ptio_text_is(name, "data.pkl") ? ptio_zip_writer_add(writer, name, pickle->bytes, pickle->size, err)
-                                                : copy_record(writer, archive, i, name, err);
+                                                : copy_record(saver, writer, i, name, err);
     }
     return status ? status : ptio_zip_writer_finish(writer, err);
 }
@@ -143,7 +149,7 @@ static ptio_status save_zip(ptio_saver *saver, const ptio_value *value, ptio_err
     if (status == PTIO_OK)
         status = ptio_zip_writer_new(saver->sink, &spec, &saver->heap, &writer, err);
     if (status == PTIO_OK)
-        status = write_records(archive, writer, unused, &pickle, err);
+        status = write_records(saver, writer, unused, &pickle, err);
     ptio_pointer_map_free(&m.storages, &saver->heap);
     ptio_zip_writer_free(writer);
     ptio_pickled_free(&pickle, &saver->heap);

@@ -67,6 +67,8 @@ static ptio_status stream_write(void *ctx, const void *data, size_t size, ptio_e
 
 static ptio_status stream_copy(void *ctx, const ptio_storage_place *place, uint64_t size, ptio_error *err)
 {
+    if (place->bytes)
+        return ptio_sink_write(ctx, place->bytes, (size_t)size, err);
     return ptio_sink_copy(ctx, place->source, place->offset, size, err);
 }
 

@@ -68,6 +68,10 @@ static ptio_status record_write(void *ctx, const void *data, size_t size, ptio_e
 
 static ptio_status record_copy(void *ctx, const ptio_storage_place *place, uint64_t size, ptio_error *err)
 {
+    if (place->bytes && place->has_crc32)
+        return ptio_zip_writer_known(ctx, place->bytes, (size_t)size, place->crc32, err);
+    if (place->bytes)
+        return ptio_zip_writer_data(ctx, place->bytes, (size_t)size, err);
     return ptio_zip_writer_copy(ctx, place->source, place->offset, size, place->has_crc32 ? &place->crc32 : NULL, err);
 }
 
