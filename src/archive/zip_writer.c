@@ -264,6 +264,11 @@ static ptio_status check_data(const ptio_zip_writer *writer, uint64_t size, ptio
 
 static void note_head(ptio_zip_writer *writer, const uint8_t *data, uint64_t size)
 {
+    if (!writer->head_size && size >= sizeof writer->head) {
+        memcpy(writer->head, data, sizeof writer->head);
+        writer->head_size = sizeof writer->head;
+        return;
+    }
     for (uint64_t i = 0; i < size && writer->head_size < sizeof writer->head; i++)
         writer->head[writer->head_size++] = data[i];
 }

@@ -171,9 +171,12 @@ static ptio_status put_sized(pickler *p, uint8_t opcode, unsigned width, const v
     if (status)
         return status;
     at[0] = opcode;
-    uint8_t length[8];
-    ptio_store_u64(length, size);
-    memcpy(at + 1, length, width);
+    if (width == 1)
+        at[1] = (uint8_t)size;
+    else if (width == 4)
+        ptio_store_u32(at + 1, (uint32_t)size);
+    else
+        ptio_store_u64(at + 1, size);
     if (size)
         memcpy(at + 1 + width, bytes, size);
     return PTIO_OK;
@@ -252,6 +255,8 @@ static ptio_status put_int(pickler *p, const ptio_value *node)
         return put_long(p, i->u.bytes, node->count);
     int64_t value = i->u.value;
     bool is_small = value >= INT32_MIN && value <= INT32_MAX;
+    if (PTIO_LIKELY(value >= 0 && value < 256 && !(node->flags & PTIO_NODE_LONG) && is_binary(p)))
+        return put_op_u8(p, PTIO_OP_BININT1, (uint8_t)value);
     if ((node->flags & PTIO_NODE_LONG && p->options->python2) || (!is_small && !p->options->python2)) {
         uint8_t bytes[8];
         ptio_store_u64(bytes, (uint64_t)value);
@@ -262,8 +267,14 @@ static ptio_status put_int(pickler *p, const ptio_value *node)
     if (value >= 0 && value < 256)
         return put_op_u8(p, PTIO_OP_BININT1, (uint8_t)value);
     if (value >= 0 && value < 65536) {
-        const uint8_t op[3] = {PTIO_OP_BININT2, (uint8_t)value, (uint8_t)(value >> 8)};
-        return put_bytes(p, op, 3);
+        uint8_t *at;
+        ptio_status status = reserve(p, 3, &at);
+        if (status == PTIO_OK) {
+            at[0] = PTIO_OP_BININT2;
+            at[1] = (uint8_t)value;
+            at[2] = (uint8_t)(value >> 8);
+        }
+        return status;
     }
     return put_op_u32(p, PTIO_OP_BININT, (uint32_t)value);
 }
@@ -399,9 +410,36 @@ static ptio_status open_node(pickler *p, const ptio_value *object, const ptio_va
     return PTIO_OK;
 }
 
+/* A str and its PUT, in the protocols that nearly all files have. */
+static ptio_status put_str_and_memoize(pickler *p, const ptio_value *object, ptio_text text)
+{
+    uint8_t *at;
+    uint32_t number = p->next_number;
+    size_t put = number < 256 ? 2 : 5;
+    if (!(object->flags & PTIO_NODE_FLEETING) && !ptio_known_put(&p->known, p->heap, object, number))
+        return no_memory(p);
+    ptio_status status = reserve(p, 5 + text.size + put, &at);
+    if (status)
+        return status;
+    p->next_number = number + 1;
+    at[0] = PTIO_OP_BINUNICODE;
+    ptio_store_u32(at + 1, (uint32_t)text.size);
+    memcpy(at + 5, text.bytes, text.size);
+    at += 5 + text.size;
+    at[0] = put == 2 ? PTIO_OP_BINPUT : PTIO_OP_LONG_BINPUT;
+    if (put == 2)
+        at[1] = (uint8_t)number;
+    else
+        ptio_store_u32(at + 1, number);
+    return PTIO_OK;
+}
+
 static ptio_status begin_node(pickler *p, const ptio_value *object, const ptio_value *node)
 {
     ptio_status status;
+    unsigned protocol = p->options->protocol;
+    if (node->type == PTIO_NODE_TYPE_STR && protocol - 1 < 3 && node->count && !p->options->as_found)
+        return put_str_and_memoize(p, object, ptio_node_text_of(node));
     switch ((ptio_node_type)node->type) {
     case PTIO_NODE_TYPE_NONE: return put_op(p, PTIO_OP_NONE);
     case PTIO_NODE_TYPE_BOOL: return put_bool(p, node == &ptio_true);
@@ -455,7 +493,9 @@ static ptio_status begin(pickler *p, const ptio_value *value)
     if (known)
         return put_get(p, known->number);
     const ptio_value *node = object;
-    ptio_status status = p->options->reduce ? p->options->reduce(p->options->ctx, object, &node, p->err) : PTIO_OK;
+    ptio_status status = PTIO_OK;
+    if (object->type != PTIO_NODE_TYPE_STR && p->options->reduce)
+        status = p->options->reduce(p->options->ctx, object, &node, p->err);
     return status ? status : begin_node(p, object, node);
 }
 
@@ -512,11 +552,11 @@ static ptio_status at_border(pickler *p, const batch *b, size_t index, size_t co
     return status;
 }
 
-static ptio_status between(pickler *p, const batch *b, size_t index, size_t count)
+PTIO_INLINE ptio_status between(pickler *p, const batch *b, size_t index, size_t count)
 {
     if (!is_binary(p))
         return index ? put_op(p, b->one) : PTIO_OK;
-    return index % BATCH == 0 || index == count ? at_border(p, b, index, count) : PTIO_OK;
+    return PTIO_UNLIKELY(index % BATCH == 0 || index == count) ? at_border(p, b, index, count) : PTIO_OK;
 }
 
 /* The next of a list's or set's items, up to one that is put on the stack; *more is false when there was none left. */

@@ -22,7 +22,7 @@ typedef struct ptio_pickler_options {
     /** The object that a value is in what is written: itself, or another; NULL where there was no memory to find out. */
     const ptio_value *(*identify)(void *ctx, const ptio_value *value);
 
-    /** The node that is written for an object, once for each: itself, or one made for it. Nodes that the
+    /** The node that is written for an object, once for each: itself, or one made for it. A STR is itself always. Nodes that the
      *  protocol has no opcodes for (SET below 4, BYTES below 3) must be made others here. */
     ptio_status (*reduce)(void *ctx, const ptio_value *object, const ptio_value **ret, ptio_error *err);
     void *ctx;

@@ -390,6 +390,11 @@ bool ptio_storage_find(const ptio_storage *storage, ptio_read_ahead *ahead, ptio
     return ptio_storage_range(storage, &ret->offset, &nbytes);
 }
 
+const void *ptio_storage_given(const ptio_storage *storage)
+{
+    return storage->origin == &ptio_storage_of_memory && swap_unit(storage) <= 1 ? storage->origin_data : NULL;
+}
+
 size_t ptio_storage_swap_unit(const ptio_storage *storage)
 {
     return storage->swap ? storage->swap : ptio_dtype_rows[storage->dtype].swap;

@@ -32,6 +32,9 @@ typedef struct ptio_storage_place {
 /** False where they are in memory already, or have to be inflated, swapped or made; then ptio_storage_data() gives them. */
 bool ptio_storage_find(const ptio_storage *storage, ptio_read_ahead *ahead, ptio_storage_place *ret);
 
+/** The bytes where they are the caller's, given to a builder, in the byte order of this machine: no lock is taken. NULL otherwise. */
+const void *ptio_storage_given(const ptio_storage *storage);
+
 /** The storage that a slice is cut from at last; any other storage itself, and a slice that is not inside what it is cut from. */
 const ptio_storage *ptio_storage_whole(const ptio_storage *storage);
 

@@ -268,7 +268,8 @@ const ptio_value *ptio_reduce_identify(void *ctx, const ptio_value *value)
     ptio_reducer *r = ctx;
     bool longer = true;
     const ptio_value *one = NULL;
-    value = ptio_edited(r->edits, value);
+    if (r->edits)
+        value = ptio_edited(r->edits, value);
     switch (value->seen) {
     case PTIO_KIND_STR:
         if (value->count <= 2 && value->type <= PTIO_NODE_TYPE_PY2STR)

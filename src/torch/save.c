@@ -102,6 +102,9 @@ ptio_status ptio_save_storage(ptio_saver *saver, const ptio_storage *storage, co
         return PTIO_OK;
     if (unit <= 1 && ptio_storage_find(storage, &saver->ahead, &place))
         return target->copy(target->ctx, &place, storage->nbytes, err);
+    const void *given = unit <= 1 ? ptio_storage_given(storage) : NULL;
+    if (given)
+        return target->write(target->ctx, given, (size_t)storage->nbytes, err);
     /* What was read of a storage to write a part of it goes again too. */
     const ptio_storage *whole = saver->options.compact ? ptio_storage_whole(storage) : storage;
     bool resident = ptio_storage_is_resident(whole);
