@@ -121,7 +121,11 @@ class Maker(object):
         if dtype == torch.bool:
             return torch.tensor([self.r.random() < 0.5 for _ in range(count)], dtype=torch.bool)
         size = torch.empty(0, dtype=dtype).element_size()
-        return torch.tensor(list(self.r.randbytes(count * size)), dtype=torch.uint8).view(dtype) if count else torch.empty(0, dtype=dtype)
+        made = torch.tensor(list(self.r.randbytes(count * size)), dtype=torch.uint8).view(dtype) if count else torch.empty(0, dtype=dtype)
+        if dtype in (torch.float16, torch.bfloat16):
+            # PyTorch copies elements of these by way of float32, where a signalling NaN becomes a quiet one: its truth is not the file's.
+            made[made.isnan()] = float("nan")
+        return made
 
     def strided(self, dtypes=DTYPES):
         if self.tensors and self.r.random() < 0.35:
