@@ -3,7 +3,7 @@
 
     make_seeds.py
 
-Writes fuzz/corpus/{load,zip,legacy,tar,pickle}: small files, each of which brings something that those before it have not (pairs of opcodes,
+Writes fuzz/corpus/{load,save,zip,legacy,tar,pickle}: small files, each of which brings something that those before it have not (pairs of opcodes,
 names of globals, the containers' own fields), at most 60 a folder. Files that are there already stay: findings are kept as seeds.
 """
 import io
@@ -62,6 +62,8 @@ def zip_features(body):
 
 
 def features(body):
+    if body[1:3] == b"PK" or body[1:].startswith(MAGIC):  # with the options of a save in front
+        body = body[1:]
     try:
         return zip_features(body) if body[:2] == b"PK" else pickle_features(body) or {body[:2]}
     except Exception:
@@ -111,6 +113,7 @@ def choose(folder, cut, largest=LARGEST):
 
 if __name__ == "__main__":
     choose("load", lambda name, body: body)
+    choose("save", lambda name, body: bytes([sum(name.encode()) % 120]) + body)
     choose("zip", lambda name, body: body if body[:2] == b"PK" else b"")
     choose("legacy", lambda name, body: legacy_rest(body))
     choose("tar", lambda name, body: without_tail(body) if body[257:262] == b"ustar" else b"", 8192)

@@ -386,6 +386,8 @@ static ptio_status put_bytearray(pickler *p, ptio_text text)
 static ptio_status put_lines(pickler *p, uint8_t opcode, const ptio_node_global *global)
 {
     ptio_text module = ptio_node_text_of(global->module), name = ptio_node_text_of(global->name);
+    if (memchr(module.bytes, '\n', module.size) || memchr(name.bytes, '\n', name.size))
+        return not_in_protocol(p, "a name with a line break", 4);
     ptio_status status = put_op(p, opcode);
     if (status == PTIO_OK)
         status = put_bytes(p, module.bytes, module.size);

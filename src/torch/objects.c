@@ -167,6 +167,8 @@ static ptio_status handle_lookup(ptio_loader *loader, ptio_node_reduced *node, c
     } else {
         const ptio_global *owner = ptio_value_global(first);
         ptio_text owner_name = {NULL, 0};
+        if (!owner && first && first->type == PTIO_NODE_TYPE_REDUCED && first->seen == PTIO_KIND_GLOBAL)
+            owner = ptio_meaning(first); /* a class inside a class is looked up itself */
         if (owner)
             owner_name = owner->full_name;
         else if (first && first->type == PTIO_NODE_TYPE_REDUCED && first->seen == PTIO_KIND_OBJECT)

@@ -202,25 +202,44 @@ static const ptio_value *global_as_today(ptio_reducer *r, const ptio_global *glo
     return global_of(r, module, name);
 }
 
-/* getattr(Outer, "Inner"), which stands for a class inside a class below protocol 4, is the global Outer.Inner. */
+/* The call getattr(owner, "Inner") that a value is, or NULL; its owner, and the name. */
+static const ptio_value *attribute_owner(const ptio_value *value, ptio_text *name)
+{
+    const ptio_node_reduced *call = value->type == PTIO_NODE_TYPE_REDUCED ? PTIO_NODE(reduced, value) : NULL;
+    const ptio_global *function = call ? ptio_value_global(call->callable) : NULL;
+    const ptio_value *text = function ? ptio_argument(call, 1) : NULL;
+    if (!text || function->handler != PTIO_HANDLER_GETATTR || text->type != PTIO_NODE_TYPE_STR)
+        return NULL;
+    *name = ptio_node_text_of(text);
+    return ptio_argument(call, 0);
+}
+
+/* getattr(getattr(Outer, "Inner"), "Innermost"), which stands for a class inside classes below protocol 4, is one global. */
 static const ptio_value *identify_global(ptio_reducer *r, const ptio_value *value)
 {
     const ptio_global *global = ptio_value_global(value);
     if (global || value->type != PTIO_NODE_TYPE_REDUCED)
         return global ? global_as_today(r, global) : value;
-    const ptio_node_reduced *call = PTIO_NODE(reduced, value);
-    const ptio_global *function = ptio_value_global(call->callable), *owner = ptio_value_global(ptio_argument(call, 0));
-    const ptio_value *name = ptio_argument(call, 1);
-    if (!function || function->handler != PTIO_HANDLER_GETATTR || !owner || !name || name->type != PTIO_NODE_TYPE_STR)
+    size_t size = 0;
+    ptio_text name;
+    const ptio_value *owner = value;
+    for (const ptio_value *next; (next = attribute_owner(owner, &name)); owner = next)
+        size += 1 + name.size;
+    global = ptio_value_global(owner);
+    if (!global)
         return value;
-    size_t size = owner->name.size + 1 + name->count;
-    char *text = ptio_arena_alloc(&r->arena, size);
+    size += global->name.size;
+    char *text = ptio_arena_alloc(&r->arena, size), *at = text + size;
     if (!text)
         return NULL;
-    memcpy(text, owner->name.bytes, owner->name.size);
-    text[owner->name.size] = '.';
-    memcpy(text + owner->name.size + 1, ptio_node_text_of(name).bytes, name->count);
-    return global_of(r, owner->module, (ptio_text){text, size});
+    memcpy(text, global->name.bytes, global->name.size);
+    for (const ptio_value *next = value; next != owner;) {
+        next = attribute_owner(next, &name);
+        at -= name.size;
+        memcpy(at, name.bytes, name.size);
+        *--at = '.';
+    }
+    return global_of(r, global->module, (ptio_text){text, size});
 }
 
 /* The one string of one letter, or of none, that a text is; NULL where it is longer, and then *longer is set. */
@@ -281,7 +300,7 @@ const ptio_value *ptio_reduce_identify(void *ctx, const ptio_value *value)
     case PTIO_KIND_DTYPE:
     case PTIO_KIND_MEMORY_FORMAT:
     case PTIO_KIND_QSCHEME: return identify_global(r, value);
-    case PTIO_KIND_OBJECT: return value->type == PTIO_NODE_TYPE_GLOBAL ? identify_global(r, value) : value;
+    case PTIO_KIND_OBJECT: return value->type == PTIO_NODE_TYPE_GLOBAL ? identify_global(r, value) : value; /* Ellipsis */
     case PTIO_KIND_LAYOUT: return ptio_reduce_layout(r, ptio_value_name(value));
     default: return value;
     }
@@ -629,6 +648,9 @@ ptio_status ptio_reduce(void *ctx, const ptio_value *object, const ptio_value **
         return ptio_reduce_tensor(r, object, ret, err);
     if (object->seen == PTIO_KIND_STORAGE)
         return ptio_reduce_bare_storage(r, ptio_meaning(object), ret, err);
+    if (object->type == PTIO_NODE_TYPE_PERSISTENT && object->seen == PTIO_KIND_OBJECT)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.persistent-id", PTIO_NO_OFFSET,
+                         "a persistent id that is no storage cannot be saved: PyTorch knows no others");
     ptio_status status = ptio_reduce_check_numpy(object, err);
     if (status != PTIO_OK)
         return status;

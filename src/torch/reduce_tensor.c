@@ -63,6 +63,10 @@ static const ptio_storage *cut_storage(ptio_reducer *r, const ptio_storage *stor
 
 static ptio_status add_storage(ptio_reducer *r, const ptio_storage *storage, ptio_dtype dtype, ptio_error *err)
 {
+    ptio_text tag = ptio_storage_location(storage);
+    if (!ptio_utf8_valid(tag.bytes, tag.size, true))
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.location", PTIO_NO_OFFSET, "the location of a storage is no text: %s",
+                         ptio_quote(tag).text);
     if (r->storage_count == r->storage_capacity) {
         ptio_saved_storage *grown =
             ptio_heap_grow(r->heap, r->storages, &r->storage_capacity, r->storage_count + 1, sizeof *grown);
