@@ -551,7 +551,7 @@ static void seventy_thousand_records(void **state)
     (void)state;
     enum { COUNT = 70000 };
     bench b;
-    char name[32];
+    char name[32] = "";
     start(&b, 64, true);
     for (uint32_t i = 0; i < COUNT; i++) {
         (void)snprintf(name, sizeof name, "data/%" PRIu32, i);

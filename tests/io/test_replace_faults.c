@@ -325,7 +325,7 @@ static int in_own_namespace(const char *mounted, int pages, bool unexpected)
     (void)fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        if (!enter_namespace() || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        if (!enter_namespace() || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0)
             _exit(77);
         save_in_pages(mounted, pages, unexpected);
     }

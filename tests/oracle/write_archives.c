@@ -93,7 +93,7 @@ static void put_archive(ptio_text bytes)
     unsigned char size[8];
     for (size_t i = 0; i < 8; i++)
         size[i] = (unsigned char)((uint64_t)bytes.size >> (8 * i));
-    if (fwrite(size, 1, 8, stdout) != 8 || fwrite(bytes.bytes, 1, bytes.size, stdout) != bytes.size)
+    if (fwrite(size, 1, 8, stdout) != 8 || (bytes.size && fwrite(bytes.bytes, 1, bytes.size, stdout) != bytes.size))
         fail("the output is closed");
 }
 
