@@ -51,12 +51,13 @@ const ptio_value *cli_array_tensor(ptio_builder *builder, const ptio_value *arra
     if (ptio_value_tensor(array))
         return ptio_new_cast(builder, array, ptio_tensor_dtype(ptio_value_tensor(array)));
     const row *found = ptio_value_ndarray(array, &info) && info.dtype.size ? find_row(info.dtype) : NULL;
-    if (!found || !is_other_order(info.dtype.bytes[0]) || info.nbytes >= SIZE_MAX)
-        return NULL;
+    if (!found || info.dtype.bytes[0] != '>' || info.nbytes >= SIZE_MAX)
+        return NULL; /* little-endian ones are tensors already */
     unsigned char *bytes = malloc((size_t)info.nbytes + 1);
     const ptio_value *tensor = NULL;
     if (bytes && ptio_ndarray_copy(array, bytes, info.nbytes, NULL) == PTIO_OK) {
-        turn_round(bytes, info.nbytes, found->unit);
+        if (is_other_order('>'))
+            turn_round(bytes, info.nbytes, found->unit);
         tensor = ptio_new_tensor(builder, found->dtype, info.ndim, info.shape, bytes);
     }
     free(bytes);

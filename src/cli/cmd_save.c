@@ -63,10 +63,13 @@ int cli_save(const cli_options *options, const ptio_value *value, const ptio_sav
     watched.progress = show_progress;
     watched.progress_ctx = &p;
     watched.skip_data = watched.skip_data || (options->dry_run && !watched.as);
-    int code = open_sink(options, &counted, &sink);
-    if (code != CLI_GOOD)
-        return code;
+    /* Before there is a temporary file that nobody would remove. */
     cli_wait_when_interrupted(options->out && strcmp(options->out, "-") != 0);
+    int code = open_sink(options, &counted, &sink);
+    if (code != CLI_GOOD) {
+        cli_wait_when_interrupted(false);
+        return code;
+    }
     ptio_status status = ptio_save_sink(value, sink, &watched, &err);
     if (status == PTIO_OK && cli_interrupted())
         status = PTIO_ERR_CANCELLED;

@@ -166,15 +166,25 @@ static bool set_errors(cli_options *o, const char *value)
     return true;
 }
 
-static bool set_byte_order(cli_options *o, const char *value)
+static bool read_byte_order(const char *value, ptio_byte_order *ret)
 {
     static const char *const names[] = {"little", "big", "native"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(value, names[i]) == 0) {
-            o->load.byte_order = (ptio_byte_order)i;
+            *ret = (ptio_byte_order)i;
             return true;
         }
     return false;
+}
+
+static bool set_byte_order(cli_options *o, const char *value)
+{
+    return read_byte_order(value, &o->load.byte_order);
+}
+
+static bool set_endian(cli_options *o, const char *value)
+{
+    return read_byte_order(value, &o->save.byte_order);
 }
 
 static bool set_profile(cli_options *o, const char *value)
@@ -363,6 +373,7 @@ static const struct row {
     {"profile", "RELEASE", CLI_SAVE, set_profile, "as 2.7 (default), 2.1, 1.13, 1.10 or 1.6 writes, or keep"},
     {"legacy", NULL, SAVING, set_legacy, "the stream of PyTorch before 1.6"},
     {"protocol", "N", SAVING, set_protocol, "of the pickle, 0 to 5; PyTorch's default is 2"},
+    {"endian", "ORDER", SAVING, set_endian, "of the storages: little, big, native (default)"},
     {"align", "N", SAVING, set_align, "where storages begin, 1 to 65504; default 64"},
     {"no-crc", NULL, SAVING, set_no_crc, "leave the checksums out"},
     {"root", "NAME", SAVING, set_root, "the folder in the archive; default: after OUT"},

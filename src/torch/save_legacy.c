@@ -37,19 +37,19 @@ static const ptio_value *dict_of(ptio_reducer *r, const ptio_value *const *entri
     return &dict->head;
 }
 
-static const ptio_value *system_info(ptio_reducer *r)
+static const ptio_value *system_info(ptio_reducer *r, bool is_big_endian)
 {
     const ptio_value *sizes[] = {ptio_reduce_word(r, PTIO_TEXT("short")), ptio_reduce_int(r, 2),
                                  ptio_reduce_word(r, PTIO_TEXT("int")),   ptio_reduce_int(r, 4),
                                  ptio_reduce_word(r, PTIO_TEXT("long")),  ptio_reduce_int(r, 4)};
     const ptio_value *info[] = {
         ptio_reduce_word(r, PTIO_TEXT("protocol_version")), ptio_reduce_int(r, 1001),
-        ptio_reduce_word(r, PTIO_TEXT("little_endian")),    PTIO_HOST_BIG_ENDIAN ? &ptio_false : &ptio_true,
+        ptio_reduce_word(r, PTIO_TEXT("little_endian")),    is_big_endian ? &ptio_false : &ptio_true,
         ptio_reduce_word(r, PTIO_TEXT("type_sizes")),       dict_of(r, sizes, 3)};
     return dict_of(r, info, 3);
 }
 
-static ptio_status put_head(ptio_saver *saver, ptio_error *err)
+static ptio_status put_head(ptio_saver *saver, bool is_big_endian, ptio_error *err)
 {
     static const uint8_t magic[10] = {0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19};
     ptio_node_int number = {.head = {PTIO_NODE_TYPE_INT, PTIO_KIND_INT, PTIO_NODE_BIG, 0, sizeof magic}};
@@ -57,7 +57,7 @@ static ptio_status put_head(ptio_saver *saver, ptio_error *err)
     ptio_status status = put(saver, &number.head, err);
     if (status == PTIO_OK)
         status = put(saver, ptio_reduce_int(&saver->reducer, 1001), err);
-    return status ? status : put(saver, system_info(&saver->reducer), err);
+    return status ? status : put(saver, system_info(&saver->reducer, is_big_endian), err);
 }
 
 static ptio_status stream_write(void *ctx, const void *data, size_t size, ptio_error *err)
@@ -101,12 +101,13 @@ static ptio_status put_storages(ptio_saver *saver, ptio_error *err)
 
 ptio_status ptio_save_legacy(ptio_saver *saver, const ptio_value *value, ptio_error *err)
 {
-    /* Storages of a stream are little-endian, whatever machine writes them. */
+    /* Storages of a stream are little-endian, whatever machine writes them; that machine is only told. */
+    bool is_big_endian = PTIO_HOST_BIG_ENDIAN != saver->swap;
     saver->swap = PTIO_HOST_BIG_ENDIAN;
     ptio_pickled pickle = {0};
     ptio_status status = ptio_save_pickle(saver, value, &pickle, err);
     if (status == PTIO_OK)
-        status = put_head(saver, err);
+        status = put_head(saver, is_big_endian, err);
     if (status == PTIO_OK)
         status = ptio_sink_write(saver->sink, pickle.bytes, pickle.size, err);
     ptio_pickled_free(&pickle, &saver->heap);

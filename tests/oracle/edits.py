@@ -402,7 +402,7 @@ def compare(ptio, seed, index, folder):
         return False
     with contextlib.suppress(FileNotFoundError):
         os.remove(ours)
-    done = subprocess.run([ptio, "save", *(word for o in options for word in o), source, ours], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run([ptio, "save", "--endian", "little", *(word for o in options for word in o), source, ours], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     said = "%s: %s" % (" ".join(word for o in options for word in o), done.stderr.decode())
     if expected:
         return None if done.returncode in (1, 4) and done.stderr else "%s\nexit %d, but it should be refused" % (said, done.returncode)

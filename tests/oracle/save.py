@@ -241,7 +241,7 @@ class Bench:
             os.makedirs(os.path.dirname(path), exist_ok=True)
 
     def ptio(self, source, *arguments):
-        done = subprocess.run((self.command, "save", "--no-sync") + arguments + (source, self.ours), stdin=subprocess.DEVNULL,
+        done = subprocess.run((self.command, "save", "--no-sync", "--endian", "little") + arguments + (source, self.ours), stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=300)
         return done.stderr.decode("utf-8", "replace").strip() if done.returncode else None
 
