@@ -395,9 +395,13 @@ const void *ptio_storage_given(const ptio_storage *storage)
     return storage->origin == &ptio_storage_of_memory && swap_unit(storage) <= 1 ? storage->origin_data : NULL;
 }
 
-size_t ptio_storage_swap_unit(const ptio_storage *storage)
+size_t ptio_storage_swap_unit(const ptio_storage *storage, bool to_big_endian)
 {
-    return storage->swap ? storage->swap : ptio_dtype_rows[storage->dtype].swap;
+    bool untyped = (atomic_load(&storage->flags) & PTIO_STORAGE_UNTYPED) || !ptio_dtype_rows[storage->dtype].storage_class[0];
+    /* Those are little-endian in every file. */
+    if (untyped)
+        return PTIO_HOST_BIG_ENDIAN && storage->swap ? storage->swap : 1;
+    return to_big_endian != PTIO_HOST_BIG_ENDIAN ? ptio_dtype_rows[storage->dtype].swap : 1;
 }
 
 bool ptio_storage_range(const ptio_storage *storage, uint64_t *offset, uint64_t *nbytes)

@@ -41,8 +41,8 @@ const ptio_storage *ptio_storage_whole(const ptio_storage *storage);
 /** Whether the bytes are in memory that ptio_storage_drop() would give back. */
 bool ptio_storage_is_resident(const ptio_storage *storage);
 
-/** Bytes that are reversed together where the byte order differs; 1: none. */
-size_t ptio_storage_swap_unit(const ptio_storage *storage);
+/** Bytes that are reversed together when its elements are written to a file of this byte order; 1: none. */
+size_t ptio_storage_swap_unit(const ptio_storage *storage, bool to_big_endian);
 
 /** A record of an archive: `origin_index` is its index, `origin_data` the archive. */
 extern const ptio_storage_origin ptio_storage_of_record;

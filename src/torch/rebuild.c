@@ -101,17 +101,16 @@ static bool read_math_bits(const ptio_value *metadata, unsigned *flags)
     return true;
 }
 
-/* Elements of a dtype without a storage class of its own are in the order of the machine that wrote them, but PyTorch never swaps them.
- * A little-endian file that comes to a big-endian machine is swapped here in their unit; the other way round ptio does as PyTorch. */
-static void settle_untyped(const ptio_loader *loader, const ptio_storage *storage, ptio_dtype dtype)
+/* Elements of a dtype without a storage class of its own are little-endian in every file, and PyTorch never swaps them: on a big-endian
+ * machine their storage is swapped in their unit. */
+static void settle_untyped(const ptio_storage *storage, ptio_dtype dtype)
 {
     uint8_t flags = atomic_load_explicit(&storage->flags, memory_order_relaxed);
     if (!PTIO_HOST_BIG_ENDIAN || !(flags & PTIO_STORAGE_UNTYPED) || ptio_dtype_rows[dtype].swap < 2)
         return;
     ptio_storage *own = (ptio_storage *)(uintptr_t)storage;
     own->swap = ptio_dtype_rows[dtype].swap;
-    if (loader->swap)
-        atomic_store_explicit(&own->flags, flags | PTIO_STORAGE_SWAP, memory_order_relaxed);
+    atomic_store_explicit(&own->flags, flags | PTIO_STORAGE_SWAP, memory_order_relaxed);
 }
 
 /* What the strided forms have in common: storage, offset, size, stride from argument `first` on. */
@@ -186,7 +185,7 @@ static ptio_status handle_strided(ptio_loader *loader, ptio_node_reduced *node, 
     if (count > arity[version].metadata && !read_math_bits(arguments[arity[version].metadata], &spec.flags))
         return bad(loader, node, global, err, "the metadata is no dict");
     if (version == 2 && spec.storage)
-        settle_untyped(loader, spec.storage, spec.dtype);
+        settle_untyped(spec.storage, spec.dtype);
     return finish(loader, node, &spec, err);
 }
 

@@ -96,7 +96,7 @@ const ptio_saved_storage **ptio_save_order(ptio_saver *saver, bool by_key, ptio_
 
 ptio_status ptio_save_storage(ptio_saver *saver, const ptio_storage *storage, const ptio_storage_target *target, ptio_error *err)
 {
-    size_t unit = saver->swap ? ptio_storage_swap_unit(storage) : 1;
+    size_t unit = ptio_storage_swap_unit(storage, saver->is_big_endian);
     ptio_storage_place place;
     if (!storage->nbytes)
         return PTIO_OK;
@@ -183,7 +183,7 @@ ptio_status ptio_save_sink(const ptio_value *value, ptio_sink *sink, const ptio_
     if (status != PTIO_OK)
         return status;
     ptio_byte_order order = saver.options.byte_order;
-    saver.swap = order != PTIO_NATIVE_ENDIAN && (order == PTIO_BIG_ENDIAN) != PTIO_HOST_BIG_ENDIAN;
+    saver.is_big_endian = order == PTIO_NATIVE_ENDIAN ? PTIO_HOST_BIG_ENDIAN : order == PTIO_BIG_ENDIAN;
     ptio_heap_init(&saver.heap, saver.options.memory, saver.options.limits ? saver.options.limits->heap_bytes : 0);
     saver.ahead.heap = &saver.heap;
     begin_reducer(&saver, &saver.reducer, &saver.heap);

@@ -14,7 +14,7 @@ typedef struct ptio_saver {
     ptio_reducer reducer;
     ptio_sink *sink;
     ptio_read_ahead ahead; /* for the storages of a file */
-    bool swap;             /* storages are written in the other byte order */
+    bool is_big_endian;    /* the byte order that is written */
 } ptio_saver;
 
 /** Takes the bytes of a storage: a record of a zip, or the stream. */

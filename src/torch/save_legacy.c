@@ -42,10 +42,9 @@ static const ptio_value *system_info(ptio_reducer *r, bool is_big_endian)
     const ptio_value *sizes[] = {ptio_reduce_word(r, PTIO_TEXT("short")), ptio_reduce_int(r, 2),
                                  ptio_reduce_word(r, PTIO_TEXT("int")),   ptio_reduce_int(r, 4),
                                  ptio_reduce_word(r, PTIO_TEXT("long")),  ptio_reduce_int(r, 4)};
-    const ptio_value *info[] = {
-        ptio_reduce_word(r, PTIO_TEXT("protocol_version")), ptio_reduce_int(r, 1001),
-        ptio_reduce_word(r, PTIO_TEXT("little_endian")),    is_big_endian ? &ptio_false : &ptio_true,
-        ptio_reduce_word(r, PTIO_TEXT("type_sizes")),       dict_of(r, sizes, 3)};
+    const ptio_value *info[] = {ptio_reduce_word(r, PTIO_TEXT("protocol_version")), ptio_reduce_int(r, 1001),
+                                ptio_reduce_word(r, PTIO_TEXT("little_endian")),    is_big_endian ? &ptio_false : &ptio_true,
+                                ptio_reduce_word(r, PTIO_TEXT("type_sizes")),       dict_of(r, sizes, 3)};
     return dict_of(r, info, 3);
 }
 
@@ -102,8 +101,8 @@ static ptio_status put_storages(ptio_saver *saver, ptio_error *err)
 ptio_status ptio_save_legacy(ptio_saver *saver, const ptio_value *value, ptio_error *err)
 {
     /* Storages of a stream are little-endian, whatever machine writes them; that machine is only told. */
-    bool is_big_endian = PTIO_HOST_BIG_ENDIAN != saver->swap;
-    saver->swap = PTIO_HOST_BIG_ENDIAN;
+    bool is_big_endian = saver->is_big_endian;
+    saver->is_big_endian = false;
     ptio_pickled pickle = {0};
     ptio_status status = ptio_save_pickle(saver, value, &pickle, err);
     if (status == PTIO_OK)

@@ -34,14 +34,9 @@ static ptio_status add(zip_save *z, const char *name, ptio_text data, ptio_error
     return ptio_zip_writer_add(z->writer, ptio_text_of(name), data.bytes, data.size, err);
 }
 
-static bool is_big_endian(const ptio_saver *saver)
-{
-    return PTIO_HOST_BIG_ENDIAN != saver->swap;
-}
-
 static ptio_status add_byte_order(zip_save *z, ptio_error *err)
 {
-    return add(z, "byteorder", is_big_endian(z->saver) ? PTIO_TEXT("big") : PTIO_TEXT("little"), err);
+    return add(z, "byteorder", z->saver->is_big_endian ? PTIO_TEXT("big") : PTIO_TEXT("little"), err);
 }
 
 static ptio_status add_head(zip_save *z, const ptio_pickled *pickle, ptio_error *err)
