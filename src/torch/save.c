@@ -183,7 +183,9 @@ ptio_status ptio_save_sink(const ptio_value *value, ptio_sink *sink, const ptio_
     if (status != PTIO_OK)
         return status;
     ptio_byte_order order = saver.options.byte_order;
-    saver.is_big_endian = order == PTIO_NATIVE_ENDIAN ? PTIO_HOST_BIG_ENDIAN : order == PTIO_BIG_ENDIAN;
+    /* Files without a byteorder record are read as little-endian, on every machine. */
+    bool native = PTIO_HOST_BIG_ENDIAN && saver.options.profile < PTIO_PROFILE_1_13;
+    saver.is_big_endian = order == PTIO_NATIVE_ENDIAN ? native : order == PTIO_BIG_ENDIAN;
     ptio_heap_init(&saver.heap, saver.options.memory, saver.options.limits ? saver.options.limits->heap_bytes : 0);
     saver.ahead.heap = &saver.heap;
     begin_reducer(&saver, &saver.reducer, &saver.heap);
