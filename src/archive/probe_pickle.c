@@ -205,6 +205,12 @@ static bool step(scan *s, uint8_t op)
     }
 }
 
+/* A text longer than the sample comes first: BINUNICODE, with a length that no text file has, since its last byte is 0. */
+static bool is_long_text(const uint8_t *bytes, size_t size)
+{
+    return size > 5 && bytes[0] == 'X' && bytes[4] == 0 && memchr(bytes + 5, 0, size - 5) == NULL;
+}
+
 bool ptio_looks_like_pickle(const uint8_t *bytes, size_t size, bool is_whole)
 {
     if (size >= 2 && bytes[0] == 0x80)
@@ -217,7 +223,7 @@ bool ptio_looks_like_pickle(const uint8_t *bytes, size_t size, bool is_whole)
         if (s.c.ok && !step(&s, op))
             return false;
         if (!s.c.ok) /* the sample ends, or the file was cut off: what there was made sense */
-            return n >= (is_whole ? 3u : 1u);
+            return n >= (is_whole ? 3u : 1u) || (!is_whole && is_long_text(bytes, size));
     }
     return true;
 }

@@ -162,6 +162,12 @@ static void pickles_are_told_from_text(void **state)
     EXPECT(PTIO_FORMAT_PICKLE, "(lp0\nI1\naF2.5\naNa.");
     EXPECT(PTIO_FORMAT_PICKLE, "S'text'\np0\n.");
     EXPECT(PTIO_FORMAT_PICKLE, "(imodule\nclass\np0\n(dp1\nb.");
+    /* A text that is longer than what is looked at; one of a text file could not have such a length. */
+    char text[20000] = "X\x18\x4E\0\0";
+    memset(text + 5, 'm', sizeof text - 5);
+    expect(text, sizeof text, PTIO_FORMAT_PICKLE);
+    text[4] = 'x';
+    assert_int_not_equal(probe(text, sizeof text).format, PTIO_FORMAT_PICKLE);
 }
 
 static void other_containers_are_known(void **state)
