@@ -95,7 +95,8 @@ static void trim_zeros(ptio_digits *d)
         d->count--;
 }
 
-/* Digits of a finite value, no more than eight behind the point, or behind the first of a scientific one. */
+/* Digits of a finite value, no more than eight behind the point, or behind the first of a scientific one. Those before the point are all
+ * there, even where fewer would tell the float from its neighbours: 12968., not 12970. */
 static void element_digits(ptio_dtype dtype, double value, bool scientific, ptio_digits *d)
 {
     *d = (ptio_digits){.exponent = 0};
@@ -106,6 +107,8 @@ static void element_digits(ptio_dtype dtype, double value, bool scientific, ptio
         ptio_digits_count(fabs(value), MOST_PLACES + 1, d);
     else if (!scientific && (int)d->count - d->exponent - 1 > MOST_PLACES)
         ptio_digits_places(fabs(value), MOST_PLACES, d);
+    else if (!scientific && (int)d->count <= d->exponent)
+        ptio_digits_places(fabs(value), 0, d);
     trim_zeros(d);
     if (!d->count && !scientific)
         d->exponent = 0;

@@ -145,6 +145,25 @@ static void to_reconstructor(ptio_reducer *r, ptio_node_reduced *node)
         contents_first(r, node);
 }
 
+/* The contents in a call of copyreg._reconstructor are a copy that Python makes whenever it asks: an object that holds itself is asked
+ * twice, and its contents are written twice. */
+static void copy_contents(ptio_reducer *r, ptio_node_reduced *node)
+{
+    const ptio_global *function = ptio_value_global(node->callable);
+    if (!function || function->handler != PTIO_HANDLER_RECONSTRUCTOR || ptio_argument_count(node) != 3)
+        return;
+    const ptio_value *contents = ptio_argument(node, 2);
+    if (contents->type == PTIO_NODE_TYPE_DICT)
+        contents = ptio_reduce_dict(r, PTIO_NODE(dict, contents));
+    else if (contents->type == PTIO_NODE_TYPE_LIST)
+        contents = ptio_reduce_list(r, PTIO_NODE_TYPE_LIST, contents->count ? PTIO_NODE(list, contents)->block->items : NULL,
+                                    contents->count);
+    else
+        return;
+    const ptio_value *arguments[] = {ptio_argument(node, 0), ptio_argument(node, 1), contents};
+    node->arguments = ptio_reduce_tuple(r, arguments, 3);
+}
+
 /* ---- forms of older Pythons ---- */
 
 /* An int as text: "-12". */
@@ -263,7 +282,9 @@ const ptio_value *ptio_reduce_object(ptio_reducer *r, const ptio_value *object)
     if (loaded->more && !(node->more = reduced_more(r, loaded)))
         return NULL;
     as_today(r, loaded, node);
-    if (!from_reconstructor(r, loaded, node))
+    if (!from_reconstructor(r, loaded, node)) {
         to_reconstructor(r, node);
+        copy_contents(r, node);
+    }
     return node->callable && node->arguments ? &node->head : NULL;
 }

@@ -41,6 +41,7 @@ static const row rows[] = {
      "\x9a\x99\x99\x99\x99\x99\xb9\x3f\x00\x00\x00\x00\x00\x00\x00\x40\x00\x00\x00\x00\x00\x00\x0a\xc0",
      "array([ 0.1 ,  2.  , -3.25])"},
     {"<f4", 4, 1, {1}, "\xcd\xcc\xcc\x3d", "array([0.1], dtype=float32)"},
+    {"<f2", 2, 1, {1}, "\x55\x72", "array([12968.], dtype=float16)"},
     {"<f8", 8, 1, {2}, "\xf1\x68\xe3\x88\xb5\xf8\xe4\x3e\x00\x00\x00\x00\x00\x00\xf0\x3f", "array([1.e-05, 1.e+00])"},
     {"<f4", 4, 1, {2}, "\x46\x4b\x03\xb7\x27\xe3\x58\x44", "array([-7.8257344e-06,  8.6754926e+02], dtype=float32)"},
     {"<f8",
