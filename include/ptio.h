@@ -171,7 +171,8 @@ typedef struct ptio_source_callbacks {
 } ptio_source_callbacks;
 
 enum {
-    PTIO_SOURCE_MAP = 1 /* map the file privately; storages become views. See ptio_load_options.mmap */
+    PTIO_SOURCE_MAP = 1,       /* map the file privately; storages become views. See ptio_load_options.mmap       */
+    PTIO_SOURCE_MAP_SHARED = 2 /* map it so that what is written goes to the file, which is opened for writing    */
 };
 
 /**
@@ -180,7 +181,7 @@ enum {
  * A directory is PTIO_ERR_ARGUMENT with reason "io.directory". A FIFO, a terminal or anything else that cannot be read by
  * position is read to its end first (limits->stream_bytes).
  *
- * Options    flags: 0 or PTIO_SOURCE_MAP. memory and limits may be NULL
+ * Options    flags: 0, PTIO_SOURCE_MAP or PTIO_SOURCE_MAP_SHARED. memory and limits may be NULL
  * Errors     PTIO_ERR_IO with the system's text; PTIO_ERR_LIMIT; PTIO_ERR_MEMORY
  * Ownership  *ret is the caller's, released by ptio_source_free() after every checkpoint and archive that uses it
  */
@@ -234,6 +235,7 @@ typedef struct ptio_load_options {
     const ptio_limits *limits;  /* NULL: the defaults                                                                */
     const ptio_memory *memory;  /* NULL: the C library                                                               */
     ptio_report *report;        /* NULL, or where findings go                                                        */
+    bool mmap_shared;           /* with mmap: what is written by ptio_storage_writable() goes to the file            */
 } ptio_load_options;
 
 #define PTIO_LOAD_OPTIONS .struct_size = sizeof(ptio_load_options)
@@ -263,6 +265,21 @@ PTIO_API ptio_status ptio_load(const char *path, const ptio_load_options *option
 /** Like ptio_load(), from a source, which must outlive the checkpoint. Sidecar files (shards) are not looked for. */
 PTIO_API ptio_status ptio_load_source(ptio_source *source, const ptio_load_options *options, ptio_checkpoint **ret,
                                       ptio_error *err);
+
+/**
+ * Like torch.load() of an open file: load the object that begins where the stream stands, and leave it right behind the object, where
+ * the next one of a legacy stream begins. (An archive is found from the end of the file, so behind it is the end.)
+ *
+ * What can only be read forwards, a pipe, is read to its end and kept (limits->stream_bytes). It has no position: for the further
+ * objects in it make a source once, and give ptio_load_source() the end_offset of the object before.
+ *
+ * Options    `offset` counts from the position; `mmap` needs a descriptor of a file. After a failure the position is as it was
+ * Ownership  the stream stays the caller's, and open as long as the checkpoint lives: storages are read from it when first asked for
+ */
+PTIO_API ptio_status ptio_load_file(FILE *file, const ptio_load_options *options, ptio_checkpoint **ret, ptio_error *err);
+
+/** Like ptio_load_file(), of a descriptor. */
+PTIO_API ptio_status ptio_load_fd(int fd, const ptio_load_options *options, ptio_checkpoint **ret, ptio_error *err);
 
 /** Like ptio_load(), from memory of the caller, which must outlive the checkpoint. */
 PTIO_API ptio_status ptio_load_memory(const void *data, size_t size, const ptio_load_options *options, ptio_checkpoint **ret,
@@ -773,11 +790,25 @@ PTIO_API uint64_t ptio_storage_index(const ptio_storage *storage);
  */
 PTIO_API ptio_status ptio_storage_data(const ptio_storage *storage, const void **ret, ptio_error *err);
 
+/**
+ * The bytes of a storage, to be written. What reads, copies, prints and saves later sees what was written.
+ *
+ * Of a private map (options.mmap) the pages that are written become the process's own, and the file stays as it is; of a shared
+ * one (options.mmap_shared) the file changes. Bytes that were read are written where they are. Those in memory of the caller
+ * are copied first: pointers that ptio_storage_data() gave before show the old ones.
+ *
+ * Errors     what ptio_storage_data() gives; PTIO_ERR_ARGUMENT "storage.not-shared" where a shared map does not show the bytes as they
+ *            are (deflated, or in another byte order)
+ * Threads    no other thread may use the storage now
+ */
+PTIO_API ptio_status ptio_storage_writable(const ptio_storage *storage, void **ret, ptio_error *err);
+
 /** Where the bytes lie in the source, for those who read or map them themselves. False where they are compressed, or not in
  *  one piece, or need a byte swap. */
 PTIO_API bool ptio_storage_range(const ptio_storage *storage, uint64_t *offset, uint64_t *nbytes);
 
-/** Give back the bytes that ptio_storage_data() read; the next call reads them again. No other thread may use them now. */
+/** Give back the bytes that ptio_storage_data() read; the next call reads them again, as they are in the source. No other thread may
+ *  use them now. */
 PTIO_API void ptio_storage_drop(const ptio_storage *storage);
 
 /* ------------------------------------------------------------------------------------------------------------------

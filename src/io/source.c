@@ -200,6 +200,11 @@ int ptio_source_fd(const ptio_source *source)
     return source->owned ? -1 : source->fd;
 }
 
+bool ptio_source_is_shared(const ptio_source *source)
+{
+    return source->map_is_shared;
+}
+
 bool ptio_source_is_mapped(const ptio_source *source)
 {
     return source->map != NULL;

@@ -25,7 +25,17 @@ ptio_text ptio_source_name(const ptio_source *source);
 /** The descriptor whose bytes, from offset 0 on, are those of the source; -1 where there is none. For copies inside the system. */
 int ptio_source_fd(const ptio_source *source);
 
-/** Whether the views of the source are a map of a file, which are private to the process. */
+/** Whether the views of the source are a map of a file: private to the process, or shared with all who have the file. */
 bool ptio_source_is_mapped(const ptio_source *source);
+bool ptio_source_is_shared(const ptio_source *source);
+
+/** Let bytes of a mapped source, which ptio_source_view() gave, be written; of a private map they are then the process's own. */
+ptio_status ptio_source_make_writable(const ptio_source *source, const void *bytes, size_t size, ptio_error *err);
+
+/** Where the descriptor or stream of the source stands; 0 for what has no position, or was read to its end. */
+uint64_t ptio_source_tell(const ptio_source *source);
+
+/** Put it elsewhere. Does nothing where there is no position, and for callbacks. */
+ptio_status ptio_source_seek(ptio_source *source, uint64_t offset, ptio_error *err);
 
 #endif

@@ -61,18 +61,36 @@ static ptio_status take(ptio_source *source, void *buffer, size_t size, size_t *
     }
 }
 
-/* Where the file cannot be mapped (its system does not allow it, the addresses of a small machine end), it is read instead:
- * the result is the same. */
-static void map(ptio_source *source)
+static ptio_status fail_shared(ptio_error *err, int number)
+{
+    return ptio_source_fail(err, "io.map", PTIO_NO_OFFSET, "it cannot be mapped, shared with all who have the file", number);
+}
+
+/* Where the file cannot be mapped privately (its system does not allow it, the addresses of a small machine end), it is read instead:
+ * the result is the same. Of a shared map it is not, since what is written would not reach the file. */
+static ptio_status map(ptio_source *source, bool shared, ptio_error *err)
 {
     if (!source->size || source->size > SIZE_MAX / 2)
-        return;
-    void *where = mmap(NULL, (size_t)source->size, PROT_READ, MAP_PRIVATE, source->fd, 0);
+        return shared ? fail_shared(err, EFBIG) : PTIO_OK;
+    void *where = mmap(NULL, (size_t)source->size, PROT_READ, shared ? MAP_SHARED : MAP_PRIVATE, source->fd, 0);
     if (where == MAP_FAILED)
-        return;
+        return shared ? fail_shared(err, errno) : PTIO_OK;
     source->map = where;
     source->map_size = (size_t)source->size;
+    source->map_is_shared = shared;
     source->bytes = where;
+    return PTIO_OK;
+}
+
+/* Only when it is asked for, and for these pages: the system counts memory that may be written against its limits. */
+ptio_status ptio_source_make_writable(const ptio_source *source, const void *bytes, size_t size, ptio_error *err)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    size_t before = (size_t)((uintptr_t)bytes & (page - 1));
+    if (mprotect((char *)(uintptr_t)bytes - before, before + size, PROT_READ | PROT_WRITE) == 0)
+        return PTIO_OK;
+    return ptio_source_fail(err, "io.map", (uint64_t)((const uint8_t *)bytes - source->bytes), "the map cannot be written to",
+                            errno);
 }
 
 static ptio_status size_of_device(ptio_source *source, ptio_error *err)
@@ -98,11 +116,10 @@ static ptio_status start(ptio_source *source, unsigned flags, const ptio_limits 
     } else if (S_ISREG(about.st_mode) && about.st_size > 0)
         source->size = (uint64_t)about.st_size;
     else
-        return ptio_source_slurp(source, take, limits, err);
+        return flags & PTIO_SOURCE_MAP_SHARED ? fail_shared(err, ENODEV) : ptio_source_slurp(source, take, limits, err);
     source->read_at = read_at;
-    if (flags & PTIO_SOURCE_MAP)
-        map(source);
-    return PTIO_OK;
+    bool shared = flags & PTIO_SOURCE_MAP_SHARED;
+    return shared || flags & PTIO_SOURCE_MAP ? map(source, shared, err) : PTIO_OK;
 }
 
 ptio_status ptio_source_open(const char *path, unsigned flags, const ptio_memory *memory, const ptio_limits *limits,
@@ -115,7 +132,7 @@ ptio_status ptio_source_open(const char *path, unsigned flags, const ptio_memory
     if (status != PTIO_OK)
         return status;
     do
-        source->fd = open(path, O_RDONLY | O_CLOEXEC);
+        source->fd = open(path, (flags & PTIO_SOURCE_MAP_SHARED ? O_RDWR : O_RDONLY) | O_CLOEXEC);
     while (source->fd < 0 && errno == EINTR);
     if (source->fd < 0)
         status = ptio_source_fail(err, "io.open", PTIO_NO_OFFSET, "it cannot be opened", errno);

@@ -28,6 +28,7 @@ struct ptio_source {
     size_t owned_capacity;
     void *map;
     size_t map_size;
+    bool map_is_shared;
     int fd; /* -1: none                                               */
     bool close_fd;
     FILE *file;

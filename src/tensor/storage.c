@@ -161,10 +161,15 @@ static ptio_status zeros_read(const ptio_storage *storage, void *buffer, ptio_er
     return PTIO_OK;
 }
 
-const ptio_storage_origin ptio_storage_of_record = {record_read, record_view, record_range};
-const ptio_storage_origin ptio_storage_of_memory = {memory_read, memory_view, NULL};
-const ptio_storage_origin ptio_storage_of_zeros = {zeros_read, NULL, NULL};
-const ptio_storage_origin ptio_storage_of_slice = {NULL, NULL, NULL};
+static const ptio_source *record_source(const ptio_storage *storage)
+{
+    return archive_of(storage)->source;
+}
+
+const ptio_storage_origin ptio_storage_of_record = {record_read, record_view, record_range, record_source};
+const ptio_storage_origin ptio_storage_of_memory = {memory_read, memory_view, NULL, NULL};
+const ptio_storage_origin ptio_storage_of_zeros = {zeros_read, NULL, NULL, NULL};
+const ptio_storage_origin ptio_storage_of_slice = {NULL, NULL, NULL, NULL};
 
 /* ---- reading ---- */
 
@@ -332,6 +337,54 @@ ptio_status ptio_storage_data(const ptio_storage *storage, const void **ret, pti
     return status;
 }
 
+/* Memory that is not the storage's own: its bytes are copied, and it has its own from here on. */
+static ptio_status copy_view(ptio_storage *root, const void *view, ptio_error *err)
+{
+    const ptio_memory *hooks = &root->pool->hooks;
+    void *own = hooks->alloc(hooks->ctx, (size_t)root->nbytes, PTIO_STORAGE_ALIGN);
+    if (!own)
+        return ptio_fail(err, PTIO_ERR_MEMORY, "memory", PTIO_NO_OFFSET, "no memory for a storage of %llu bytes",
+                         (unsigned long long)root->nbytes);
+    memcpy(own, view, (size_t)root->nbytes);
+    atomic_fetch_or(&root->flags, PTIO_STORAGE_OWNED);
+    atomic_fetch_add(&root->pool->owned, 1);
+    atomic_store_explicit(&root->data, own, memory_order_release);
+    return PTIO_OK;
+}
+
+static ptio_status make_writable(ptio_storage *root, ptio_error *err)
+{
+    const void *data = atomic_load(&root->data);
+    if (!root->nbytes)
+        return PTIO_OK;
+    bool owned = atomic_load(&root->flags) & PTIO_STORAGE_OWNED;
+    const ptio_source *source = root->origin->source && !owned ? root->origin->source(root) : NULL;
+    if (source && ptio_source_is_mapped(source))
+        return ptio_source_make_writable(source, data, (size_t)root->nbytes, err);
+    if (root->pool->map_is_shared)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "storage.not-shared", PTIO_NO_OFFSET,
+                         "the storage is not in the map as it is: it is compressed, of another byte order, or not aligned");
+    return owned ? PTIO_OK : copy_view(root, data, err);
+}
+
+ptio_status ptio_storage_writable(const ptio_storage *storage, void **ret, ptio_error *err)
+{
+    uint64_t offset;
+    const void *data = NULL;
+    ptio_status status = ptio_storage_data(storage, &data, err);
+    if (status != PTIO_OK)
+        return status;
+    ptio_storage *root = (ptio_storage *)root_of(storage, &offset);
+    ptio_mutex_lock(lock_of(root));
+    status = make_writable(root, err);
+    ptio_mutex_unlock(lock_of(root));
+    if (status == PTIO_OK)
+        status = ptio_storage_data(storage, &data, err);
+    if (status == PTIO_OK)
+        *ret = (void *)data;
+    return status;
+}
+
 ptio_status ptio_storage_read_into(const ptio_storage *storage, void *buffer, bool *done, ptio_error *err)
 {
     const void *view = NULL;
@@ -392,7 +445,8 @@ bool ptio_storage_find(const ptio_storage *storage, ptio_read_ahead *ahead, ptio
 
 const void *ptio_storage_given(const ptio_storage *storage)
 {
-    return storage->origin == &ptio_storage_of_memory && swap_unit(storage) <= 1 ? storage->origin_data : NULL;
+    bool copied = atomic_load_explicit(&storage->flags, memory_order_relaxed) & PTIO_STORAGE_OWNED; /* to be written to */
+    return storage->origin == &ptio_storage_of_memory && swap_unit(storage) <= 1 && !copied ? storage->origin_data : NULL;
 }
 
 size_t ptio_storage_swap_unit(const ptio_storage *storage, bool to_big_endian)

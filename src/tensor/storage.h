@@ -17,6 +17,8 @@ typedef struct ptio_storage_origin {
     const void *(*view)(const ptio_storage *storage, ptio_error *err);
     /** As ptio_storage_range(). May be NULL. */
     bool (*range)(const ptio_storage *storage, uint64_t *offset, uint64_t *nbytes);
+    /** What view() gives bytes of. NULL: they are in no source. */
+    const ptio_source *(*source)(const ptio_storage *storage);
 } ptio_storage_origin;
 
 /** Where the bytes of a storage stand in a source, as they are: stored, in the byte order of this machine. */
@@ -63,6 +65,7 @@ typedef struct ptio_storage_pool {
     ptio_memory hooks;      /* filled in: no NULLs; called by several threads at once */
     uint64_t storage_limit; /* bytes of one storage; 0: none                          */
     uint64_t expand_factor;
+    bool map_is_shared;      /* what is written to a storage has to reach the file         */
     _Atomic(uint32_t) owned; /* storages whose bytes were allocated                    */
     uint32_t count;          /* storages made so far                                   */
     uint32_t location_count;

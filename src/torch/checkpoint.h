@@ -115,6 +115,9 @@ ptio_status ptio_interpret(ptio_loader *loader, ptio_pickle_part *part, ptio_err
 /** Only its globals and persistent ids, before the rest: for streams whose storages come after the pickle that names them. */
 ptio_status ptio_interpret_ids(ptio_loader *loader, ptio_pickle_part *part, ptio_error *err);
 
+/** How its files are opened: PTIO_SOURCE_MAP … */
+unsigned ptio_map_flags(const ptio_load_options *options);
+
 /** Look at what the checkpoint's source is, and load it by the function of its container. */
 ptio_status ptio_load_any(ptio_loader *loader, ptio_error *err);
 

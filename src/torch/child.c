@@ -110,7 +110,12 @@ static const void *record_view(const ptio_storage *storage, ptio_error *err)
     return ptio_storage_of_record.view(storage, err);
 }
 
-static const ptio_storage_origin record_elsewhere = {record_read, record_view, NULL};
+static const ptio_source *record_source(const ptio_storage *storage)
+{
+    return ptio_storage_of_record.source(storage);
+}
+
+static const ptio_storage_origin record_elsewhere = {record_read, record_view, NULL, record_source};
 
 static void move_elsewhere(ptio_storage_pool *pool, const ptio_storage *last)
 {

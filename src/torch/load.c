@@ -332,6 +332,7 @@ static ptio_status run_load(ptio_source *source, bool owned, const char *path, c
     ckpt->start = options->offset;
     ckpt->source = source;
     ckpt->owns_source = owned;
+    ckpt->own_pool.map_is_shared = (options->mmap && options->mmap_shared) || (source && ptio_source_is_shared(source));
     ptio_loader loader = {.ckpt = ckpt, .options = options, .report = options->report, .path = path};
     ptio_status status = ptio_codec_new(options->encoding, options->errors, &ckpt->heap, &loader.codec, err);
     if (status == PTIO_OK)
@@ -347,6 +348,50 @@ static ptio_status run_load(ptio_source *source, bool owned, const char *path, c
     else
         ptio_checkpoint_free(ckpt);
     return status;
+}
+
+unsigned ptio_map_flags(const ptio_load_options *options)
+{
+    return !options->mmap ? 0 : options->mmap_shared ? PTIO_SOURCE_MAP_SHARED : PTIO_SOURCE_MAP;
+}
+
+/* Begin where the stream stands, and leave it behind the object. */
+static ptio_status load_here(ptio_source *source, const ptio_load_options *given, ptio_checkpoint **ret, ptio_error *err)
+{
+    ptio_load_options options = *given;
+    uint64_t before = ptio_source_tell(source);
+    ptio_checkpoint *ckpt;
+    if (options.offset > UINT64_MAX - before)
+        options.offset = UINT64_MAX - before; /* beyond every end */
+    options.offset += before;
+    ptio_status status = run_load(source, true, NULL, &options, NULL, &ckpt, err);
+    if (status != PTIO_OK)
+        return status;
+    status = ptio_source_seek(source, ckpt->end, err);
+    if (status == PTIO_OK)
+        *ret = ckpt;
+    else
+        ptio_checkpoint_free(ckpt);
+    return status;
+}
+
+ptio_status ptio_load_file(FILE *file, const ptio_load_options *options, ptio_checkpoint **ret, ptio_error *err)
+{
+    ptio_load_options known = ptio_load_options_known(options);
+    ptio_source *source;
+    if (known.mmap)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "mmap.stream", PTIO_NO_OFFSET,
+                         "a stream cannot be mapped; give its path or descriptor");
+    ptio_status status = ptio_source_from_file(file, known.memory, known.limits, &source, err);
+    return status == PTIO_OK ? load_here(source, &known, ret, err) : status;
+}
+
+ptio_status ptio_load_fd(int fd, const ptio_load_options *options, ptio_checkpoint **ret, ptio_error *err)
+{
+    ptio_load_options known = ptio_load_options_known(options);
+    ptio_source *source;
+    ptio_status status = ptio_source_from_fd(fd, ptio_map_flags(&known), known.memory, known.limits, &source, err);
+    return status == PTIO_OK ? load_here(source, &known, ret, err) : status;
 }
 
 ptio_status ptio_load_source(ptio_source *source, const ptio_load_options *options, ptio_checkpoint **ret, ptio_error *err)
@@ -378,7 +423,7 @@ ptio_status ptio_load(const char *path, const ptio_load_options *options, ptio_c
         load = ptio_load_safetensors; /* by the name alone, as torch.load goes */
     ptio_source *source;
     ptio_error folder = *err;
-    ptio_status status = ptio_source_open(path, known.mmap ? PTIO_SOURCE_MAP : 0, known.memory, known.limits, &source, &folder);
+    ptio_status status = ptio_source_open(path, ptio_map_flags(&known), known.memory, known.limits, &source, &folder);
     if (status != PTIO_OK && folder.reason && strcmp(folder.reason, "io.directory") == 0)
         return run_load(NULL, false, path, &known, ptio_load_dcp, ret, err);
     if (status != PTIO_OK) {

@@ -87,7 +87,7 @@ static ptio_status open_shard(index_state *s, ptio_text file, ptio_checkpoint **
         return ptio_heap_fail(&ckpt->heap, err, "a path");
     ptio_source *source;
     ptio_status status =
-        ptio_source_open(path, loader->options->mmap ? PTIO_SOURCE_MAP : 0, loader->options->memory, &ckpt->limits, &source, err);
+        ptio_source_open(path, ptio_map_flags(loader->options), loader->options->memory, &ckpt->limits, &source, err);
     if (status != PTIO_OK)
         return ptio_error_in_record(err, status, file);
     return ptio_text_ends(file, ".safetensors") ? load_safetensors(loader, source, file, ret, err)

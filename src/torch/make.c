@@ -276,4 +276,9 @@ static const void *range_view(const ptio_storage *storage, ptio_error *err)
     return ptio_source_view(storage->origin_data, storage->origin_index, storage->nbytes);
 }
 
-const ptio_storage_origin ptio_storage_of_range = {range_read, range_view, NULL};
+static const ptio_source *range_source(const ptio_storage *storage)
+{
+    return storage->origin_data;
+}
+
+const ptio_storage_origin ptio_storage_of_range = {range_read, range_view, NULL, range_source};
