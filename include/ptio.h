@@ -746,6 +746,40 @@ PTIO_API const char *ptio_qscheme_name(ptio_qscheme scheme);
  */
 PTIO_API ptio_status ptio_tensor_copy(const ptio_tensor *tensor, ptio_dtype dtype, void *buffer, uint64_t size, ptio_error *err);
 
+/** A slice of one dimension, as in Python: start:stop:step. Negative places count from the end, and what is beyond an end is at it;
+ *  `step` is 1 or more. The rest of a dimension from its third last on is {-3, INT64_MAX, 1}; one index `i` is {i, i + 1, 1}, and -1 is
+ *  {-1, INT64_MAX, 1}. */
+typedef struct ptio_slice {
+    int64_t start, stop, step;
+} ptio_slice;
+
+/** The whole of a dimension: `:` */
+#define PTIO_SLICE_ALL  \
+    {                   \
+        0, INT64_MAX, 1 \
+    }
+
+/** The shape of a part: `ndim` sizes into `shape`. PTIO_ERR_ARGUMENT where a step is 0 or negative ("slice.step"). */
+PTIO_API ptio_status ptio_tensor_slice_shape(const ptio_tensor *tensor, const ptio_slice *slices, int64_t *shape,
+                                             ptio_error *err);
+
+/**
+ * Like ptio_tensor_copy(), of a part of the tensor: t[0:2, ::10] is
+ *
+ *     float part[2 * 50];
+ *     ptio_tensor_copy_slice(t, (ptio_slice[]){{0, 2, 1}, {0, INT64_MAX, 10}}, PTIO_FLOAT32, part, sizeof part, &err);
+ *
+ * Of a storage that was not read yet only the bytes that are needed are read, in the order of the file, where it has them as they
+ * are: one row of a matrix of 100 GB costs one row. Checksums are of whole records, so they are not compared then. Compressed ones,
+ * and those of up to 64 KiB, are read whole and kept, as by ptio_storage_data().
+ *
+ * Shapes     `slices` has one for each of the `ndim` dimensions, NULL means all of all; `size` is the product of
+ *            ptio_tensor_slice_shape() * itemsize(dtype)
+ * Errors     as ptio_tensor_copy(); PTIO_ERR_ARGUMENT "slice.step"
+ */
+PTIO_API ptio_status ptio_tensor_copy_slice(const ptio_tensor *tensor, const ptio_slice *slices, ptio_dtype dtype, void *buffer,
+                                            uint64_t size, ptio_error *err);
+
 /** Where the first element is in memory, for tensors whose strides the caller follows itself. Reads the storage if need be. */
 PTIO_API ptio_status ptio_tensor_data(const ptio_tensor *tensor, const void **ret, ptio_error *err);
 

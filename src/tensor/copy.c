@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "tensor/convert.h"
-#include "tensor/dequantize.h"
+#include "tensor/copy.h"
 #include "tensor/walk.h"
 
 enum {
@@ -66,14 +66,10 @@ ptio_status ptio_tensor_read_storage(const ptio_tensor *tensor, const void **ret
     return status == PTIO_OK ? ptio_storage_data(tensor->storage, ret, err) : status;
 }
 
-/* Reads the storage, if the tensor has elements at all. */
-static ptio_status open_reader(reader *r, const ptio_tensor *tensor, ptio_error *err)
+/* Over the bytes of the storage of a tensor that has elements. */
+static void begin_reader(reader *r, const ptio_tensor *tensor, const void *base)
 {
-    const void *data = NULL;
-    ptio_status status = ptio_tensor_read_storage(tensor, &data, err);
-    if (status != PTIO_OK)
-        return status;
-    r->base = data;
+    r->base = base;
     r->tensor = tensor;
     r->dtype = (ptio_dtype)tensor->dtype;
     r->itemsize = ptio_dtype_rows[tensor->dtype].itemsize;
@@ -81,7 +77,6 @@ static ptio_status open_reader(reader *r, const ptio_tensor *tensor, ptio_error 
     r->conj = ptio_tensor_is_conj(tensor);
     r->neg = ptio_tensor_is_neg(tensor);
     ptio_element_walk_begin(&r->walk, tensor);
-    return PTIO_OK;
 }
 
 /* ---- elements in pieces ---- */
@@ -281,23 +276,33 @@ static ptio_dtype stored_ints(ptio_dtype dtype)
     return dtype == PTIO_QINT8 ? PTIO_INT8 : dtype == PTIO_QINT32 ? PTIO_INT32 : PTIO_UINT8;
 }
 
-static ptio_status read_dequantized(reader *r, ptio_dtype dtype, char *out, uint64_t count, ptio_error *err)
+static void read_dequantized(reader *r, ptio_dequantizer *dequantizer, ptio_dtype dtype, char *out, uint64_t count)
 {
     alignas(WIDEST) char piece[PIECE * sizeof(int32_t)];
     int32_t ints[PIECE];
     float numbers[PIECE];
-    ptio_dequantizer dequantizer;
-    ptio_status status = ptio_dequantizer_begin(&dequantizer, r->tensor, err);
-    while (status == PTIO_OK && count > 0) {
+    while (count > 0) {
         size_t n = count < PIECE ? (size_t)count : PIECE;
         gather_piece(r, piece, n);
         (void)ptio_convert(stored_ints(r->dtype), piece, (int64_t)r->itemsize, PTIO_INT32, ints, n);
-        ptio_dequantize(&dequantizer, ints, numbers, n);
+        ptio_dequantize(dequantizer, ints, numbers, n);
         (void)ptio_convert(PTIO_FLOAT32, numbers, sizeof *numbers, dtype, out, n);
         out += n * ptio_dtype_rows[dtype].itemsize;
         count -= n;
     }
-    return status;
+}
+
+void ptio_tensor_read_elements(const ptio_tensor *tensor, const void *base, ptio_dequantizer *dequantizer, ptio_dtype dtype,
+                               void *out)
+{
+    reader r;
+    begin_reader(&r, tensor, base);
+    if (dequantizer)
+        read_dequantized(&r, dequantizer, dtype, out, tensor->numel);
+    else if (!needs_gathering(&r) && is_transposed(&r.walk))
+        read_transposed(&r, dtype, out);
+    else
+        read_elements(&r, dtype, out, tensor->numel);
 }
 
 /* ---- the public copy ---- */
@@ -346,7 +351,12 @@ ptio_status ptio_tensor_check_cast(const ptio_tensor *tensor, ptio_dtype dtype, 
     return PTIO_OK;
 }
 
-static ptio_status check_copy(const ptio_tensor *tensor, ptio_dtype dtype, uint64_t size, ptio_error *err)
+bool ptio_tensor_is_dequantized(const ptio_tensor *tensor, ptio_dtype dtype)
+{
+    return is_quantized(tensor) && is_float(dtype);
+}
+
+ptio_status ptio_tensor_check_copy(const ptio_tensor *tensor, ptio_dtype dtype, uint64_t size, ptio_error *err)
 {
     uint64_t bytes;
     ptio_status status = ptio_tensor_check_cast(tensor, dtype, &bytes, err);
@@ -369,9 +379,10 @@ static bool is_all_of_storage(const ptio_tensor *tensor, ptio_dtype dtype, uint6
 
 ptio_status ptio_tensor_copy(const ptio_tensor *tensor, ptio_dtype dtype, void *buffer, uint64_t size, ptio_error *err)
 {
-    reader r;
+    const void *base = NULL;
     bool done = false;
-    ptio_status status = check_copy(tensor, dtype, size, err);
+    ptio_dequantizer dequantizer;
+    ptio_status status = ptio_tensor_check_copy(tensor, dtype, size, err);
     if (status != PTIO_OK || tensor->numel == 0)
         return status;
     if (is_all_of_storage(tensor, dtype, size)) {
@@ -379,16 +390,13 @@ ptio_status ptio_tensor_copy(const ptio_tensor *tensor, ptio_dtype dtype, void *
         if (status != PTIO_OK || done)
             return status;
     }
-    status = open_reader(&r, tensor, err);
-    if (status != PTIO_OK)
-        return status;
-    if (is_quantized(tensor) && is_float(dtype))
-        return read_dequantized(&r, dtype, buffer, tensor->numel, err);
-    if (!needs_gathering(&r) && is_transposed(&r.walk))
-        read_transposed(&r, dtype, buffer);
-    else
-        read_elements(&r, dtype, buffer, tensor->numel);
-    return PTIO_OK;
+    bool dequantized = ptio_tensor_is_dequantized(tensor, dtype);
+    status = ptio_tensor_read_storage(tensor, &base, err);
+    if (status == PTIO_OK && dequantized)
+        status = ptio_dequantizer_begin(&dequantizer, tensor, err);
+    if (status == PTIO_OK)
+        ptio_tensor_read_elements(tensor, base, dequantized ? &dequantizer : NULL, dtype, buffer);
+    return status;
 }
 
 ptio_status ptio_tensor_data(const ptio_tensor *tensor, const void **ret, ptio_error *err)
@@ -449,11 +457,13 @@ static ptio_status stream_computed(reader *r, ptio_take_bytes take, void *ctx, p
 ptio_status ptio_tensor_stream(const ptio_tensor *tensor, ptio_take_bytes take, void *ctx, ptio_error *err)
 {
     reader r;
+    const void *base = NULL;
     ptio_status status = check_has_elements(tensor, err);
     if (status != PTIO_OK || tensor->numel == 0)
         return status;
-    status = open_reader(&r, tensor, err);
+    status = ptio_tensor_read_storage(tensor, &base, err);
     if (status != PTIO_OK)
         return status;
+    begin_reader(&r, tensor, base);
     return is_plain(&r) ? stream_plain(&r, take, ctx, err) : stream_computed(&r, take, ctx, err);
 }

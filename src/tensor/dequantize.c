@@ -25,20 +25,41 @@ static ptio_status open_column(const ptio_tensor *tensor, const char *name, ptio
     return PTIO_OK;
 }
 
+static void count_channels(ptio_dequantizer *dequantizer, size_t ndim, const int64_t *shape)
+{
+    size_t axis = (size_t)dequantizer->quantizer.axis;
+    dequantizer->channels = (uint64_t)shape[axis];
+    dequantizer->inner = 1;
+    for (size_t i = axis + 1; i < ndim; i++)
+        dequantizer->inner *= (uint64_t)shape[i];
+}
+
 ptio_status ptio_dequantizer_begin(ptio_dequantizer *dequantizer, const ptio_tensor *tensor, ptio_error *err)
 {
     *dequantizer = (ptio_dequantizer){.quantizer = ptio_tensor_quantizer(tensor), .inner = 1};
     ptio_status status = ptio_tensor_check_parts(tensor, err);
     if (status != PTIO_OK || dequantizer->quantizer.scheme == PTIO_PER_TENSOR_AFFINE)
         return status;
-    size_t axis = (size_t)dequantizer->quantizer.axis;
-    dequantizer->channels = (uint64_t)tensor->dims[axis];
-    for (size_t i = axis + 1; i < tensor->ndim; i++)
-        dequantizer->inner *= (uint64_t)tensor->dims[i];
+    count_channels(dequantizer, tensor->ndim, tensor->dims);
     status = open_column(tensor, "scales", &dequantizer->scales, err);
     if (status == PTIO_OK)
         status = open_column(tensor, "zero_points", &dequantizer->zero_points, err);
     return status;
+}
+
+static void cut_column(ptio_channel_column *column, int64_t start, int64_t step)
+{
+    column->first += start * column->step;
+    column->step *= step;
+}
+
+void ptio_dequantizer_cut(ptio_dequantizer *dequantizer, size_t ndim, const int64_t *shape, int64_t start, int64_t step)
+{
+    if (dequantizer->quantizer.scheme == PTIO_PER_TENSOR_AFFINE)
+        return;
+    count_channels(dequantizer, ndim, shape);
+    cut_column(&dequantizer->scales, start, step);
+    cut_column(&dequantizer->zero_points, start, step);
 }
 
 static double column_at(const ptio_channel_column *column, uint64_t channel)

@@ -23,6 +23,9 @@ typedef struct ptio_dequantizer {
 /** For a quantized tensor, whose parts are checked here, and read where they have not been. */
 ptio_status ptio_dequantizer_begin(ptio_dequantizer *dequantizer, const ptio_tensor *tensor, ptio_error *err);
 
+/** From here on the elements are those of a part: every `step`th channel from channel `start` on, of a tensor of these sizes. */
+void ptio_dequantizer_cut(ptio_dequantizer *dequantizer, size_t ndim, const int64_t *shape, int64_t start, int64_t step);
+
 /** The numbers of the next `count` elements in C order, whose ints are `ints`. As PyTorch computes them, bit for bit. */
 void ptio_dequantize(ptio_dequantizer *dequantizer, const int32_t *ints, float *out, size_t count);
 

@@ -1,5 +1,5 @@
 /*
- * Storages: the pool that all storages of a checkpoint share, where their bytes come from, and the first read of them.
+ * Storages: the pool that all storages of a checkpoint share, and the first read of their bytes (origins.c says where from).
  *
  * A storage is read once, under one of the pool's locks, into memory of its own; where its bytes are in memory anyway (a map,
  * the caller's buffer), aligned and in the byte order of this machine, it is a view of them. A slice has no bytes but those of
@@ -15,6 +15,9 @@
 static alignas(PTIO_STORAGE_ALIGN) const char nothing[PTIO_STORAGE_ALIGN];
 
 #define DEFAULT_EXPAND_FACTOR 16
+
+/* Storages of so many bytes are read whole: that costs no more than a part of them, and their checksums are compared. */
+#define FEW_BYTES 65536
 
 bool ptio_storage_pool_init(ptio_storage_pool *pool, const ptio_memory *hooks, const ptio_limits *limits)
 {
@@ -89,88 +92,6 @@ ptio_storage *ptio_storage_new(ptio_storage_pool *pool, ptio_arena *arena)
     return storage;
 }
 
-/* ---- origins ---- */
-
-static ptio_archive *archive_of(const ptio_storage *storage)
-{
-    /* An archive notes in itself which local headers it has checked, under its own lock. */
-    return (ptio_archive *)storage->origin_data;
-}
-
-/* Why: the archive fills a buffer of the record's own size. */
-static ptio_status check_record_size(const ptio_storage *storage, ptio_error *err)
-{
-    const ptio_entry *entry = &archive_of(storage)->entries[storage->origin_index];
-    if (entry->size == storage->nbytes)
-        return PTIO_OK;
-    return ptio_fail(err, PTIO_ERR_FORMAT, "storage.size", PTIO_NO_OFFSET, "the record %s has %llu bytes, the storage in it %llu",
-                     ptio_quote((ptio_text){entry->name, entry->name_size}).text, (unsigned long long)entry->size,
-                     (unsigned long long)storage->nbytes);
-}
-
-static ptio_status record_read(const ptio_storage *storage, void *buffer, ptio_error *err)
-{
-    ptio_status status = check_record_size(storage, err);
-    if (status == PTIO_OK)
-        status = ptio_archive_read_all(archive_of(storage), (size_t)storage->origin_index, buffer, err);
-    return status;
-}
-
-static bool record_is_stored(const ptio_storage *storage)
-{
-    return archive_of(storage)->entries[storage->origin_index].method == 0;
-}
-
-static const void *record_view(const ptio_storage *storage, ptio_error *err)
-{
-    uint64_t offset;
-    if (!ptio_source_view(archive_of(storage)->source, 0, 0)) /* nothing is in memory, so there is no need to know where */
-        return NULL;
-    if (!record_is_stored(storage) || check_record_size(storage, err) != PTIO_OK ||
-        ptio_archive_locate(archive_of(storage), (size_t)storage->origin_index, &offset, err) != PTIO_OK)
-        return NULL;
-    return ptio_source_view(archive_of(storage)->source, offset, storage->nbytes);
-}
-
-static bool record_range(const ptio_storage *storage, uint64_t *offset, uint64_t *nbytes)
-{
-    if (!record_is_stored(storage) || check_record_size(storage, NULL) != PTIO_OK ||
-        ptio_archive_locate(archive_of(storage), (size_t)storage->origin_index, offset, NULL) != PTIO_OK)
-        return false;
-    *nbytes = storage->nbytes;
-    return true;
-}
-
-static ptio_status memory_read(const ptio_storage *storage, void *buffer, ptio_error *err)
-{
-    (void)err;
-    memcpy(buffer, storage->origin_data, (size_t)storage->nbytes);
-    return PTIO_OK;
-}
-
-static const void *memory_view(const ptio_storage *storage, ptio_error *err)
-{
-    (void)err;
-    return storage->origin_data;
-}
-
-static ptio_status zeros_read(const ptio_storage *storage, void *buffer, ptio_error *err)
-{
-    (void)err;
-    memset(buffer, 0, (size_t)storage->nbytes);
-    return PTIO_OK;
-}
-
-static const ptio_source *record_source(const ptio_storage *storage)
-{
-    return archive_of(storage)->source;
-}
-
-const ptio_storage_origin ptio_storage_of_record = {record_read, record_view, record_range, record_source};
-const ptio_storage_origin ptio_storage_of_memory = {memory_read, memory_view, NULL, NULL};
-const ptio_storage_origin ptio_storage_of_zeros = {zeros_read, NULL, NULL, NULL};
-const ptio_storage_origin ptio_storage_of_slice = {NULL, NULL, NULL, NULL};
-
 /* ---- reading ---- */
 
 /* The storage that a slice is cut from, at last, and where in it; any other storage is its own root. NULL where a slice is not
@@ -193,8 +114,7 @@ static ptio_mutex *lock_of(const ptio_storage *storage)
     return &storage->pool->locks[storage->index % PTIO_STORAGE_LOCKS];
 }
 
-/* Bytes that are reversed together, 1 where nothing has to be. */
-static size_t swap_unit(const ptio_storage *storage)
+size_t ptio_storage_read_unit(const ptio_storage *storage)
 {
     if (!(atomic_load(&storage->flags) & PTIO_STORAGE_SWAP))
         return 1;
@@ -214,7 +134,7 @@ static ptio_status view_bytes(const ptio_storage *storage, const void **ret, pti
 {
     ptio_error why = {0};
     *ret = NULL;
-    if (!storage->origin->view || swap_unit(storage) > 1)
+    if (!storage->origin->view || ptio_storage_read_unit(storage) > 1)
         return PTIO_OK;
     const void *view = storage->origin->view(storage, &why);
     if (why.status != PTIO_OK) {
@@ -232,7 +152,7 @@ static ptio_status view_bytes(const ptio_storage *storage, const void **ret, pti
 static ptio_status fill_buffer(const ptio_storage *storage, void *buffer, ptio_error *err)
 {
     ptio_status status = storage->origin->read(storage, buffer, err);
-    size_t unit = swap_unit(storage);
+    size_t unit = ptio_storage_read_unit(storage);
     if (status == PTIO_OK && unit > 1)
         ptio_swap_bytes(buffer, (size_t)storage->nbytes / unit, unit);
     return status;
@@ -427,26 +347,25 @@ bool ptio_storage_is_resident(const ptio_storage *storage)
     return atomic_load_explicit(&storage->data, memory_order_acquire) != NULL;
 }
 
-bool ptio_storage_find(const ptio_storage *storage, ptio_read_ahead *ahead, ptio_storage_place *ret)
+bool ptio_storage_in_pieces(const ptio_storage *storage, ptio_storage_pieces *ret)
 {
-    uint64_t nbytes;
-    if (storage->origin != &ptio_storage_of_record || ptio_storage_is_resident(storage) || ptio_storage_is_meta(storage) ||
-        swap_unit(storage) > 1)
+    uint64_t in_root;
+    const void *view = NULL;
+    const ptio_storage *root = root_of(storage, &in_root);
+    if (!root || root->nbytes <= FEW_BYTES || !root->origin->place || ptio_storage_is_resident(root) ||
+        view_bytes(root, &view, NULL) != PTIO_OK || view || !root->origin->place(root, &ret->offset))
         return false;
-    ptio_archive *archive = archive_of(storage);
-    size_t index = (size_t)storage->origin_index;
-    *ret = (ptio_storage_place){
-        .source = archive->source, .has_crc32 = ptio_archive_has_crc32(archive, index), .crc32 = archive->entries[index].crc32};
-    if (check_record_size(storage, NULL) == PTIO_OK && ptio_read_ahead_find(ahead, archive, index, &ret->bytes))
-        return true;
-    ret->bytes = NULL;
-    return ptio_storage_range(storage, &ret->offset, &nbytes);
+    ret->source = (ptio_source *)(uintptr_t)root->origin->source(root); /* it takes positional reads from any thread */
+    ret->offset += in_root;
+    ret->swap_unit = ptio_storage_read_unit(root);
+    return in_root % ret->swap_unit == 0;
 }
 
 const void *ptio_storage_given(const ptio_storage *storage)
 {
     bool copied = atomic_load_explicit(&storage->flags, memory_order_relaxed) & PTIO_STORAGE_OWNED; /* to be written to */
-    return storage->origin == &ptio_storage_of_memory && swap_unit(storage) <= 1 && !copied ? storage->origin_data : NULL;
+    return storage->origin == &ptio_storage_of_memory && ptio_storage_read_unit(storage) <= 1 && !copied ? storage->origin_data
+                                                                                                         : NULL;
 }
 
 size_t ptio_storage_swap_unit(const ptio_storage *storage, bool to_big_endian)
@@ -464,7 +383,7 @@ bool ptio_storage_range(const ptio_storage *storage, uint64_t *offset, uint64_t 
     if (!storage || ptio_storage_is_meta(storage))
         return false;
     const ptio_storage *root = root_of(storage, &in_root);
-    if (!root || !root->origin || !root->origin->range || swap_unit(root) > 1 ||
+    if (!root || !root->origin || !root->origin->range || ptio_storage_read_unit(root) > 1 ||
         !root->origin->range(root, &root_offset, &root_nbytes))
         return false;
     *offset = root_offset + in_root;

@@ -17,8 +17,11 @@ typedef struct ptio_storage_origin {
     const void *(*view)(const ptio_storage *storage, ptio_error *err);
     /** As ptio_storage_range(). May be NULL. */
     bool (*range)(const ptio_storage *storage, uint64_t *offset, uint64_t *nbytes);
-    /** What view() gives bytes of. NULL: they are in no source. */
+    /** What view() gives bytes of, and place() is in. NULL: they are in no source. */
     const ptio_source *(*source)(const ptio_storage *storage);
+    /** Where the bytes lie in the source as they are, which may be another file than that of range(). False where they are not in
+     *  one piece. May be NULL. */
+    bool (*place)(const ptio_storage *storage, uint64_t *offset);
 } ptio_storage_origin;
 
 /** Where the bytes of a storage stand in a source, as they are: stored, in the byte order of this machine. */
@@ -33,6 +36,19 @@ typedef struct ptio_storage_place {
 
 /** False where they are in memory already, or have to be inflated, swapped or made; then ptio_storage_data() gives them. */
 bool ptio_storage_find(const ptio_storage *storage, ptio_read_ahead *ahead, ptio_storage_place *ret);
+
+/** Where any byte of a storage can be read without the others. */
+typedef struct ptio_storage_pieces {
+    ptio_source *source;
+    uint64_t offset;  /* of the first byte                                           */
+    size_t swap_unit; /* bytes to be reversed together, from the first on; 1: none   */
+} ptio_storage_pieces;
+
+/** False where ptio_storage_data() is the better way: the bytes are in memory already, or few, or have to be inflated or made. */
+bool ptio_storage_in_pieces(const ptio_storage *storage, ptio_storage_pieces *ret);
+
+/** Bytes that are reversed together when they are read from the file; 1: none. */
+size_t ptio_storage_read_unit(const ptio_storage *storage);
 
 /** The bytes where they are the caller's, given to a builder, in the byte order of this machine: no lock is taken. NULL otherwise. */
 const void *ptio_storage_given(const ptio_storage *storage);

@@ -115,7 +115,12 @@ static const ptio_source *record_source(const ptio_storage *storage)
     return ptio_storage_of_record.source(storage);
 }
 
-static const ptio_storage_origin record_elsewhere = {record_read, record_view, NULL, record_source};
+static bool record_place(const ptio_storage *storage, uint64_t *offset)
+{
+    return ptio_storage_of_record.place(storage, offset);
+}
+
+static const ptio_storage_origin record_elsewhere = {record_read, record_view, NULL, record_source, record_place};
 
 static void move_elsewhere(ptio_storage_pool *pool, const ptio_storage *last)
 {

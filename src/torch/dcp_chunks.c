@@ -193,4 +193,4 @@ static ptio_status chunks_read(const ptio_storage *storage, void *buffer, ptio_e
     return status;
 }
 
-const ptio_storage_origin ptio_storage_of_chunks = {chunks_read, NULL, NULL, NULL};
+const ptio_storage_origin ptio_storage_of_chunks = {chunks_read, NULL, NULL, NULL, NULL};

@@ -52,7 +52,7 @@ static ptio_status read_cast(const ptio_storage *cast, void *buffer, ptio_error 
 }
 
 /** The elements of a tensor, `origin_data`, in the dtype of the storage. */
-static const ptio_storage_origin storage_of_cast = {read_cast, NULL, NULL, NULL};
+static const ptio_storage_origin storage_of_cast = {read_cast, NULL, NULL, NULL, NULL};
 
 /* ---- the order of the elements ---- */
 

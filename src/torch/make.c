@@ -281,4 +281,10 @@ static const ptio_source *range_source(const ptio_storage *storage)
     return storage->origin_data;
 }
 
-const ptio_storage_origin ptio_storage_of_range = {range_read, range_view, NULL, range_source};
+static bool range_place(const ptio_storage *storage, uint64_t *offset)
+{
+    *offset = storage->origin_index;
+    return true;
+}
+
+const ptio_storage_origin ptio_storage_of_range = {range_read, range_view, NULL, range_source, range_place};

@@ -39,9 +39,9 @@ static const void *failing_view(const ptio_storage *storage, ptio_error *err)
     return NULL;
 }
 
-static const ptio_storage_origin counted = {counted_read, NULL, counted_range, NULL};
-static const ptio_storage_origin failing = {failing_read, NULL, NULL, NULL};
-static const ptio_storage_origin failing_to_view = {counted_read, failing_view, NULL, NULL};
+static const ptio_storage_origin counted = {counted_read, NULL, counted_range, NULL, NULL};
+static const ptio_storage_origin failing = {failing_read, NULL, NULL, NULL, NULL};
+static const ptio_storage_origin failing_to_view = {counted_read, failing_view, NULL, NULL, NULL};
 
 static ptio_storage *make(world *w, const ptio_storage_origin *origin, uint64_t nbytes)
 {
