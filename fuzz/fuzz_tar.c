@@ -49,7 +49,7 @@ static void use(ptio_archive *archive)
         }
         size_t n = record.size < sizeof bytes ? (size_t)record.size : sizeof bytes;
         if (ptio_archive_read(archive, i, record.size - n, bytes, n, NULL) != PTIO_OK ||
-            ptio_archive_verify(archive, i, NULL) != PTIO_OK) {
+            ptio_archive_verify(archive, i, NULL, NULL) != PTIO_OK) {
             fprintf(stderr, "fuzz_tar: a member that was found cannot be read\n");
             abort();
         }

@@ -72,7 +72,7 @@ static void verify(ptio_archive *archive, ptio_report *report)
 {
     for (size_t i = 0; i < ptio_archive_count(archive) && i < 64; i++)
         if (archive->entries[i].size <= BUDGET)
-            (void)ptio_archive_verify(archive, i, NULL);
+            (void)ptio_archive_verify(archive, i, NULL, NULL);
     (void)ptio_zip_verify_structure(archive, report, NULL);
 }
 

@@ -221,6 +221,8 @@ typedef struct ptio_report ptio_report;
 
 typedef enum ptio_byte_order { PTIO_LITTLE_ENDIAN = 0, PTIO_BIG_ENDIAN = 1, PTIO_NATIVE_ENDIAN = 2 } ptio_byte_order;
 
+#define PTIO_ALL_THREADS (~0u)
+
 /** Options of a load. Begin with PTIO_LOAD_OPTIONS, so that later versions of ptio know which fields you know. */
 typedef struct ptio_load_options {
     size_t struct_size;         /* set by PTIO_LOAD_OPTIONS or ptio_load_options_init()                              */
@@ -236,6 +238,12 @@ typedef struct ptio_load_options {
     const ptio_memory *memory;  /* NULL: the C library                                                               */
     ptio_report *report;        /* NULL, or where findings go                                                        */
     bool mmap_shared;           /* with mmap: what is written by ptio_storage_writable() goes to the file            */
+    unsigned threads;           /* that ptio_checkpoint_read() and ptio_check() may use, up to 64; 0: the caller's;
+                                        PTIO_ALL_THREADS: as many as there are processors                                 */
+    /** Called while storages are read, every 16 MiB or so, by one thread at a time, with the bytes read and those there are: of the one
+     *  storage that is asked for, or of all in ptio_checkpoint_read(). Anything but 0 ends the call: PTIO_ERR_CANCELLED. */
+    int (*progress)(void *ctx, uint64_t done, uint64_t total);
+    void *progress_ctx;
 } ptio_load_options;
 
 #define PTIO_LOAD_OPTIONS .struct_size = sizeof(ptio_load_options)
@@ -840,6 +848,14 @@ PTIO_API ptio_status ptio_storage_writable(const ptio_storage *storage, void **r
 /** Where the bytes lie in the source, for those who read or map them themselves. False where they are compressed, or not in
  *  one piece, or need a byte swap. */
 PTIO_API bool ptio_storage_range(const ptio_storage *storage, uint64_t *offset, uint64_t *nbytes);
+
+/**
+ * Read the bytes of all storages now, as torch.load() does, so that later calls find them in memory; nothing is done for those that
+ * are in memory or mapped. By options->threads threads of the load, no more than there are MiB to read.
+ *
+ * Errors     the first of what ptio_storage_data() gives; what was read until then stays
+ */
+PTIO_API ptio_status ptio_checkpoint_read(const ptio_checkpoint *ckpt, ptio_error *err);
 
 /** Give back the bytes that ptio_storage_data() read; the next call reads them again, as they are in the source. No other thread may
  *  use them now. */

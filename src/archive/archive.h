@@ -66,6 +66,12 @@ struct ptio_archive {
     ptio_mutex lock; /* of the entries' data offsets, found on first use                         */
 };
 
+/** Told while bytes of a record are read: those of this piece, those up to here, and those of the whole record. */
+typedef struct ptio_watch {
+    bool (*step)(void *ctx, uint64_t piece, uint64_t done, uint64_t total); /* false: stop, PTIO_ERR_CANCELLED */
+    void *ctx;
+} ptio_watch;
+
 /** One record. 56 bytes, since there may be a hundred thousand. */
 typedef struct ptio_entry {
     const char *name;
@@ -113,7 +119,7 @@ ptio_status ptio_archive_locate(ptio_archive *archive, size_t index, uint64_t *d
  * Read a whole record into `buffer` of exactly entry.size bytes: inflated, its CRC compared where it has one.
  * Any number of threads at once.
  */
-ptio_status ptio_archive_read_all(ptio_archive *archive, size_t index, void *buffer, ptio_error *err);
+ptio_status ptio_archive_read_all(ptio_archive *archive, size_t index, void *buffer, const ptio_watch *watch, ptio_error *err);
 
 /**
  * Read part of a record, inflated, of which `offset` and `size` must be inside. What comes before the part of a deflated record
@@ -132,7 +138,7 @@ static inline ptio_text ptio_archive_name(const ptio_archive *archive, size_t in
 }
 
 /** Read every byte of a record in pieces, without keeping them: CRC, inflate, data descriptor. For `check`. */
-ptio_status ptio_archive_verify(ptio_archive *archive, size_t index, ptio_error *err);
+ptio_status ptio_archive_verify(ptio_archive *archive, size_t index, const ptio_watch *watch, ptio_error *err);
 
 /** Check what ptio_zip_open() does not look at: gaps between members, bytes before and behind, all local headers.
  *  Findings go to the report; what is wrong with the structure is an error. Nothing to do for other kinds. */

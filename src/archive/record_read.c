@@ -54,9 +54,21 @@ static ptio_status compare_crc(const ptio_archive *archive, size_t index, uint32
                      "the record is damaged: its CRC is %08x, the archive says %08x", (unsigned)computed, (unsigned)entry->crc32);
 }
 
-/* Take a stored record to its end, into `buffer`, or through `spare` of PIECE bytes where that is NULL. */
-static ptio_status read_stored(ptio_archive *archive, size_t index, uint64_t data_offset, uint8_t *buffer, uint8_t *spare,
-                               ptio_error *err)
+/* Where the bytes go: into `buffer`, or through `spare` of PIECE bytes where that is NULL; and who is told. */
+typedef struct goal {
+    uint8_t *buffer, *spare;
+    const ptio_watch *watch;
+} goal;
+
+static ptio_status tell(const ptio_watch *watch, uint64_t piece, uint64_t done, uint64_t total, ptio_error *err)
+{
+    if (!watch || watch->step(watch->ctx, piece, done, total))
+        return PTIO_OK;
+    return ptio_fail(err, PTIO_ERR_CANCELLED, "cancelled", PTIO_NO_OFFSET, "the caller stopped the reading");
+}
+
+/* Take a stored record to its end. */
+static ptio_status read_stored(ptio_archive *archive, size_t index, uint64_t data_offset, const goal *g, ptio_error *err)
 {
     const ptio_entry *entry = &archive->entries[index];
     bool has_crc = ptio_archive_has_crc32(archive, index);
@@ -64,19 +76,21 @@ static ptio_status read_stored(ptio_archive *archive, size_t index, uint64_t dat
     for (uint64_t done = 0; done < entry->size;) {
         uint64_t left = entry->size - done;
         size_t n = left < PIECE ? (size_t)left : PIECE;
-        uint8_t *to = buffer ? buffer + (size_t)done : spare;
+        uint8_t *to = g->buffer ? g->buffer + (size_t)done : g->spare;
         ptio_status status = ptio_source_read(archive->source, data_offset + done, to, n, err);
         if (status != PTIO_OK)
             return status;
         if (has_crc)
             crc = libdeflate_crc32(crc, to, n);
         done += n;
+        status = tell(g->watch, n, done, entry->size, err);
+        if (status != PTIO_OK)
+            return status;
     }
     return compare_crc(archive, index, crc, data_offset, err);
 }
 
-static ptio_status read_deflated(ptio_archive *archive, size_t index, uint64_t data_offset, uint8_t *buffer, uint8_t *spare,
-                                 ptio_error *err)
+static ptio_status read_deflated(ptio_archive *archive, size_t index, uint64_t data_offset, const goal *g, ptio_error *err)
 {
     const ptio_entry *entry = &archive->entries[index];
     ptio_inflate *stream;
@@ -87,11 +101,13 @@ static ptio_status read_deflated(ptio_archive *archive, size_t index, uint64_t d
     for (uint64_t done = 0; status == PTIO_OK && done < entry->size;) {
         uint64_t left = entry->size - done;
         size_t n = left < PIECE ? (size_t)left : PIECE;
-        uint8_t *to = buffer ? buffer + (size_t)done : spare;
+        uint8_t *to = g->buffer ? g->buffer + (size_t)done : g->spare;
         status = ptio_inflate_next(stream, to, n, err);
-        if (status == PTIO_OK)
-            crc = libdeflate_crc32(crc, to, n);
         done += n;
+        if (status == PTIO_OK) {
+            crc = libdeflate_crc32(crc, to, n);
+            status = tell(g->watch, n, done, entry->size, err);
+        }
     }
     if (status == PTIO_OK)
         status = ptio_inflate_finish(stream, err);
@@ -126,13 +142,16 @@ static ptio_status read_small(ptio_archive *archive, size_t index, uint8_t *buff
     return compare_crc(archive, index, crc, member.data_offset, err);
 }
 
-static ptio_status read_whole(ptio_archive *archive, size_t index, uint8_t *buffer, uint8_t *spare, ptio_error *err)
+static ptio_status read_whole(ptio_archive *archive, size_t index, const goal *g, ptio_error *err)
 {
     uint64_t data_offset = known_offset(archive, index);
     ptio_status status = PTIO_OK;
     if (archive->kind == PTIO_ARCHIVE_ZIP && !data_offset) {
         bool done = false;
-        status = read_small(archive, index, buffer ? buffer : spare, &done, err);
+        status = read_small(archive, index, g->buffer ? g->buffer : g->spare, &done, err);
+        if (done && status == PTIO_OK)
+            status =
+                tell(g->watch, archive->entries[index].size, archive->entries[index].size, archive->entries[index].size, err);
         if (done)
             return status == PTIO_OK ? PTIO_OK : ptio_error_in_record(err, status, ptio_archive_name(archive, index));
         status = ptio_archive_locate(archive, index, &data_offset, err);
@@ -142,19 +161,19 @@ static ptio_status read_whole(ptio_archive *archive, size_t index, uint8_t *buff
     const ptio_entry *entry = &archive->entries[index];
     /* An entry of no bytes may be called deflated; some writers put an empty stream there, some nothing. */
     if (entry->method == 8 && entry->stored_size)
-        status = read_deflated(archive, index, data_offset, buffer, spare, err);
+        status = read_deflated(archive, index, data_offset, g, err);
     else
-        status = read_stored(archive, index, data_offset, buffer, spare, err);
+        status = read_stored(archive, index, data_offset, g, err);
     return status == PTIO_OK ? PTIO_OK : ptio_error_in_record(err, status, ptio_archive_name(archive, index));
 }
 
-ptio_status ptio_archive_read_all(ptio_archive *archive, size_t index, void *buffer, ptio_error *err)
+ptio_status ptio_archive_read_all(ptio_archive *archive, size_t index, void *buffer, const ptio_watch *watch, ptio_error *err)
 {
     uint8_t none;
-    return read_whole(archive, index, buffer ? buffer : &none, NULL, err);
+    return read_whole(archive, index, &(goal){.buffer = buffer ? buffer : &none, .watch = watch}, err);
 }
 
-ptio_status ptio_archive_verify(ptio_archive *archive, size_t index, ptio_error *err)
+ptio_status ptio_archive_verify(ptio_archive *archive, size_t index, const ptio_watch *watch, ptio_error *err)
 {
     const ptio_memory *hooks = &archive->heap->hooks;
     const ptio_entry *entry = &archive->entries[index];
@@ -162,7 +181,7 @@ ptio_status ptio_archive_verify(ptio_archive *archive, size_t index, ptio_error 
     uint8_t *spare = hooks->alloc(hooks->ctx, size, PTIO_STORAGE_ALIGN);
     if (!spare)
         return ptio_error_in_record(err, ptio_fail_memory(err, "checking a record"), ptio_archive_name(archive, index));
-    ptio_status status = read_whole(archive, index, NULL, spare, err);
+    ptio_status status = read_whole(archive, index, &(goal){.spare = spare, .watch = watch}, err);
     hooks->free(hooks->ctx, spare, size);
     return status;
 }
@@ -191,7 +210,7 @@ ptio_status ptio_archive_read_part(ptio_archive *archive, size_t index, uint64_t
 {
     const ptio_entry *entry = &archive->entries[index];
     if (offset == 0 && size == entry->size)
-        return ptio_archive_read_all(archive, index, buffer, err);
+        return ptio_archive_read_all(archive, index, buffer, NULL, err);
     uint64_t data_offset = 0;
     ptio_status status = ptio_archive_locate(archive, index, &data_offset, err);
     if (status != PTIO_OK)

@@ -30,6 +30,38 @@ uint64_t ptio_os_random(void)
     return ((uint64_t)now.tv_nsec << 32) ^ (uint64_t)now.tv_sec ^ (uint64_t)getpid() << 17 ^ (uint64_t)(uintptr_t)&now;
 }
 
+unsigned ptio_os_processors(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 1 ? (unsigned)count : 1;
+}
+
+enum { MOST_THREADS = 64 };
+
+typedef struct thread_work {
+    void (*work)(void *ctx);
+    void *ctx;
+} thread_work;
+
+static void *run_work(void *argument)
+{
+    const thread_work *w = argument;
+    w->work(w->ctx);
+    return NULL;
+}
+
+void ptio_os_run_threads(unsigned count, void (*work)(void *ctx), void *ctx)
+{
+    thread_work w = {work, ctx};
+    pthread_t threads[MOST_THREADS];
+    unsigned started = 0;
+    while (started + 1 < count && started < MOST_THREADS && pthread_create(&threads[started], NULL, run_work, &w) == 0)
+        started++;
+    work(ctx);
+    while (started)
+        (void)pthread_join(threads[--started], NULL);
+}
+
 #define HUGE_PAGE ((size_t)2 << 20)
 
 /* From here on a block is worth a huge page of its own: clearing one takes as long as some 150 faults of small pages. */

@@ -90,6 +90,12 @@ static inline void ptio_mutex_destroy(ptio_mutex *mutex)
     (void)pthread_mutex_destroy(mutex);
 }
 
+/** Run `work` in `count` threads at once, of which the caller's is one, and wait for all. Where the system has no more threads there are fewer. */
+void ptio_os_run_threads(unsigned count, void (*work)(void *ctx), void *ctx);
+
+/** Processors that threads can run on, at least 1. */
+unsigned ptio_os_processors(void);
+
 /** A number that differs between processes and loads, to key hashes with. */
 uint64_t ptio_os_random(void);
 

@@ -234,6 +234,7 @@ int cmd_check(const cli_options *options)
     ptio_source *source = NULL;
     ptio_check_result result = {0};
     ptio_load_options load = options->load;
+    load.threads = load.threads ? load.threads : PTIO_ALL_THREADS;
     int code = strcmp(options->file, "-") == 0 ? cli_open_source(options, &source) : CLI_GOOD;
     if (code != CLI_GOOD)
         return code;

@@ -69,6 +69,15 @@ static bool read_number(const char *text, uint64_t *ret)
     return true;
 }
 
+static bool set_threads(cli_options *o, const char *value)
+{
+    uint64_t count;
+    if (!read_number(value, &count) || !count || count > 64)
+        return false;
+    o->load.threads = (unsigned)count;
+    return true;
+}
+
 static bool set_max_depth(cli_options *o, const char *value)
 {
     return read_number(value, &o->max_depth);
@@ -381,6 +390,7 @@ static const struct row {
     {"no-sync", NULL, SAVING, set_no_sync, "do not wait for the disk"},
     {"weights-only", NULL, LOADING & ~(unsigned)CLI_CHECK, set_weights_only, "refuse what weights_only of PyTorch refuses"},
     {"mmap", NULL, LOADING, set_mmap, "map the file; only if nobody changes it"},
+    {"threads", "N", CLI_CHECK, set_threads, "that read at once; default: as many as processors"},
     {"encoding", "NAME", LOADING, set_encoding, "of Python 2 strings: utf-8, latin1, bytes, ..."},
     {"errors", "NAME", LOADING, set_errors, "of decoding: strict, ignore, replace, ..."},
     {"byte-order", "ORDER", LOADING, set_byte_order, "where the file is silent: little, big, native"},

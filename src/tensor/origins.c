@@ -21,11 +21,11 @@ static ptio_status check_record_size(const ptio_storage *storage, ptio_error *er
                      (unsigned long long)storage->nbytes);
 }
 
-static ptio_status record_read(const ptio_storage *storage, void *buffer, ptio_error *err)
+static ptio_status record_read(const ptio_storage *storage, void *buffer, const ptio_watch *watch, ptio_error *err)
 {
     ptio_status status = check_record_size(storage, err);
     if (status == PTIO_OK)
-        status = ptio_archive_read_all(archive_of(storage), (size_t)storage->origin_index, buffer, err);
+        status = ptio_archive_read_all(archive_of(storage), (size_t)storage->origin_index, buffer, watch, err);
     return status;
 }
 
@@ -60,8 +60,9 @@ static bool record_place(const ptio_storage *storage, uint64_t *offset)
     return record_range(storage, offset, &nbytes);
 }
 
-static ptio_status memory_read(const ptio_storage *storage, void *buffer, ptio_error *err)
+static ptio_status memory_read(const ptio_storage *storage, void *buffer, const ptio_watch *watch, ptio_error *err)
 {
+    (void)watch;
     (void)err;
     memcpy(buffer, storage->origin_data, (size_t)storage->nbytes);
     return PTIO_OK;
@@ -73,8 +74,9 @@ static const void *memory_view(const ptio_storage *storage, ptio_error *err)
     return storage->origin_data;
 }
 
-static ptio_status zeros_read(const ptio_storage *storage, void *buffer, ptio_error *err)
+static ptio_status zeros_read(const ptio_storage *storage, void *buffer, const ptio_watch *watch, ptio_error *err)
 {
+    (void)watch;
     (void)err;
     memset(buffer, 0, (size_t)storage->nbytes);
     return PTIO_OK;

@@ -149,16 +149,16 @@ static ptio_status view_bytes(const ptio_storage *storage, const void **ret, pti
 }
 
 /* Fill a buffer of the storage's size, in the byte order of this machine. */
-static ptio_status fill_buffer(const ptio_storage *storage, void *buffer, ptio_error *err)
+static ptio_status fill_buffer(const ptio_storage *storage, void *buffer, const ptio_watch *watch, ptio_error *err)
 {
-    ptio_status status = storage->origin->read(storage, buffer, err);
+    ptio_status status = storage->origin->read(storage, buffer, watch, err);
     size_t unit = ptio_storage_read_unit(storage);
     if (status == PTIO_OK && unit > 1)
         ptio_swap_bytes(buffer, (size_t)storage->nbytes / unit, unit);
     return status;
 }
 
-static ptio_status read_bytes(const ptio_storage *storage, const void **ret, ptio_error *err)
+static ptio_status read_bytes(const ptio_storage *storage, const ptio_watch *watch, const void **ret, ptio_error *err)
 {
     const ptio_memory *hooks = &storage->pool->hooks;
     size_t size = (size_t)storage->nbytes;
@@ -166,7 +166,7 @@ static ptio_status read_bytes(const ptio_storage *storage, const void **ret, pti
     if (!buffer)
         return ptio_fail(err, PTIO_ERR_MEMORY, "memory", PTIO_NO_OFFSET, "no memory for a storage of %llu bytes",
                          (unsigned long long)storage->nbytes);
-    ptio_status status = fill_buffer(storage, buffer, err);
+    ptio_status status = fill_buffer(storage, buffer, watch, err);
     if (status != PTIO_OK) {
         hooks->free(hooks->ctx, buffer, size);
         return status;
@@ -191,14 +191,14 @@ static ptio_status check_readable(const ptio_storage *storage, ptio_error *err)
 }
 
 /* The first read, under the lock of the storage. */
-static ptio_status fill(ptio_storage *storage, const void **ret, ptio_error *err)
+static ptio_status fill(ptio_storage *storage, const ptio_watch *watch, const void **ret, ptio_error *err)
 {
     const void *data = NULL;
     ptio_status status = view_bytes(storage, &data, err);
     if (status != PTIO_OK)
         return status;
     if (!data) {
-        status = read_bytes(storage, &data, err);
+        status = read_bytes(storage, watch, &data, err);
         if (status != PTIO_OK)
             return status;
         atomic_fetch_or(&storage->flags, PTIO_STORAGE_OWNED);
@@ -209,7 +209,7 @@ static ptio_status fill(ptio_storage *storage, const void **ret, ptio_error *err
     return PTIO_OK;
 }
 
-static ptio_status root_data(const ptio_storage *root, const void **ret, ptio_error *err)
+static ptio_status root_data(const ptio_storage *root, const ptio_watch *watch, const void **ret, ptio_error *err)
 {
     const void *data = atomic_load_explicit(&root->data, memory_order_acquire);
     if (data) {
@@ -230,7 +230,7 @@ static ptio_status root_data(const ptio_storage *root, const void **ret, ptio_er
     if (data)
         *ret = data;
     else
-        status = fill(storage, ret, err);
+        status = fill(storage, watch, ret, err);
     ptio_mutex_unlock(lock_of(storage));
     return status;
 }
@@ -242,19 +242,24 @@ static ptio_status fail_slice(const ptio_storage *slice, ptio_error *err)
                      (unsigned long long)slice->nbytes, (unsigned long long)slice->origin_index);
 }
 
-ptio_status ptio_storage_data(const ptio_storage *storage, const void **ret, ptio_error *err)
+ptio_status ptio_storage_fetch(const ptio_storage *storage, const ptio_watch *watch, const void **ret, ptio_error *err)
 {
     uint64_t offset;
-    if (!storage)
-        return ptio_fail(err, PTIO_ERR_ARGUMENT, "storage.none", PTIO_NO_OFFSET, "there is no storage");
     const ptio_storage *root = root_of(storage, &offset);
     if (!root)
         return fail_slice(storage, err);
     const void *data = NULL;
-    ptio_status status = root_data(root, &data, err);
+    ptio_status status = root_data(root, watch, &data, err);
     if (status == PTIO_OK)
         *ret = (const char *)data + offset;
     return status;
+}
+
+ptio_status ptio_storage_data(const ptio_storage *storage, const void **ret, ptio_error *err)
+{
+    if (!storage)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "storage.none", PTIO_NO_OFFSET, "there is no storage");
+    return ptio_storage_fetch(storage, storage->pool->watch, ret, err);
 }
 
 /* Memory that is not the storage's own: its bytes are copied, and it has its own from here on. */
@@ -318,7 +323,7 @@ ptio_status ptio_storage_read_into(const ptio_storage *storage, void *buffer, bo
     if (status != PTIO_OK || view)
         return status;
     *done = true;
-    return fill_buffer(storage, buffer, err);
+    return fill_buffer(storage, buffer, storage->pool->watch, err);
 }
 
 void ptio_storage_drop(const ptio_storage *storage)

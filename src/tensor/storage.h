@@ -12,7 +12,7 @@
 /** How a kind of origin gives bytes. All functions may be called by any thread. */
 typedef struct ptio_storage_origin {
     /** Fill `buffer` with the storage's nbytes, as they stand in the file. NULL for slices, which have no bytes of their own. */
-    ptio_status (*read)(const ptio_storage *storage, void *buffer, ptio_error *err);
+    ptio_status (*read)(const ptio_storage *storage, void *buffer, const ptio_watch *watch, ptio_error *err);
     /** The bytes where they are in memory anyway, or NULL. *err is set where that fails. May be NULL itself. */
     const void *(*view)(const ptio_storage *storage, ptio_error *err);
     /** As ptio_storage_range(). May be NULL. */
@@ -81,7 +81,8 @@ typedef struct ptio_storage_pool {
     ptio_memory hooks;      /* filled in: no NULLs; called by several threads at once */
     uint64_t storage_limit; /* bytes of one storage; 0: none                          */
     uint64_t expand_factor;
-    bool map_is_shared;      /* what is written to a storage has to reach the file         */
+    bool map_is_shared;      /* what is written to a storage has to reach the file */
+    const ptio_watch *watch; /* told while bytes are read; NULL: nobody */
     _Atomic(uint32_t) owned; /* storages whose bytes were allocated                    */
     uint32_t count;          /* storages made so far                                   */
     uint32_t location_count;
@@ -128,6 +129,9 @@ bool ptio_storage_pool_init(ptio_storage_pool *pool, const ptio_memory *hooks, c
  * memory anyway. Then *done is true, and the storage is as it was; otherwise ptio_storage_data() has them for the asking.
  */
 ptio_status ptio_storage_read_into(const ptio_storage *storage, void *buffer, bool *done, ptio_error *err);
+
+/** Like ptio_storage_data(), with another watch. */
+ptio_status ptio_storage_fetch(const ptio_storage *storage, const ptio_watch *watch, const void **ret, ptio_error *err);
 
 /** Free what was read. The storages themselves are in the arena. */
 void ptio_storage_pool_free(ptio_storage_pool *pool);

@@ -3,6 +3,7 @@
  * load does not look at is looked at here: every local header, every byte under a CRC, every element of a sparse tensor.
  */
 #include "torch/dcp.h"
+#include "torch/reading.h"
 #include "torch/weights_only.h"
 
 static const char *const verdict_names[] = {"whole", "damaged", "disputed", "over limit", "unreadable"};
@@ -14,7 +15,8 @@ const char *ptio_verdict_name(ptio_verdict verdict)
 }
 
 typedef struct checker {
-    const ptio_checkpoint *ckpt;
+    const ptio_checkpoint *whole; /* what is checked         */
+    const ptio_checkpoint *ckpt;  /* that, or a part of it   */
     ptio_report *report;
     ptio_check_result result;
     bool said; /* the verdict is no longer PTIO_WHOLE             */
@@ -41,21 +43,18 @@ static ptio_status failed(checker *c, ptio_status status, const ptio_error *fail
     return PTIO_OK;
 }
 
-static ptio_status check_records(checker *c, ptio_error *err)
+/* Count the records that are whole, and say what is wrong with the others, but for what `structure`, if it failed, has said already. */
+static ptio_status tell_records(checker *c, ptio_archive *archive, const bool *whole, const ptio_error *structure,
+                                ptio_error *err)
 {
-    ptio_archive *archive = c->ckpt->archive;
-    if (!archive)
-        return PTIO_OK;
-    ptio_error failure = {0};
-    ptio_status status = ptio_zip_verify_structure(archive, c->report, &failure);
-    if (status != PTIO_OK && (status = failed(c, status, &failure, err)) != PTIO_OK)
-        return status;
+    ptio_status status = PTIO_OK;
     for (size_t i = 0; i < archive->count && status == PTIO_OK; i++) {
         const ptio_entry *entry = &archive->entries[i];
         ptio_error one = {0};
-        status = ptio_archive_verify(archive, i, &one);
-        if (status != PTIO_OK && failure.reason && one.reason == failure.reason && one.offset == failure.offset) {
-            status = PTIO_OK; /* the structure has told it */
+        if (!whole[i])
+            status = ptio_archive_verify(archive, i, NULL, &one);
+        if (status != PTIO_OK && structure->reason && one.reason == structure->reason && one.offset == structure->offset) {
+            status = PTIO_OK;
             continue;
         }
         if (status != PTIO_OK) {
@@ -68,6 +67,29 @@ static ptio_status check_records(checker *c, ptio_error *err)
         if (archive->kind != PTIO_ARCHIVE_ZIP || archive->crc_absent)
             c->result.records_without_crc++;
     }
+    return status;
+}
+
+static ptio_status check_records(checker *c, ptio_error *err)
+{
+    ptio_archive *archive = c->ckpt->archive;
+    if (!archive)
+        return PTIO_OK;
+    ptio_error failure = {0};
+    ptio_status status = ptio_zip_verify_structure(archive, c->report, &failure);
+    if (status != PTIO_OK && (status = failed(c, status, &failure, err)) != PTIO_OK)
+        return status;
+    if (!archive->count)
+        return PTIO_OK;
+    ptio_heap heap;
+    ptio_heap_init(&heap, &c->whole->heap.hooks, 0);
+    bool *whole = ptio_heap_resize(&heap, NULL, 0, archive->count);
+    if (!whole)
+        return ptio_fail_memory(err, "checking records");
+    status = ptio_reading_verify(c->whole, archive, whole, err);
+    if (status == PTIO_OK)
+        status = tell_records(c, archive, whole, &failure, err);
+    ptio_heap_free(&heap, whole, archive->count);
     return status;
 }
 
@@ -142,7 +164,7 @@ static ptio_status load_failed(checker *c, ptio_status status, const ptio_error 
 
 static ptio_status run_check(checker *c, const ptio_checkpoint *ckpt, ptio_error *err)
 {
-    c->ckpt = ckpt;
+    c->whole = ckpt;
     ptio_status status = PTIO_OK;
     for (const ptio_checkpoint *part = ckpt; part && status == PTIO_OK; part = part == ckpt ? ckpt->children : part->sibling) {
         c->ckpt = part;

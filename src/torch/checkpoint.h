@@ -35,6 +35,7 @@ struct ptio_checkpoint {
     ptio_text format_version, archive_version, serialization_id;
     uint64_t start, end;              /* in the source                                                        */
     struct ptio_buffer *buffers;      /* pickles and other bytes read from the source                         */
+    struct ptio_reading *reading;     /* NULL: nobody is told, and one thread reads                           */
     struct ptio_checkpoint *children; /* shards and chunks that this one is made of                           */
     struct ptio_checkpoint *sibling;
 };

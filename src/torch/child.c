@@ -100,9 +100,9 @@ ptio_status ptio_child_new(ptio_loader *parent, ptio_source *source, ptio_checkp
 }
 
 /* Bytes of a record of another file than the one that was loaded: to be read, but at no place in the caller's source. */
-static ptio_status record_read(const ptio_storage *storage, void *buffer, ptio_error *err)
+static ptio_status record_read(const ptio_storage *storage, void *buffer, const ptio_watch *watch, ptio_error *err)
 {
-    return ptio_storage_of_record.read(storage, buffer, err);
+    return ptio_storage_of_record.read(storage, buffer, watch, err);
 }
 
 static const void *record_view(const ptio_storage *storage, ptio_error *err)

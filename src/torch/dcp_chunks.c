@@ -174,8 +174,9 @@ static ptio_status read_chunk(const ptio_dcp_tensor *tensor, const ptio_dcp_chun
     return status;
 }
 
-static ptio_status chunks_read(const ptio_storage *storage, void *buffer, ptio_error *err)
+static ptio_status chunks_read(const ptio_storage *storage, void *buffer, const ptio_watch *watch, ptio_error *err)
 {
+    (void)watch;
     const ptio_dcp_tensor *tensor = storage->origin_data;
     ptio_error own = {0}; /* the record of a failure is the file, not what lies in it */
     ptio_status status = check_disjoint(tensor, &own);

@@ -23,7 +23,7 @@ static ptio_status archive_pickle(ptio_archive *archive, const char *record, pti
     *bytes = ptio_heap_resize(heap, NULL, 0, *size ? *size : 1);
     if (!*bytes)
         return ptio_heap_fail(heap, err, "a record");
-    ptio_status status = ptio_archive_read_all(archive, index, *bytes, err);
+    ptio_status status = ptio_archive_read_all(archive, index, *bytes, NULL, err);
     return ptio_error_in_record(err, status, (ptio_text){entry->name, entry->name_size});
 }
 

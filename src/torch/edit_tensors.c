@@ -29,8 +29,9 @@ static ptio_status copy_from(const ptio_tensor *tensor, const void *bytes, const
     return ptio_tensor_copy(&over, (ptio_dtype)cast->dtype, buffer, cast->nbytes, err);
 }
 
-static ptio_status read_cast(const ptio_storage *cast, void *buffer, ptio_error *err)
+static ptio_status read_cast(const ptio_storage *cast, void *buffer, const ptio_watch *watch, ptio_error *err)
 {
+    (void)watch;
     const ptio_tensor *tensor = cast->origin_data;
     const ptio_storage *from = tensor->storage;
     const ptio_memory *hooks = &from->pool->hooks;

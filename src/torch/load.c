@@ -6,6 +6,7 @@
  *   3  the objects of the pickle are interpreted (interpret.c), storages noted, not read
  */
 #include "torch/handlers.h"
+#include "torch/reading.h"
 #include "torch/safetensors.h"
 
 #include <string.h>
@@ -70,7 +71,7 @@ ptio_status ptio_loader_read_record(ptio_loader *loader, size_t record, ptio_tex
     uint8_t *bytes = ptio_checkpoint_buffer(ckpt, (size_t)entry->size);
     if (!bytes)
         return ptio_error_in_record(err, ptio_heap_fail(&ckpt->heap, err, "a record"), name);
-    ptio_status status = ptio_archive_read_all(ckpt->archive, record, bytes, err);
+    ptio_status status = ptio_archive_read_all(ckpt->archive, record, bytes, NULL, err);
     *ret = (ptio_text){(const char *)bytes, (size_t)entry->size};
     return ptio_error_in_record(err, status, name);
 }
@@ -271,6 +272,7 @@ void ptio_checkpoint_free(ptio_checkpoint *ckpt)
             last->sibling = next;
             next = ckpt->children;
         }
+        ptio_reading_end(ckpt);
         if (ckpt->pool == &ckpt->own_pool)
             ptio_storage_pool_free(ckpt->pool);
         if (ckpt->archive)
@@ -333,8 +335,10 @@ static ptio_status run_load(ptio_source *source, bool owned, const char *path, c
     ckpt->source = source;
     ckpt->owns_source = owned;
     ckpt->own_pool.map_is_shared = (options->mmap && options->mmap_shared) || (source && ptio_source_is_shared(source));
+    ptio_status status = ptio_reading_begin(ckpt, options, err);
     ptio_loader loader = {.ckpt = ckpt, .options = options, .report = options->report, .path = path};
-    ptio_status status = ptio_codec_new(options->encoding, options->errors, &ckpt->heap, &loader.codec, err);
+    if (status == PTIO_OK)
+        status = ptio_codec_new(options->encoding, options->errors, &ckpt->heap, &loader.codec, err);
     if (status == PTIO_OK)
         status = load ? load(&loader, err) : ptio_load_any(&loader, err);
     ckpt->heap.limit = ckpt->limits.heap_bytes;

@@ -317,7 +317,7 @@ static ptio_status fetch_pickle(dcp *d, ptio_text item, ptio_text *ret)
         uint64_t size = record == SIZE_MAX ? 0 : archive->entries[record].size;
         if (size && size <= ckpt->limits.pickle_bytes) {
             uint8_t *bytes = ptio_checkpoint_buffer(ckpt, (size_t)size);
-            status = bytes ? ptio_archive_read_all(archive, record, bytes, d->err) : no_memory(d);
+            status = bytes ? ptio_archive_read_all(archive, record, bytes, NULL, d->err) : no_memory(d);
             *ret = (ptio_text){(const char *)bytes, (size_t)size};
         }
         ptio_archive_close(archive);

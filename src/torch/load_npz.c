@@ -43,7 +43,7 @@ static ptio_status fetch_record(ptio_checkpoint *ckpt, size_t record, ptio_text 
     if (!bytes)
         return ptio_heap_fail(&ckpt->heap, err, "an array");
     *ret = (ptio_text){(const char *)bytes, (size_t)entry->size};
-    return ptio_archive_read_all(ckpt->archive, record, bytes, err);
+    return ptio_archive_read_all(ckpt->archive, record, bytes, NULL, err);
 }
 
 static ptio_status load_array(ptio_maker *maker, size_t record, ptio_text name, const ptio_value **ret, ptio_error *err)

@@ -263,8 +263,9 @@ ptio_status ptio_make_array(ptio_maker *maker, const ptio_ndarray *array, const 
 
 /* ---- bytes of a source ---- */
 
-static ptio_status range_read(const ptio_storage *storage, void *buffer, ptio_error *err)
+static ptio_status range_read(const ptio_storage *storage, void *buffer, const ptio_watch *watch, ptio_error *err)
 {
+    (void)watch;
     /* A source takes positional reads from any thread. */
     return ptio_source_read((ptio_source *)(uintptr_t)storage->origin_data, storage->origin_index, buffer,
                             (size_t)storage->nbytes, err);

@@ -72,7 +72,7 @@ static ptio_status read_alignment(ptio_archive *archive, uint32_t *ret, ptio_err
     size_t record = ptio_archive_lookup_in_root(archive, PTIO_TEXT(".storage_alignment"));
     if (record != SIZE_MAX && archive->entries[record].size < sizeof text) {
         memset(text, 0, sizeof text);
-        ptio_status status = ptio_archive_read_all(archive, record, text, err);
+        ptio_status status = ptio_archive_read_all(archive, record, text, NULL, err);
         if (status != PTIO_OK)
             return status;
     }

@@ -28,13 +28,13 @@ static ptio_status use_record(ptio_archive *archive, size_t index, ptio_error *e
     assert_true(ptio_archive_record(archive, index, &record));
     assert_int_equal(ptio_archive_lookup(archive, record.name), index);
     if (record.size > 1 << 20)
-        return ptio_archive_verify(archive, index, err);
+        return ptio_archive_verify(archive, index, NULL, err);
     size_t size = (size_t)record.size;
     char *whole = malloc(size + 1);
     assert_non_null(whole);
     ptio_status status = ptio_archive_read(archive, index, 0, whole, size, err);
     if (status == PTIO_OK)
-        status = ptio_archive_verify(archive, index, err);
+        status = ptio_archive_verify(archive, index, NULL, err);
     if (status == PTIO_OK)
         status = read_middle(archive, index, whole, size, err);
     free(whole);

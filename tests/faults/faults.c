@@ -279,6 +279,12 @@ static void step_save_as_found(run *r, told *t)
     save(r, t, (ptio_save_options){PTIO_SAVE_OPTIONS, .as = r->ckpt});
 }
 
+static void step_read_all(run *r, told *t)
+{
+    ptio_error err = {0};
+    note(t, ptio_checkpoint_read(r->ckpt, &err), &err);
+}
+
 static void step_drop(run *r, told *t)
 {
     ptio_tensor_list *list = NULL;
@@ -402,6 +408,7 @@ static const struct step {
     {"save", step_save, true},
     {"save legacy", step_save_legacy, true},
     {"save as it was found", step_save_as_found, true},
+    {"read all", step_read_all, true},
     {"drop", step_drop, true},
     {"walk", step_walk, true},
     {"print", step_print, true},

@@ -8,8 +8,9 @@
 /* An origin that counts its reads and is slow enough that threads meet. */
 static atomic_int reads;
 
-static ptio_status counted_read(const ptio_storage *storage, void *buffer, ptio_error *err)
+static ptio_status counted_read(const ptio_storage *storage, void *buffer, const ptio_watch *watch, ptio_error *err)
 {
+    (void)watch;
     (void)err;
     atomic_fetch_add(&reads, 1);
     for (int i = 0; i < 100000; i++)
@@ -25,8 +26,9 @@ static bool counted_range(const ptio_storage *storage, uint64_t *offset, uint64_
     return true;
 }
 
-static ptio_status failing_read(const ptio_storage *storage, void *buffer, ptio_error *err)
+static ptio_status failing_read(const ptio_storage *storage, void *buffer, const ptio_watch *watch, ptio_error *err)
 {
+    (void)watch;
     (void)storage;
     (void)buffer;
     return ptio_fail(err, PTIO_ERR_IO, "io.test", 5, "it cannot be read");
