@@ -223,6 +223,26 @@ typedef enum ptio_byte_order { PTIO_LITTLE_ENDIAN = 0, PTIO_BIG_ENDIAN = 1, PTIO
 
 #define PTIO_ALL_THREADS (~0u)
 
+typedef struct ptio_value ptio_value;
+
+/**
+ * What a load asks of the caller, as torch.load() asks its pickle_module. Functions may be NULL. They are called by the thread that
+ * loads; anything but PTIO_OK ends the load with that status, and the message says at which byte of which pickle. None runs with
+ * weights_only, as in PyTorch (PTIO_ERR_ARGUMENT).
+ */
+typedef struct ptio_hooks {
+    /** Unpickler.find_class(): a global is named. Write other texts, and it is loaded as that one is: a class that moved as the one of
+     *  today, a subclass of dict as a dict. They are copied. Files that are written `as` they were keep the name they have. */
+    ptio_status (*find_class)(void *ctx, ptio_text *module, ptio_text *name);
+    /** Unpickler.persistent_load(): an id that names no storage. Without this function it is an error, but in plain pickles. */
+    ptio_status (*persistent_load)(void *ctx, const ptio_value *id, void **user);
+    /** An object (PTIO_KIND_OBJECT), after all the objects that it is made of, but for those that hold itself. */
+    ptio_status (*build)(void *ctx, const ptio_value *object, void **user);
+    /** Once for each `user` that was given and is not NULL: when the checkpoint is freed, or the load fails. */
+    void (*release)(void *ctx, void *user);
+    void *ctx;
+} ptio_hooks;
+
 /** Options of a load. Begin with PTIO_LOAD_OPTIONS, so that later versions of ptio know which fields you know. */
 typedef struct ptio_load_options {
     size_t struct_size;         /* set by PTIO_LOAD_OPTIONS or ptio_load_options_init()                              */
@@ -244,6 +264,7 @@ typedef struct ptio_load_options {
      *  storage that is asked for, or of all in ptio_checkpoint_read(). Anything but 0 ends the call: PTIO_ERR_CANCELLED. */
     int (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *progress_ctx;
+    const ptio_hooks *hooks; /* NULL: none. Copied                                                            */
 } ptio_load_options;
 
 #define PTIO_LOAD_OPTIONS .struct_size = sizeof(ptio_load_options)
@@ -362,7 +383,6 @@ PTIO_API void ptio_checkpoint_describe(const ptio_checkpoint *ckpt, ptio_checkpo
  *         use(ptio_value_key(dict, i), ptio_value_item(dict, i));
  * ------------------------------------------------------------------------------------------------------------------ */
 
-typedef struct ptio_value ptio_value;
 typedef struct ptio_tensor ptio_tensor;
 typedef struct ptio_storage ptio_storage;
 
@@ -493,6 +513,9 @@ PTIO_API const ptio_value *ptio_value_slots(const ptio_value *value);
 
 /** default_factory of a defaultdict: a global or None. NULL for other values. */
 PTIO_API const ptio_value *ptio_value_factory(const ptio_value *value);
+
+/** What options->hooks made of an object or a persistent id, or NULL. */
+PTIO_API void *ptio_value_user(const ptio_checkpoint *ckpt, const ptio_value *value);
 
 /**
  * How a value stands in the pickle: the view of the pickler, below what sections 5 and 7 make of it.

@@ -35,6 +35,7 @@ struct ptio_checkpoint {
     ptio_text format_version, archive_version, serialization_id;
     uint64_t start, end;              /* in the source                                                        */
     struct ptio_buffer *buffers;      /* pickles and other bytes read from the source                         */
+    struct ptio_hooked *hooked;       /* NULL: the caller is asked nothing                                    */
     struct ptio_reading *reading;     /* NULL: nobody is told, and one thread reads                           */
     struct ptio_checkpoint *children; /* shards and chunks that this one is made of                           */
     struct ptio_checkpoint *sibling;
@@ -65,8 +66,9 @@ struct ptio_loader {
     const ptio_load_options *options; /* filled in                                                            */
     ptio_report *report;
     ptio_codec *codec;
-    const char *path; /* of the file, for shards beside it; NULL for sources                  */
-    unsigned depth;   /* of files inside files                                                */
+    struct ptio_hooked *hooked; /* the caller's hooks, of the checkpoint that the caller gets; NULL: none       */
+    const char *path;           /* of the file, for shards beside it; NULL for sources                  */
+    unsigned depth;             /* of files inside files                                                */
     /* of the pickle that is being interpreted */
     ptio_pickle_part *part;
     ptio_persistent_load persistent_load;

@@ -143,8 +143,12 @@ ptio_status ptio_child_load(ptio_loader *parent, ptio_source *source, ptio_text 
         return status;
     ptio_load_options options = *parent->options;
     options.offset = 0;
-    ptio_loader loader = {
-        .ckpt = child, .options = &options, .report = parent->report, .codec = parent->codec, .depth = parent->depth + 1};
+    ptio_loader loader = {.ckpt = child,
+                          .options = &options,
+                          .report = parent->report,
+                          .codec = parent->codec,
+                          .hooked = parent->hooked,
+                          .depth = parent->depth + 1};
     const ptio_storage *last = child->pool->newest;
     status = ptio_load_any(&loader, err);
     move_elsewhere(child->pool, last);

@@ -18,6 +18,9 @@ ptio_status ptio_interpret_node(ptio_loader *loader, const ptio_value *value, pt
 /** Interpret a node of which everything it is made of was interpreted before. */
 ptio_status ptio_interpret_made(ptio_loader *loader, const ptio_value *value, ptio_error *err);
 
+/** What an id stands for is not known: it stays an id, an object. */
+ptio_status ptio_persistent_unknown(ptio_loader *loader, ptio_node_persistent *node, ptio_error *err);
+
 /** Fail because of a node: its opcode's offset, the record of the pickle. */
 ptio_status ptio_fail_node(ptio_loader *loader, const ptio_value *node, ptio_status status, const char *reason, ptio_error *err,
                            const char *format, ...) PTIO_PRINTF(6, 7);

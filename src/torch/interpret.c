@@ -6,7 +6,7 @@
  * interpreter runs ahead to it (ptio_interpret_node).
  * A reduced object whose callable has a handler becomes what that handler makes of it, any other an object of its class.
  */
-#include "torch/handlers.h"
+#include "torch/hooks.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,6 +32,9 @@ static ptio_status interpret_global(ptio_loader *loader, ptio_node_global *node,
 {
     ptio_global *global = PTIO_NEW(&loader->ckpt->arena, ptio_global, 1);
     ptio_text module = ptio_node_text_of(node->module), name = ptio_node_text_of(node->name);
+    ptio_status status = ptio_hook_find_class(loader, &node->head, &module, &name, err);
+    if (status != PTIO_OK)
+        return status;
     if (!global || !ptio_global_resolve(&loader->ckpt->arena, module, name, loader->map_python2, global))
         return ptio_heap_fail(&loader->ckpt->heap, err, "a global");
     if (loader->keep_python2 && global->handler != PTIO_HANDLER_STORAGE_CLASS) {
@@ -114,7 +117,7 @@ ptio_status ptio_interpret_made(ptio_loader *loader, const ptio_value *value, pt
     node->flags |= INTERPRETED;
     switch (node->type) {
     case PTIO_NODE_TYPE_GLOBAL: return interpret_global(loader, (ptio_node_global *)(void *)node, err);
-    case PTIO_NODE_TYPE_PERSISTENT: return loader->persistent_load(loader, (ptio_node_persistent *)(void *)node, err);
+    case PTIO_NODE_TYPE_PERSISTENT: return ptio_hook_persistent(loader, (ptio_node_persistent *)(void *)node, err);
     default: return interpret_reduced(loader, (ptio_node_reduced *)(void *)node, err);
     }
 }

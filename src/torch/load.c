@@ -5,7 +5,7 @@
  *   2  the container's own function reads what there is and runs the pickle (pickle/vm)
  *   3  the objects of the pickle are interpreted (interpret.c), storages noted, not read
  */
-#include "torch/handlers.h"
+#include "torch/hooks.h"
 #include "torch/reading.h"
 #include "torch/safetensors.h"
 
@@ -272,6 +272,7 @@ void ptio_checkpoint_free(ptio_checkpoint *ckpt)
             last->sibling = next;
             next = ckpt->children;
         }
+        ptio_hooks_end(ckpt);
         ptio_reading_end(ckpt);
         if (ckpt->pool == &ckpt->own_pool)
             ptio_storage_pool_free(ckpt->pool);
@@ -340,7 +341,11 @@ static ptio_status run_load(ptio_source *source, bool owned, const char *path, c
     if (status == PTIO_OK)
         status = ptio_codec_new(options->encoding, options->errors, &ckpt->heap, &loader.codec, err);
     if (status == PTIO_OK)
+        status = ptio_hooks_begin(&loader, err);
+    if (status == PTIO_OK)
         status = load ? load(&loader, err) : ptio_load_any(&loader, err);
+    if (status == PTIO_OK)
+        status = ptio_hook_build(ckpt, err);
     ckpt->heap.limit = ckpt->limits.heap_bytes;
     if (status == PTIO_OK && options->weights_only)
         status = ptio_weights_only_enforce(ckpt, err);

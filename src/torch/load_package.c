@@ -44,13 +44,7 @@ static ptio_status persistent_package(ptio_loader *loader, ptio_node_persistent 
     const ptio_value *id = node->id;
     if (id->type == PTIO_NODE_TYPE_TUPLE && id->count && ptio_node_is_str(ptio_tuple_item(id, 0), "storage"))
         return ptio_persistent_zip(loader, node, err);
-    ptio_object *object = PTIO_NEW(&loader->ckpt->arena, ptio_object, 1);
-    if (!object)
-        return ptio_heap_fail(&loader->ckpt->heap, err, "an object");
-    object->class_name = PTIO_TEXT("persistent id");
-    node->head.seen = PTIO_KIND_OBJECT;
-    node->meaning = object;
-    return PTIO_OK;
+    return ptio_persistent_unknown(loader, node, err);
 }
 
 static ptio_status run_pickle(ptio_loader *loader, size_t record, ptio_text bytes, const ptio_value **ret, ptio_error *err)

@@ -3,23 +3,12 @@
  */
 #include "torch/handlers.h"
 
-/* A plain pickle has no storages of its own: tensors in it hold theirs as bytes. What an id stands for is unknown, so it stays an id. */
-static ptio_status persistent_unknown(ptio_loader *loader, ptio_node_persistent *node, ptio_error *err)
-{
-    ptio_object *object = PTIO_NEW(&loader->ckpt->arena, ptio_object, 1);
-    if (!object)
-        return ptio_heap_fail(&loader->ckpt->heap, err, "an object");
-    object->class_name = PTIO_TEXT("persistent id");
-    node->head.seen = PTIO_KIND_OBJECT;
-    node->meaning = object;
-    return PTIO_OK;
-}
-
 ptio_status ptio_load_pickle(ptio_loader *loader, ptio_error *err)
 {
     ptio_checkpoint *ckpt = loader->ckpt;
     ckpt->container = PTIO_CONTAINER_PICKLE;
-    loader->persistent_load = persistent_unknown;
+    /* A plain pickle has no storages of its own: tensors in it hold theirs as bytes. What an id stands for is unknown. */
+    loader->persistent_load = ptio_persistent_unknown;
     loader->swap = false;
     uint64_t at = ckpt->start, size = ptio_source_size(ckpt->source);
     ptio_node_list *list = PTIO_NEW(&ckpt->arena, ptio_node_list, 1);
