@@ -7,6 +7,7 @@
 #     tests/NAME/run.py     run with --ptio COMMAND. Programs beside it are built for it, no tests themselves: it finds them in
 #                           $PTIO_BUILD_DIR/bin, and runs them by the command $PTIO_RUN, where that is not empty
 #     tests/oracle/save.py  the same
+#     tests/oracle/dlpack.py run with --library LIBPTIO, which it loads itself
 #     tests/checks/*.sh     of the sources and the built library: layers, symbols, header, format
 #     fuzz/fuzz_NAME.c      a fuzz target, run over fuzz/corpus/NAME
 #     examples/*.c          run over the checkpoint of the demo
@@ -107,6 +108,10 @@ if(NOT PTIO_LIBFUZZER)
             ptio_add_test(${title} ${python} ${source} --ptio ${command})
         endif()
     endforeach()
+    # PyTorch's process loads the library, which has to be one of its own kind.
+    if(PTIO_ORACLE_PYTHON AND NOT run AND NOT PTIO_SANITIZE)
+        ptio_add_test(oracle.dlpack ${PTIO_ORACLE_PYTHON} tests/oracle/dlpack.py --library $<TARGET_FILE:ptio>)
+    endif()
 endif()
 
 # Checks of the sources and of the library. They do not depend on how it was compiled, so the plain build does them.

@@ -814,6 +814,37 @@ PTIO_API ptio_status ptio_tensor_copy_slice(const ptio_tensor *tensor, const pti
 /** Where the first element is in memory, for tensors whose strides the caller follows itself. Reads the storage if need be. */
 PTIO_API ptio_status ptio_tensor_data(const ptio_tensor *tensor, const void **ret, ptio_error *err);
 
+/* Defined by dlpack.h, the header of DLPack, which may be included before or after this one. */
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+
+/**
+ * Hand a tensor to another library, as tensor.__dlpack__() does: a view of the storage, which is read if need be.
+ *
+ *     struct DLManagedTensorVersioned *dl = NULL;
+ *     if (ptio_tensor_to_dlpack(w, false, &dl, &err) == PTIO_OK) {
+ *         ptio_checkpoint_free(ckpt);
+ *         … dl->dl_tensor.data, .shape, .strides …
+ *         dl->deleter(dl);
+ *     }
+ *
+ * In Python it becomes a capsule named "dltensor_versioned", which torch.from_dlpack(), numpy.from_dlpack() and others take.
+ *
+ * Options    `writable`: as ptio_storage_writable(), and the flag that forbids writing is not set
+ * Shapes     as the tensor's, strides in elements; `data` is the first element and byte_offset 0; the device is the CPU
+ * Errors     PTIO_ERR_ARGUMENT "dlpack.tensor": composed, or the conj or neg bit is set, or a dtype that DLPack does not have (quantized,
+ *            bits8, bcomplex32 …), "tensor.meta"; what ptio_storage_data() and ptio_storage_writable() give; PTIO_ERR_MEMORY
+ * Ownership  *ret is whose it is handed to, who calls its `deleter` once. It keeps the checkpoint, which the caller may free before,
+ *            and the bytes, which ptio_storage_drop() leaves alone meanwhile. The caller's source, memory and memory hooks must outlive it
+ * Threads    the deleter may be called by any thread
+ */
+PTIO_API ptio_status ptio_tensor_to_dlpack(const ptio_tensor *tensor, bool writable, struct DLManagedTensorVersioned **ret,
+                                           ptio_error *err);
+
+/** Like ptio_tensor_to_dlpack(), for who takes the structure of DLPack before 1.0 only ("dltensor"). It cannot forbid writing, so the
+ *  storage is made writable. */
+PTIO_API ptio_status ptio_tensor_to_dlpack_unversioned(const ptio_tensor *tensor, struct DLManagedTensor **ret, ptio_error *err);
+
 /** What there is to know of a NumPy array. */
 typedef struct ptio_ndarray_info {
     size_t ndim;

@@ -88,6 +88,7 @@ ptio_storage *ptio_storage_new(ptio_storage_pool *pool, ptio_arena *arena)
     *storage = (ptio_storage){.pool = pool, .index = pool->count++, .older = pool->newest};
     atomic_init(&storage->data, NULL);
     atomic_init(&storage->flags, 0);
+    atomic_init(&storage->pins, 0);
     pool->newest = storage;
     return storage;
 }
@@ -333,9 +334,21 @@ void ptio_storage_drop(const ptio_storage *storage)
         return;
     ptio_storage *dropped = (ptio_storage *)storage;
     ptio_mutex_lock(lock_of(dropped));
-    free_owned(dropped);
-    atomic_store(&dropped->data, NULL);
+    if (atomic_load(&dropped->pins) == 0) {
+        free_owned(dropped);
+        atomic_store(&dropped->data, NULL);
+    }
     ptio_mutex_unlock(lock_of(dropped));
+}
+
+void ptio_storage_pin(const ptio_storage *storage)
+{
+    atomic_fetch_add(&((ptio_storage *)ptio_storage_whole(storage))->pins, 1);
+}
+
+void ptio_storage_unpin(const ptio_storage *storage)
+{
+    atomic_fetch_sub(&((ptio_storage *)ptio_storage_whole(storage))->pins, 1);
 }
 
 /* ---- what there is to say about a storage ---- */

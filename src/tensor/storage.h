@@ -47,6 +47,10 @@ typedef struct ptio_storage_pieces {
 /** False where ptio_storage_data() is the better way: the bytes are in memory already, or few, or have to be inflated or made. */
 bool ptio_storage_in_pieces(const ptio_storage *storage, ptio_storage_pieces *ret);
 
+/** While a storage is pinned, ptio_storage_drop() leaves its bytes where they are. Any thread may call these. */
+void ptio_storage_pin(const ptio_storage *storage);
+void ptio_storage_unpin(const ptio_storage *storage);
+
 /** Bytes that are reversed together when they are read from the file; 1: none. */
 size_t ptio_storage_read_unit(const ptio_storage *storage);
 
@@ -108,8 +112,9 @@ struct ptio_storage {
     ptio_storage *older;
     const char *key;
     uint32_t key_size;
-    uint32_t index;    /* number in the pool                                     */
-    uint16_t location; /* index in pool->locations                               */
+    uint32_t index;         /* number in the pool                                     */
+    uint16_t location;      /* index in pool->locations                               */
+    _Atomic(uint32_t) pins; /* what was handed over and still points to the bytes     */
     uint8_t dtype;
     _Atomic(uint8_t) flags;
     uint8_t swap; /* unit of the swap, where PTIO_STORAGE_SWAP; 0: that of `dtype`. Set by the first tensor of an untyped one */
