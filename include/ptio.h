@@ -243,10 +243,16 @@ typedef struct ptio_hooks {
     void *ctx;
 } ptio_hooks;
 
+/** A class or function that weights_only shall take: an item of torch.serialization.add_safe_globals(). */
+typedef struct ptio_safe_global {
+    const char *name;  /* "module.name": what the object calls itself, __module__ and __qualname__; without a dot: of builtins */
+    const char *alias; /* what files call it, as in the pair (object, "module.name"); NULL: the same                         */
+} ptio_safe_global;
+
 /** Options of a load. Begin with PTIO_LOAD_OPTIONS, so that later versions of ptio know which fields you know. */
 typedef struct ptio_load_options {
     size_t struct_size;         /* set by PTIO_LOAD_OPTIONS or ptio_load_options_init()                              */
-    bool weights_only;          /* refuse what torch.load(weights_only=True) of PyTorch 2.13 refuses: PTIO_ERR_DENIED */
+    bool weights_only;          /* refuse what torch.load(weights_only=True) refuses (see `rules`): PTIO_ERR_DENIED */
     bool mmap;                  /* map the file privately; a storage is a view of the map. For files that nobody cuts
                                         or rewrites meanwhile: a page that vanished is a SIGBUS. Default: read            */
     const char *encoding;       /* of Python 2 strings: "utf-8" (default), "ascii", "latin1", "bytes", or any of iconv */
@@ -265,6 +271,10 @@ typedef struct ptio_load_options {
     int (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *progress_ctx;
     const ptio_hooks *hooks; /* NULL: none. Copied                                                            */
+    /* Of weights_only, and of ptio_check(), which tells its verdict in any case. */
+    const ptio_safe_global *allow; /* what the caller trusts, `allow_count` of them: add_safe_globals(), safe_globals()  */
+    size_t allow_count;
+    const char *rules; /* whose verdict: "2.6", "2.9", "2.13" (default) or "2.14"                                   */
 } ptio_load_options;
 
 #define PTIO_LOAD_OPTIONS .struct_size = sizeof(ptio_load_options)
@@ -1135,6 +1145,9 @@ typedef struct ptio_finding {
     ptio_text record;   /* escaped; may be empty                                  */
     uint64_t offset;    /* in that record, or PTIO_NO_OFFSET                      */
     ptio_text message;  /* one sentence, escaped                                  */
+    /* "weights-only.global" and "weights-only.import": the global that must be allowed or imported, as weights_only calls it; empty
+     * in other findings. It comes from the file and is not escaped. */
+    ptio_text module, name;
 } ptio_finding;
 
 /** A new, empty report. memory may be NULL. */
@@ -1155,7 +1168,7 @@ typedef enum ptio_verdict {
 
 typedef struct ptio_check_result {
     ptio_verdict verdict;
-    bool weights_only_loads;   /* torch.load(weights_only=True) of PyTorch 2.13 takes it                              */
+    bool weights_only_loads;   /* torch.load(weights_only=True) takes it, by options->rules and options->allow        */
     uint64_t bytes_read;       /* of the source                                                                       */
     uint64_t records_verified; /* read whole, and their CRC compared where there is one                               */
     uint64_t records_without_crc;
@@ -1179,6 +1192,44 @@ PTIO_API ptio_status ptio_check(const char *path, const ptio_load_options *optio
 /** Like ptio_check(), of a source. */
 PTIO_API ptio_status ptio_check_source(ptio_source *source, const ptio_load_options *options, ptio_check_result *ret,
                                        ptio_error *err);
+
+/**
+ * Write the lines of Python that allow what a report of ptio_check() says weights_only refuses:
+ *
+ *     import argparse, numpy._core.multiarray
+ *     torch.serialization.add_safe_globals([argparse.Namespace, (numpy._core.multiarray.scalar, "numpy.core.multiarray.scalar")])
+ *
+ * They name each global once, in the order of the report, and as a pair where the object calls itself other than the file does. Nothing
+ * is written where there is nothing to allow. Names that are not dotted identifiers of ASCII letters are left out.
+ *
+ * Errors     PTIO_ERR_CANCELLED by `write`; PTIO_ERR_MEMORY
+ */
+PTIO_API ptio_status ptio_print_allowing(const ptio_report *report, ptio_write write, void *ctx, ptio_error *err);
+
+/** Names of globals, sorted, each once. */
+typedef struct ptio_global_list ptio_global_list;
+
+/**
+ * What torch.serialization.get_unsafe_globals_in_checkpoint() gives: the globals that a zip checkpoint names and weights_only would refuse,
+ * but for those in options->allow. Only the pickle is read, and not run.
+ *
+ * Options    NULL means all defaults
+ * Errors     PTIO_ERR_UNSUPPORTED a TorchScript archive, or no zip (PyTorch refuses both; ptio_check() takes all);
+ *            PTIO_ERR_DENIED an opcode that weights_only does not know; what ptio_load() gives of the archive
+ * Ownership  *ret is the caller's, released by ptio_global_list_free()
+ * Source     torch/serialization.py: get_unsafe_globals_in_checkpoint
+ */
+PTIO_API ptio_status ptio_list_unsafe_globals(const char *path, const ptio_load_options *options, ptio_global_list **ret,
+                                              ptio_error *err);
+
+/** Like ptio_list_unsafe_globals(), of a source, which must outlive the list. */
+PTIO_API ptio_status ptio_list_unsafe_globals_source(ptio_source *source, const ptio_load_options *options,
+                                                     ptio_global_list **ret, ptio_error *err);
+
+/** How many there are, and each as "module.name", from the file and not escaped. No text beyond the last. */
+PTIO_API size_t ptio_global_list_count(const ptio_global_list *list);
+PTIO_API ptio_text ptio_global_list_name(const ptio_global_list *list, size_t index);
+PTIO_API void ptio_global_list_free(ptio_global_list *list);
 
 /* ------------------------------------------------------------------------------------------------------------------
  * 12  Printing

@@ -73,7 +73,9 @@ static void add(ptio_report *report, ptio_finding finding, ptio_text record, con
     ptio_finding *place = new_finding(report);
     finding.record = ptio_arena_text(&report->arena, ptio_text_of(escaped));
     finding.message = ptio_arena_text(&report->arena, ptio_text_of(message));
-    if (!place || !finding.record.bytes || !finding.message.bytes) {
+    finding.module = ptio_arena_text(&report->arena, finding.module);
+    finding.name = ptio_arena_text(&report->arena, finding.name);
+    if (!place || !finding.record.bytes || !finding.message.bytes || !finding.module.bytes || !finding.name.bytes) {
         report->lost = true;
         return;
     }
@@ -94,11 +96,26 @@ void ptio_report_add(ptio_report *report, ptio_severity severity, const char *re
     add(report, (ptio_finding){.severity = severity, .reason = reason, .offset = offset}, record, message);
 }
 
+void ptio_report_global(ptio_report *report, ptio_severity severity, const char *reason, ptio_text record, uint64_t offset,
+                        ptio_text module, ptio_text name, const char *message)
+{
+    ptio_finding finding = {.severity = severity, .reason = reason, .offset = offset, .module = module, .name = name};
+    if (report)
+        add(report, finding, record, message);
+}
+
 void ptio_report_error(ptio_report *report, const ptio_error *err)
 {
     ptio_finding finding = {.severity = PTIO_REFUSED, .status = err->status, .reason = err->reason, .offset = err->offset};
     if (report)
         add(report, finding, ptio_text_of(err->record), err->message);
+}
+
+ptio_heap ptio_report_heap(const ptio_report *report)
+{
+    ptio_heap heap;
+    ptio_heap_init(&heap, &report->heap.hooks, 0);
+    return heap;
 }
 
 ptio_status ptio_report_lost(ptio_report *report, ptio_error *err)

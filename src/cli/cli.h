@@ -41,7 +41,7 @@ typedef struct cli_change {
     const char *text;
 } cli_change;
 
-enum { CLI_MOST_CHANGES = 64 };
+enum { CLI_MOST_CHANGES = 64, CLI_MOST_ALLOWED = 256 };
 
 /** Everything that can stand on a command line. */
 typedef struct cli_options {
@@ -56,6 +56,7 @@ typedef struct cli_options {
     size_t array_count;
     uint64_t max_depth, head;
     const char *record;
+    ptio_safe_global allowed[CLI_MOST_ALLOWED];
     ptio_load_options load;
     ptio_save_options save;
     ptio_sink_options sink;

@@ -3,93 +3,17 @@
  *
  *     model.pt: whole
  *       refused   archive/data.pkl: byte 37: __main__.Net is not allowed by weights_only
- *     weights_only refuses it; to allow what it names, if you trust it:
- *       torch.serialization.add_safe_globals([__main__.Net])
+ *     torch.load(weights_only=True) refuses it
+ *     to allow what it names, if you trust the file:
+ *     import __main__
+ *     torch.serialization.add_safe_globals([__main__.Net])
  */
 #include "cli/cli.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "cli/grow.h"
 #include "cli/json_out.h"
-
-/* Globals that findings name: for the line of Python. */
-typedef struct names {
-    ptio_text *list;
-    size_t count, capacity;
-} names;
-
-/* ---- what has to be allowed ---- */
-
-static bool is_denied_global(const ptio_finding *finding)
-{
-    return finding->severity == PTIO_REFUSED && strcmp(finding->reason, "weights-only.global") == 0;
-}
-
-/* Whether a name is one that Python can be given: dotted identifiers. */
-static bool is_dotted_name(ptio_text name)
-{
-    for (size_t i = 0; i < name.size; i++) {
-        char c = name.bytes[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-        if (!letter && c != '.' && !(c >= '0' && c <= '9'))
-            return false;
-    }
-    return name.size > 0;
-}
-
-static void add_name(names *n, ptio_text name)
-{
-    for (size_t i = 0; i < n->count; i++)
-        if (n->list[i].size == name.size && memcmp(n->list[i].bytes, name.bytes, name.size) == 0)
-            return;
-    if (n->count == n->capacity) {
-        size_t capacity = n->capacity ? n->capacity * 2 : 16;
-        ptio_text *moved = realloc(n->list, capacity * sizeof *moved);
-        if (!moved)
-            return;
-        n->list = moved;
-        n->capacity = capacity;
-    }
-    n->list[n->count++] = name;
-}
-
-/* What a finding says to allow: "… add_safe_globals([module.Name])". No text where it says nothing of the kind. */
-static ptio_text named(const ptio_finding *finding)
-{
-    static const char before[] = "add_safe_globals([";
-    const ptio_text m = finding->message;
-    size_t size = sizeof before - 1;
-    for (size_t i = 0; i + size <= m.size; i++) {
-        if (memcmp(m.bytes + i, before, size) != 0)
-            continue;
-        size_t end = i + size;
-        while (end < m.size && m.bytes[end] != ']')
-            end++;
-        return (ptio_text){m.bytes + i + size, end - i - size};
-    }
-    return (ptio_text){NULL, 0};
-}
-
-static void collect(const ptio_report *report, names *n)
-{
-    for (size_t i = 0; i < ptio_report_count(report); i++) {
-        const ptio_finding *finding = ptio_report_finding(report, i);
-        if (is_denied_global(finding) && is_dotted_name(named(finding)))
-            add_name(n, named(finding));
-    }
-}
-
-static void write_allowing(const names *n)
-{
-    out_string("torch.serialization.add_safe_globals([");
-    for (size_t i = 0; i < n->count; i++) {
-        if (i)
-            out_string(", ");
-        out_bytes(n->list[i].bytes, n->list[i].size);
-    }
-    out_string("])");
-}
 
 /* ---- telling ---- */
 
@@ -118,6 +42,16 @@ static void write_finding(const ptio_finding *finding)
     out_char('\n');
 }
 
+/* The lines of Python, to be copied: they hold nothing but names of ASCII letters. */
+static int write_allowing(void *ctx, const char *text, size_t size)
+{
+    bool *told = ctx;
+    if (!*told)
+        out_string("to allow what it names, if you trust the file:\n");
+    *told = true;
+    return out_write(NULL, text, size);
+}
+
 static void write_text(const char *file, const ptio_check_result *result, const ptio_report *report)
 {
     bool input = strcmp(file, "-") == 0;
@@ -143,14 +77,8 @@ static void write_text(const char *file, const ptio_check_result *result, const 
         return;
     out_string(result->weights_only_loads ? "torch.load(weights_only=True) loads it\n"
                                           : "torch.load(weights_only=True) refuses it\n");
-    names n = {0};
-    collect(report, &n);
-    if (n.count) {
-        out_string("to allow what it names, if you trust the file:\n  ");
-        write_allowing(&n);
-        out_char('\n');
-    }
-    free(n.list);
+    bool told = false;
+    (void)ptio_print_allowing(report, write_allowing, &told, NULL);
 }
 
 static void json_finding(const ptio_finding *finding)
@@ -167,6 +95,12 @@ static void json_finding(const ptio_finding *finding)
         out_string("null");
     else
         out_u64(finding->offset);
+    if (finding->name.size) {
+        out_json_key(false, "module");
+        out_json_string(finding->module);
+        out_json_key(false, "name");
+        out_json_string(finding->name);
+    }
     out_json_key(false, "message");
     out_json_string(finding->message);
     out_char('}');
@@ -193,17 +127,12 @@ static void write_json(const ptio_check_result *result, const ptio_report *repor
         json_finding(ptio_report_finding(report, i));
     }
     out_char(']');
-    names n = {0};
-    collect(report, &n);
+    grown lines = {0};
+    (void)ptio_print_allowing(report, grow_write, &lines, NULL);
     out_json_key(false, "allow");
-    out_char('[');
-    for (size_t i = 0; i < n.count; i++) {
-        if (i)
-            out_char(',');
-        out_json_string(n.list[i]);
-    }
-    out_string("]}\n");
-    free(n.list);
+    out_json_string((ptio_text){lines.bytes ? lines.bytes : "", lines.size});
+    out_string("}\n");
+    grow_free(&lines);
 }
 
 static int exit_code(const ptio_check_result *result, const ptio_report *report)

@@ -49,6 +49,29 @@ static bool set_weights_only(cli_options *o, const char *value)
     return o->load.weights_only = true;
 }
 
+/* NAME, or NAME=ALIAS: the text is the command line's own and is cut there. */
+static bool set_allow(cli_options *o, const char *value)
+{
+    if (o->load.allow_count == CLI_MOST_ALLOWED || !*value || *value == '=')
+        return false;
+    char *equals = strchr((char *)(uintptr_t)value, '=');
+    if (equals)
+        *equals = '\0';
+    o->allowed[o->load.allow_count++] = (ptio_safe_global){value, equals && equals[1] ? equals + 1 : NULL};
+    o->load.allow = o->allowed;
+    return true;
+}
+
+static bool set_rules(cli_options *o, const char *value)
+{
+    static const char *const releases[] = {"2.6", "2.9", "2.13", "2.14"};
+    o->load.rules = value;
+    for (size_t i = 0; i < sizeof releases / sizeof *releases; i++)
+        if (strcmp(value, releases[i]) == 0)
+            return true;
+    return false;
+}
+
 static bool set_mmap(cli_options *o, const char *value)
 {
     (void)value;
@@ -389,6 +412,8 @@ static const struct row {
     {"backup", NULL, SAVING, set_backup, "keep the file that OUT was as OUT.bak"},
     {"no-sync", NULL, SAVING, set_no_sync, "do not wait for the disk"},
     {"weights-only", NULL, LOADING & ~(unsigned)CLI_CHECK, set_weights_only, "refuse what weights_only of PyTorch refuses"},
+    {"allow", "NAME[=ALIAS]", LOADING, set_allow, "a global that weights_only shall take; again for more"},
+    {"rules", "RELEASE", LOADING, set_rules, "of weights_only: 2.6, 2.9, 2.13 (default) or 2.14"},
     {"mmap", NULL, LOADING, set_mmap, "map the file; only if nobody changes it"},
     {"threads", "N", CLI_CHECK, set_threads, "that read at once; default: as many as processors"},
     {"encoding", "NAME", LOADING, set_encoding, "of Python 2 strings: utf-8, latin1, bytes, ..."},

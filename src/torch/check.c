@@ -19,6 +19,7 @@ typedef struct checker {
     const ptio_checkpoint *ckpt;  /* that, or a part of it   */
     ptio_report *report;
     ptio_check_result result;
+    ptio_safe_rules rules;
     bool said; /* the verdict is no longer PTIO_WHOLE             */
 } checker;
 
@@ -177,7 +178,7 @@ static ptio_status run_check(checker *c, const ptio_checkpoint *ckpt, ptio_error
         status = check_storages(c, err);
     if (status == PTIO_OK)
         status = check_tensors(c, err);
-    c->result.weights_only_loads = ptio_weights_only_loads(ckpt, c->report, NULL);
+    c->result.weights_only_loads = ptio_weights_only_loads(ckpt, &c->rules, c->report, NULL);
     if (status == PTIO_OK && ckpt->archive && ckpt->archive->kind == PTIO_ARCHIVE_ZIP && ckpt->archive->crc_absent)
         ptio_report_add(c->report, PTIO_NOTE, "zip.crc-absent", ckpt->archive->root, PTIO_NO_OFFSET,
                         "the archive was written without checksums, so damage inside its records cannot be seen");
@@ -212,7 +213,10 @@ ptio_status ptio_check(const char *path, const ptio_load_options *options, ptio_
     checker c = {.report = known.report};
     ptio_checkpoint *ckpt = NULL;
     ptio_error failure = {0};
-    ptio_status status = ptio_load(path, &known, &ckpt, &failure);
+    ptio_status status = ptio_safe_rules_init(&known, &c.rules, err);
+    if (status != PTIO_OK)
+        return status;
+    status = ptio_load(path, &known, &ckpt, &failure);
     return finish(&c, status, ckpt, &failure, ret, err);
 }
 
@@ -222,6 +226,9 @@ ptio_status ptio_check_source(ptio_source *source, const ptio_load_options *opti
     checker c = {.report = known.report};
     ptio_checkpoint *ckpt = NULL;
     ptio_error failure = {0};
-    ptio_status status = ptio_load_source(source, &known, &ckpt, &failure);
+    ptio_status status = ptio_safe_rules_init(&known, &c.rules, err);
+    if (status != PTIO_OK)
+        return status;
+    status = ptio_load_source(source, &known, &ckpt, &failure);
     return finish(&c, status, ckpt, &failure, ret, err);
 }

@@ -139,9 +139,6 @@ ptio_status ptio_load_torchscript(ptio_loader *loader, ptio_error *err);
 ptio_status ptio_zip_prepare(ptio_loader *loader, ptio_error *err);
 ptio_status ptio_zip_run_record(ptio_loader *loader, const char *name, ptio_pickle_part **ret, ptio_error *err);
 
-/** Fail with PTIO_ERR_DENIED where torch.load(weights_only=True) would refuse the checkpoint. */
-ptio_status ptio_weights_only_enforce(ptio_checkpoint *ckpt, ptio_error *err);
-
 /** A distributed checkpoint, whose folder or .metadata file is loader->path. */
 ptio_status ptio_load_dcp(ptio_loader *loader, ptio_error *err);
 /** The index of a sharded checkpoint: loader->path is the JSON file. */

@@ -217,28 +217,13 @@ static bool join_names(ptio_arena *arena, ptio_global *global)
     return true;
 }
 
-/* What a global is by its names, which are filled in. */
-static void classify(ptio_global *global)
+void ptio_global_classify(ptio_global *global)
 {
     if (!is_storage_class(global) && !find_row(global) && !is_tensor_class(global) && !is_dtype(global) &&
         !is_memory_format(global))
         (void)is_return_type(global);
     if (!global->result.size)
         global->result = global->full_name;
-}
-
-bool ptio_global_is_safe(ptio_text module, ptio_text name)
-{
-    /* No safe name comes near this length, so none needs memory. */
-    char text[256];
-    if (module.size >= sizeof text || name.size + 1 >= sizeof text - module.size)
-        return false;
-    memcpy(text, module.bytes, module.size);
-    text[module.size] = '.';
-    memcpy(text + module.size + 1, name.bytes, name.size);
-    ptio_global global = {.module = module, .name = name, .full_name = {text, module.size + 1 + name.size}};
-    classify(&global);
-    return global.safe;
 }
 
 bool ptio_global_resolve(ptio_arena *arena, ptio_text module, ptio_text name, bool map_python2, ptio_global *ret)
@@ -250,6 +235,6 @@ bool ptio_global_resolve(ptio_arena *arena, ptio_text module, ptio_text name, bo
         ret->module = PTIO_TEXT("torch._tensor");
     if (!join_names(arena, ret))
         return false;
-    classify(ret);
+    ptio_global_classify(ret);
     return true;
 }

@@ -76,8 +76,8 @@ typedef struct ptio_global {
  */
 bool ptio_global_resolve(ptio_arena *arena, ptio_text module, ptio_text name, bool map_python2, ptio_global *ret);
 
-/** Whether weights_only of PyTorch 2.13 allows a global of these names, as they are. */
-bool ptio_global_is_safe(ptio_text module, ptio_text name);
+/** What a global is by its module, name and full_name, which are filled in: the other fields. */
+void ptio_global_classify(ptio_global *global);
 
 /** Python 3's name of a module and name, by CPython's tables (Lib/_compat_pickle.py). */
 void ptio_python3_name(ptio_text *module, ptio_text *name);

@@ -8,6 +8,7 @@
 #include "torch/hooks.h"
 #include "torch/reading.h"
 #include "torch/safetensors.h"
+#include "torch/weights_only.h"
 
 #include <string.h>
 
@@ -326,17 +327,19 @@ static ptio_status run_load(ptio_source *source, bool owned, const char *path, c
 {
     ptio_error own = {0};
     err = err ? err : &own; /* some failures are looked at before they are told */
-    ptio_checkpoint *ckpt = ptio_checkpoint_new(options->memory, options->limits);
+    ptio_safe_rules rules;
+    ptio_status status = ptio_safe_rules_init(options, &rules, err);
+    ptio_checkpoint *ckpt = status == PTIO_OK ? ptio_checkpoint_new(options->memory, options->limits) : NULL;
     if (!ckpt) {
         if (owned)
             ptio_source_free(source);
-        return ptio_fail_memory(err, "a checkpoint");
+        return status == PTIO_OK ? ptio_fail_memory(err, "a checkpoint") : status;
     }
     ckpt->start = options->offset;
     ckpt->source = source;
     ckpt->owns_source = owned;
     ckpt->own_pool.map_is_shared = (options->mmap && options->mmap_shared) || (source && ptio_source_is_shared(source));
-    ptio_status status = ptio_reading_begin(ckpt, options, err);
+    status = ptio_reading_begin(ckpt, options, err);
     ptio_loader loader = {.ckpt = ckpt, .options = options, .report = options->report, .path = path};
     if (status == PTIO_OK)
         status = ptio_codec_new(options->encoding, options->errors, &ckpt->heap, &loader.codec, err);
@@ -347,8 +350,8 @@ static ptio_status run_load(ptio_source *source, bool owned, const char *path, c
     if (status == PTIO_OK)
         status = ptio_hook_build(ckpt, err);
     ckpt->heap.limit = ckpt->limits.heap_bytes;
-    if (status == PTIO_OK && options->weights_only)
-        status = ptio_weights_only_enforce(ckpt, err);
+    if (status == PTIO_OK && options->weights_only && !ptio_weights_only_loads(ckpt, &rules, NULL, err))
+        status = PTIO_ERR_DENIED;
     if (status == PTIO_OK)
         status = ptio_report_lost(loader.report, err);
     ptio_codec_free(loader.codec);

@@ -1,28 +1,44 @@
 /*
  * The verdict of weights_only: the opcodes that its unpickler knows, the globals that it allows, and its rules for NEWOBJ, REDUCE,
- * BUILD, items and persistent ids, applied to the whole pickle.
+ * BUILD, items and persistent ids, applied to the whole pickle. PyTorch stops at the first offender, here all are told: of an object whose
+ * class is not allowed also what would be refused once it were.
  *
- * Source: torch/_weights_only_unpickler.py of 2.13
+ * Source: torch/_weights_only_unpickler.py of 2.6, 2.9, 2.13 and 2.14
  */
 #include "torch/weights_only.h"
 
 #include <stdio.h>
 
 #include "pickle/opcode.h"
+#include "torch/safe_globals.h"
+
+/* What a callable is to weights_only. */
+typedef struct called {
+    const ptio_value *callable;
+    uint8_t safety;  /* ptio_safety: of what is no global, unsafe */
+    uint8_t handler; /* ptio_handler                              */
+} called;
+
+#define LATEST 4u
 
 typedef struct verdict {
     const ptio_checkpoint *ckpt;
     const ptio_pickle_part *part;
+    ptio_safe_rules rules;
     ptio_report *report;
     ptio_error *err;
     bool loads;
+    called latest[LATEST]; /* most objects of a file are calls of a few callables */
 } verdict;
 
-static void refuse(verdict *v, const char *reason, uint64_t offset, const char *message)
+static const ptio_text no_text = {"", 0};
+
+/* `module` and `name` are those of the global that would have to be allowed. */
+static void refuse_global(verdict *v, const char *reason, uint64_t offset, ptio_text module, ptio_text name, const char *message)
 {
     v->loads = false;
-    ptio_text record = v->part ? v->part->record : (ptio_text){NULL, 0};
-    ptio_report_add(v->report, PTIO_REFUSED, reason, record, offset, "%s", message);
+    ptio_text record = v->part ? v->part->record : no_text;
+    ptio_report_global(v->report, PTIO_REFUSED, reason, record, offset, module, name, message);
     if (v->err && v->err->status == PTIO_OK) {
         (void)ptio_fail(v->err, PTIO_ERR_DENIED, reason, offset, "weights_only refuses the file: %s", message);
         if (v->part)
@@ -30,9 +46,14 @@ static void refuse(verdict *v, const char *reason, uint64_t offset, const char *
     }
 }
 
+static void refuse(verdict *v, const char *reason, uint64_t offset, const char *message)
+{
+    refuse_global(v, reason, offset, no_text, no_text, message);
+}
+
 /* ---- opcodes ---- */
 
-static bool is_known_opcode(uint8_t opcode)
+bool ptio_weights_only_opcode(uint8_t opcode)
 {
     /* PROTO STOP MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINSTRING EMPTY_TUPLE TUPLE TUPLE1-3
      * EMPTY_LIST APPEND APPENDS EMPTY_DICT SETITEM SETITEMS EMPTY_SET BINGET LONG_BINGET BINPUT LONG_BINPUT GLOBAL NEWOBJ REDUCE BUILD BINPERSID */
@@ -51,7 +72,7 @@ static void judge_opcodes(verdict *v)
         if (ptio_opcode_read(graph->bytes, graph->size, at, v->ckpt->limits.line_bytes, &instruction, &need, NULL) != PTIO_OK ||
             need)
             return;
-        if (is_known_opcode(instruction.byte) || told[instruction.byte])
+        if (ptio_weights_only_opcode(instruction.byte) || told[instruction.byte])
             continue;
         told[instruction.byte] = true;
         char message[160];
@@ -63,44 +84,27 @@ static void judge_opcodes(verdict *v)
 
 /* ---- globals ---- */
 
-/* The names that this unpickler maps from Python 2 are fewer than those of the other, and it maps them at any protocol. */
-static void map_name(ptio_text *module, ptio_text *name)
-{
-    static const char *const modules[] = {"__builtin__", "copy_reg",   "Queue",   "repr",     "_abcoll",   "UserDict",
-                                          "UserList",    "UserString", "whichdb", "StringIO", "cStringIO", "itertools"};
-    for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
-        if (ptio_text_is(*module, modules[i])) {
-            ptio_python3_name(module, name);
-            return;
-        }
-    }
-    if (ptio_text_is(*module, "exceptions") && ptio_text_is(*name, "StandardError"))
-        ptio_python3_name(module, name);
-}
-
-static bool is_blocked_module(ptio_text module)
-{
-    return ptio_text_is(module, "sys") || ptio_text_is(module, "os") || ptio_text_is(module, "posix") ||
-           ptio_text_is(module, "nt");
-}
-
 static void judge_global(verdict *v, const ptio_value *value)
 {
     ptio_text module_text = ptio_node_module(value), name_text = ptio_node_qualname(value);
-    map_name(&module_text, &name_text);
-    if (ptio_global_is_safe(module_text, name_text))
+    uint8_t handler;
+    char message[640];
+    ptio_safe_name(&v->rules, &module_text, &name_text);
+    ptio_safety safety = ptio_safe_global_find(&v->rules, module_text, name_text, &handler);
+    if (safety == PTIO_SAFE || safety == PTIO_SAFE_BY_LIST)
         return;
-    char message[1024];
     ptio_quoted module = ptio_quote(module_text), name = ptio_quote(name_text);
-    if (is_blocked_module(module_text)) {
+    if (safety == PTIO_UNSAFE_BLOCKED) {
         (void)snprintf(message, sizeof message, "Trying to load unsupported GLOBAL %s.%s whose module %s is blocked.",
                        module.text, name.text, module.text);
         refuse(v, "weights-only.blocked", value->count, message);
         return;
     }
-    if (ptio_text_is(module_text, "torch._dynamo.decorators") && ptio_text_is(name_text, "_DimRange")) {
-        ptio_report_add(v->report, PTIO_NOTE, "weights-only.import", v->part->record, value->count,
-                        "torch.nested and torch._dynamo must be imported before weights_only loads nested jagged tensors");
+    if (safety == PTIO_SAFE_IMPORTED) {
+        (void)snprintf(message, sizeof message, "%s must be imported before weights_only takes %s.%s",
+                       ptio_safe_import(module_text), module.text, name.text);
+        ptio_report_global(v->report, PTIO_NOTE, "weights-only.import", v->part->record, value->count, module_text, name_text,
+                           message);
         return;
     }
     bool builtin = ptio_text_is(module_text, "builtins");
@@ -108,10 +112,24 @@ static void judge_global(verdict *v, const ptio_value *value)
         message, sizeof message,
         "GLOBAL %s%s%s was not an allowed global by default; to allow it: torch.serialization.add_safe_globals([%s%s%s])",
         builtin ? "" : module.text, builtin ? "" : ".", name.text, builtin ? "" : module.text, builtin ? "" : ".", name.text);
-    refuse(v, "weights-only.global", value->count, message);
+    refuse_global(v, "weights-only.global", value->count, module_text, name_text, message);
 }
 
 /* ---- objects ---- */
+
+static called find_called(verdict *v, const ptio_value *callable)
+{
+    called *place = &v->latest[((uintptr_t)callable / sizeof(ptio_node_global)) % LATEST];
+    if (place->callable == callable)
+        return *place;
+    *place = (called){.callable = callable, .safety = PTIO_UNSAFE};
+    if (callable->type != PTIO_NODE_TYPE_GLOBAL)
+        return *place;
+    ptio_text module = ptio_node_module(callable), name = ptio_node_qualname(callable);
+    ptio_safe_name(&v->rules, &module, &name);
+    place->safety = (uint8_t)ptio_safe_global_find(&v->rules, module, name, &place->handler);
+    return *place;
+}
 
 static const char *callable_name(const ptio_value *callable, ptio_quoted *buffer)
 {
@@ -120,10 +138,27 @@ static const char *callable_name(const ptio_value *callable, ptio_quoted *buffer
     return buffer->text;
 }
 
-/* Classes in the default list: only they may be made by NEWOBJ. */
-static bool is_safe_class(const ptio_global *global)
+static void refuse_called(verdict *v, const char *reason, const ptio_value *value, const char *before)
 {
-    switch (global ? global->handler : PTIO_HANDLER_NONE) {
+    char message[400];
+    ptio_quoted name;
+    (void)snprintf(message, sizeof message, "%s %s", before, callable_name(ptio_node_callable(value), &name));
+    refuse(v, reason, value->count, message);
+}
+
+/* What NEWOBJ can make an object of. Classes that are not known are taken for such. */
+static bool is_class(const called *c)
+{
+    switch (c->handler) {
+    case PTIO_HANDLER_NONE: return true;
+    case PTIO_HANDLER_CLASS:
+    case PTIO_HANDLER_DEFAULTDICT:
+    case PTIO_HANDLER_DEQUE:
+    case PTIO_HANDLER_FROZENSET:
+    case PTIO_HANDLER_BYTES:
+    case PTIO_HANDLER_NUMPY_DTYPE:
+    case PTIO_HANDLER_GENERATOR:
+    case PTIO_HANDLER_TYPE: return c->safety != PTIO_SAFE;
     case PTIO_HANDLER_OLD_PARAMETER:
     case PTIO_HANDLER_OLD_TENSOR:
     case PTIO_HANDLER_TENSOR_CLASS:
@@ -134,53 +169,111 @@ static bool is_safe_class(const ptio_global *global)
     case PTIO_HANDLER_COMPLEX:
     case PTIO_HANDLER_BYTEARRAY:
     case PTIO_HANDLER_ORDERED_DICT:
-    case PTIO_HANDLER_COUNTER: return global->safe;
+    case PTIO_HANDLER_COUNTER: return true;
     default: return false;
     }
 }
 
-/* What BUILD may be done to: Tensor, Parameter, OrderedDict, Counter, set; all by their exact type. */
-static bool may_be_built(const ptio_value *value)
+static void judge_call(verdict *v, const ptio_value *value, const called *c)
 {
-    if (value->seen == PTIO_KIND_TENSOR || value->seen == PTIO_KIND_SET)
-        return true;
-    const ptio_global *global = ptio_value_global(ptio_node_callable(value));
-    return global && (global->handler == PTIO_HANDLER_ORDERED_DICT || global->handler == PTIO_HANDLER_COUNTER);
+    bool is_global = c->callable->type == PTIO_NODE_TYPE_GLOBAL;
+    if (value->opcode == 0x81 && (!is_global || !is_class(c)))
+        refuse_called(v, "weights-only.newobj", value,
+                      "Can only create new object for nn.Parameter or classes allowlisted via `add_safe_globals` but got");
+    if (value->opcode != 'R')
+        return;
+    if (!is_global)
+        refuse(v, "weights-only.reduce", value->count, "Trying to call reduce for unrecognized function, which is no global");
+    else if (c->handler == PTIO_HANDLER_DTYPE || c->handler == PTIO_HANDLER_QSCHEME || c->handler == PTIO_HANDLER_MEMORY_FORMAT)
+        refuse_called(v, "weights-only.reduce", value, "REDUCE calls what cannot be called:");
+}
+
+/* The class of a NumPy dtype's object, which weights_only asks for when it is built. Names of NumPy 1.25 and newer. */
+static ptio_text numpy_dtype_class(const ptio_npdtype *dtype)
+{
+    static const struct {
+        char kind;
+        uint8_t itemsize; /* 0: any */
+        ptio_text name;
+    } rows[] = {{'b', 1, {"BoolDType", 9}},         {'i', 1, {"Int8DType", 9}},        {'i', 2, {"Int16DType", 10}},
+                {'i', 4, {"Int32DType", 10}},       {'i', 8, {"Int64DType", 10}},      {'u', 1, {"UInt8DType", 10}},
+                {'u', 2, {"UInt16DType", 11}},      {'u', 4, {"UInt32DType", 11}},     {'u', 8, {"UInt64DType", 11}},
+                {'f', 2, {"Float16DType", 12}},     {'f', 4, {"Float32DType", 12}},    {'f', 8, {"Float64DType", 12}},
+                {'f', 0, {"LongDoubleDType", 15}},  {'c', 8, {"Complex64DType", 14}},  {'c', 16, {"Complex128DType", 15}},
+                {'c', 0, {"CLongDoubleDType", 16}}, {'O', 0, {"ObjectDType", 11}},     {'S', 0, {"BytesDType", 10}},
+                {'U', 0, {"StrDType", 8}},          {'M', 0, {"DateTime64DType", 15}}, {'m', 0, {"TimeDelta64DType", 16}}};
+    char kind = dtype->code.size > 1 && !dtype->is_structured ? dtype->code.bytes[1] : 'V';
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].kind == kind && (!rows[i].itemsize || rows[i].itemsize == dtype->itemsize))
+            return rows[i].name;
+    return PTIO_TEXT("VoidDType");
+}
+
+/* A class that BUILD meets, and that the file does not name: what a function made. */
+static void judge_made_class(verdict *v, const ptio_value *value, ptio_text module, ptio_text name)
+{
+    char full[192], message[640];
+    ptio_quoted quoted_module = ptio_quote(module), quoted_name = ptio_quote(name);
+    (void)snprintf(full, sizeof full, "%.*s.%.*s", (int)module.size, module.bytes, (int)name.size, name.bytes);
+    if (ptio_safe_class_listed(&v->rules, ptio_text_of(full)))
+        return;
+    (void)snprintf(message, sizeof message,
+                   "Can only build Tensor, Parameter, OrderedDict or types allowlisted via `add_safe_globals`, but got %s.%s; to "
+                   "allow it: torch.serialization.add_safe_globals([%s.%s])",
+                   quoted_module.text, quoted_name.text, quoted_module.text, quoted_name.text);
+    refuse_global(v, "weights-only.build", value->count, module, name, message);
+}
+
+/* BUILD goes by the exact type of the object. */
+static void judge_state(verdict *v, const ptio_value *value, const called *c)
+{
+    if (!ptio_node_state_count(value))
+        return;
+    if (c->safety == PTIO_SAFE) {
+        if (value->seen != PTIO_KIND_TENSOR && value->seen != PTIO_KIND_SET && c->handler != PTIO_HANDLER_ORDERED_DICT &&
+            c->handler != PTIO_HANDLER_COUNTER)
+            refuse_called(v, "weights-only.build", value,
+                          "Can only build Tensor, Parameter, OrderedDict or types allowlisted via `add_safe_globals`, but got");
+        return;
+    }
+    const ptio_global *global = ptio_value_global(c->callable);
+    if (value->seen == PTIO_KIND_NPDTYPE) {
+        judge_made_class(v, value, PTIO_TEXT("numpy.dtypes"), numpy_dtype_class(ptio_meaning(value)));
+    } else if (global && c->handler == PTIO_HANDLER_CLASS && !ptio_text_equal(global->result, global->full_name)) {
+        const char *dot = global->result.bytes + global->result.size;
+        while (dot > global->result.bytes && dot[-1] != '.')
+            dot--;
+        size_t module = dot > global->result.bytes ? (size_t)(dot - global->result.bytes) - 1 : 0;
+        judge_made_class(v, value, (ptio_text){global->result.bytes, module},
+                         (ptio_text){dot, (size_t)(global->result.bytes + global->result.size - dot)});
+    }
+}
+
+/* Items and entries. 2.6 and 2.9 set items of anything that Python sets them of; 2.14 appends to lists of classes that are allowed. */
+static void judge_contents(verdict *v, const ptio_value *value, const called *c)
+{
+    bool dict = c->handler == PTIO_HANDLER_ORDERED_DICT || c->handler == PTIO_HANDLER_COUNTER;
+    bool other = c->safety != PTIO_SAFE && (c->handler == PTIO_HANDLER_NONE || c->handler == PTIO_HANDLER_CLASS);
+    bool lax_dict = v->rules.release < PTIO_RULES_2_13 && (other || c->handler == PTIO_HANDLER_DEFAULTDICT);
+    if (ptio_node_entry_count(value) && !dict && !lax_dict)
+        refuse_called(v, "weights-only.setitem", value,
+                      "Can only SETITEM for dict, collections.OrderedDict, collections.Counter, but got");
+    if (ptio_node_item_count(value) && !(v->rules.release >= PTIO_RULES_2_14 && other))
+        refuse_called(v, "weights-only.append", value, "Can only append to lists, but got");
 }
 
 static void judge_reduced(verdict *v, const ptio_value *value)
 {
-    char message[512];
-    ptio_quoted name;
-    const ptio_value *callable = ptio_node_callable(value);
-    const ptio_global *global = ptio_value_global(callable);
-    if (value->opcode == 0x81 && callable->type == PTIO_NODE_TYPE_GLOBAL && global->safe && !is_safe_class(global)) {
-        (void)snprintf(message, sizeof message,
-                       "Can only create new object for nn.Parameter or classes allowlisted via `add_safe_globals` but got %s",
-                       callable_name(callable, &name));
-        refuse(v, "weights-only.newobj", value->count, message);
-    }
-    if (value->opcode == 'R' && callable->type != PTIO_NODE_TYPE_GLOBAL)
-        refuse(v, "weights-only.reduce", value->count, "Trying to call reduce for unrecognized function, which is no global");
-    /* What hangs on an object of a class that is refused anyway says no more. */
-    if (!global || !global->safe)
+    called c = find_called(v, ptio_node_callable(value));
+    judge_call(v, value, &c);
+    if (c.callable->type != PTIO_NODE_TYPE_GLOBAL || c.safety == PTIO_UNSAFE_BLOCKED)
         return;
-    if (ptio_node_state_count(value) && !may_be_built(value)) {
-        (void)snprintf(message, sizeof message,
-                       "Can only build Tensor, Parameter, OrderedDict or types allowlisted via `add_safe_globals`, but got %s",
-                       callable_name(callable, &name));
-        refuse(v, "weights-only.build", value->count, message);
-    }
-    if (global->handler == PTIO_HANDLER_NESTED &&
+    judge_state(v, value, &c);
+    judge_contents(v, value, &c);
+    if (c.handler == PTIO_HANDLER_NESTED &&
         ptio_tensor_ndim(ptio_value_tensor(ptio_value_item(ptio_node_arguments(value), 1))) != 2)
         refuse(v, "weights-only.nested", value->count,
                "PyTorch cannot read a nested tensor without components, weights_only or not");
-    bool dict = global->handler == PTIO_HANDLER_ORDERED_DICT || global->handler == PTIO_HANDLER_COUNTER;
-    if (ptio_node_entry_count(value) && !dict)
-        refuse(v, "weights-only.setitem", value->count,
-               "Can only SETITEM for dict, collections.OrderedDict, collections.Counter");
-    if (ptio_node_item_count(value))
-        refuse(v, "weights-only.append", value->count, "Can only append to lists");
 }
 
 static void judge_persistent(verdict *v, const ptio_value *value)
@@ -211,9 +304,9 @@ static void judge_part(verdict *v, const ptio_pickle_part *part)
     }
 }
 
-bool ptio_weights_only_loads(const ptio_checkpoint *ckpt, ptio_report *report, ptio_error *err)
+bool ptio_weights_only_loads(const ptio_checkpoint *ckpt, const ptio_safe_rules *rules, ptio_report *report, ptio_error *err)
 {
-    verdict v = {.ckpt = ckpt, .report = report, .err = err, .loads = true};
+    verdict v = {.ckpt = ckpt, .rules = *rules, .report = report, .err = err, .loads = true};
     switch (ckpt->container) {
     case PTIO_CONTAINER_ZIP:
     case PTIO_CONTAINER_LEGACY:
@@ -232,9 +325,4 @@ bool ptio_weights_only_loads(const ptio_checkpoint *ckpt, ptio_report *report, p
     default: refuse(&v, "weights-only.container", PTIO_NO_OFFSET, "torch.load does not read this container"); break;
     }
     return v.loads;
-}
-
-ptio_status ptio_weights_only_enforce(ptio_checkpoint *ckpt, ptio_error *err)
-{
-    return ptio_weights_only_loads(ckpt, NULL, err) ? PTIO_OK : PTIO_ERR_DENIED;
 }

@@ -353,10 +353,40 @@ def check_weights_only(bench):
     path = bench.file("classes.pt", archive(value))
     done = bench.run("check", path)
     same(done.returncode, 1)
-    assert "torch.serialization.add_safe_globals([__main__.Net, argparse.Namespace])" in done.stdout.decode(), done.stdout
+    lines = "import __main__, argparse\ntorch.serialization.add_safe_globals([__main__.Net, argparse.Namespace])\n"
+    assert done.stdout.decode().endswith("refuses it\nto allow what it names, if you trust the file:\n" + lines), done.stdout
     result = json.loads(bench.run("check", "--json", path).stdout)
-    same((result["verdict"], result["weights_only_loads"], result["allow"]), ("whole", False, ["__main__.Net", "argparse.Namespace"]))
+    same((result["verdict"], result["weights_only_loads"], result["allow"]), ("whole", False, lines))
+    same([(f["module"], f["name"]) for f in result["findings"]], [("__main__", "Net"), ("argparse", "Namespace"), ("__main__", "Net")])
     assert "__main__.Net" in bench.fails(2, "show", "--weights-only", path)
+
+
+@test
+def check_allow(bench):
+    """What is allowed is taken, by its own name or by the one in the file; what is left is told."""
+    path = bench.file("classes.pt", archive(lst(glob("__main__", "Net") + b")R", glob("__builtin__", "getattr"))))
+    allowed = ("--allow", "models.Net=__main__.Net", "--allow", "getattr")
+    for verb in ("show", "ls", "tree", "info"):
+        bench.fails(2, verb, "--weights-only", path)
+        assert "getattr" in bench.fails(2, verb, "--weights-only", "--allow=__main__.Net", path)
+        bench.good(verb, "--weights-only", *allowed, path)
+    bench.fails(2, "save", "--weights-only", path, bench.folder / "out.pt")
+    bench.good("save", "--weights-only", *allowed, path, bench.folder / "out.pt")
+    bench.good("check", *allowed, path)
+    bench.fails(4, "check", "--allow=", path)
+    bench.fails(4, "check", "--allow", "=a.b", path)
+    bench.fails(4, "check", *["--allow=a.b"] * 257, path)
+    same(bench.run("check", "--allow", "os.system", bench.file("os.pt", archive(glob("os", "system")))).returncode, 1)
+
+
+@test
+def check_rules(bench):
+    path = bench.file("dtype.pt", archive(glob("torch", "uint7")))
+    for release, code in (("2.6", 1), ("2.9", 0), ("2.13", 0), ("2.14", 0)):
+        same(bench.run("check", "--rules", release, path).returncode, code)
+        same(bench.run("show", "--weights-only", "--rules", release, path).returncode, 2 * code)
+    for release in ("2.8", "2.13.0", "3", ""):
+        bench.fails(4, "check", "--rules", release, path)
 
 
 # ---- save and new

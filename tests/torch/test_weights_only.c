@@ -1,0 +1,417 @@
+/*
+ * The rules of weights_only by release, what the caller allows, the lines of Python that allow the rest, and the list of unsafe globals.
+ */
+#include "support/exercise.h"
+#include "support/build.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+typedef struct checked {
+    ptio_check_result result;
+    ptio_report *report;
+} checked;
+
+/* A zip around the words of a pickle. */
+static void make(bytes *file, const char *words)
+{
+    bytes pickle = {0};
+    put_words(&pickle, "proto2 ");
+    put_words(&pickle, words);
+    put_words(&pickle, ".");
+    usual_zip(file, &pickle);
+    bytes_free(&pickle);
+}
+
+static checked check(const char *words, const char *rules, const ptio_safe_global *allow, size_t count)
+{
+    checked c = {0};
+    bytes file = {0};
+    ptio_source *source = NULL;
+    ptio_error err = {0};
+    make(&file, words);
+    assert_int_equal(ptio_report_new(NULL, &c.report, NULL), PTIO_OK);
+    assert_int_equal(ptio_source_from_memory(file.data, file.size, NULL, &source, NULL), PTIO_OK);
+    ptio_load_options options = {PTIO_LOAD_OPTIONS, .report = c.report, .rules = rules, .allow = allow, .allow_count = count};
+    if (ptio_check_source(source, &options, &c.result, &err) != PTIO_OK)
+        fail_msg("%s: %s", words, err.message);
+    if (c.result.verdict != PTIO_WHOLE)
+        fail_msg("%s: %s", words, ptio_verdict_name(c.result.verdict));
+    ptio_source_free(source);
+    bytes_free(&file);
+    return c;
+}
+
+/* That these rules and names take it, or refuse it for this reason. */
+static void assert_rule(const char *words, const char *rules, const ptio_safe_global *allow, size_t count, const char *reason)
+{
+    checked c = check(words, rules, allow, count);
+    if (c.result.weights_only_loads == (reason != NULL))
+        fail_msg("%s by %s: %s", words, rules, c.result.weights_only_loads ? "loads" : "is refused");
+    bool found = !reason;
+    for (size_t i = 0; i < ptio_report_count(c.report); i++)
+        found = found || strcmp(ptio_report_finding(c.report, i)->reason, reason) == 0;
+    if (!found)
+        fail_msg("%s by %s is not %s", words, rules, reason);
+    ptio_report_free(c.report);
+}
+
+static void releases_differ(void **state)
+{
+    (void)state;
+    static const char *const releases[] = {"2.6", "2.9", "2.13", "2.14"};
+    static const struct {
+        const char *words;
+        unsigned first; /* the release that takes it; 4: none */
+    } rows[] = {
+        {"c:torch:float32", 0},
+        {"c:torch:uint16", 0},
+        {"c:torch:uint7", 1},
+        {"c:torch:int1", 1},
+        {"c:torch:float8_e8m0fnu", 1},
+        {"c:torch:float4_e2m1fn_x2", 1},
+        {"c:torch:bcomplex32", 3},
+        {"c:torch.distributed._mesh_layout:_MeshLayout", 2},
+        {"c:torch.distributed._mesh_layout:_FlatLayout", 2},
+        {"c:torch._dynamo.decorators:_DimRange", 0},
+        {"c:torch.distributed.tensor:DTensor", 0},
+        {"c:torch.distributed.tensor._dtensor_spec:ShardOrderEntry", 2},
+        {"c:exceptions:ValueError", 3},
+        {"c:exceptions:StandardError", 3},
+        {"c:builtins:ValueError 'x' 1t R", 3},
+        {"c:builtins:ExceptionGroup", 3},
+        {"c:builtins:eval", 4},
+        {"c:exceptions:eval", 4},
+        {"c:traceback:StackSummary ) NEW c:traceback:FrameSummary ) NEW a", 3},
+        {"c:collections:defaultdict N 1t R", 4},
+        {"c:os:system", 4},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        for (unsigned release = 0; release < 4; release++) {
+            checked c = check(rows[i].words, releases[release], NULL, 0);
+            if (c.result.weights_only_loads != (release >= rows[i].first))
+                fail_msg("%s by %s: %s", rows[i].words, releases[release], c.result.weights_only_loads ? "loads" : "is refused");
+            ptio_report_free(c.report);
+        }
+    assert_rule("c:torch:bcomplex32", NULL, NULL, 0, "weights-only.global");
+}
+
+static void rules_must_be_known(void **state)
+{
+    (void)state;
+    static const char *const unknown[] = {"2.8", "2.13.0", "", "2", "main"};
+    bytes file = {0};
+    make(&file, "1");
+    for (size_t i = 0; i < COUNT(unknown); i++) {
+        ptio_load_options options = {PTIO_LOAD_OPTIONS, .rules = unknown[i]};
+        ptio_error err = {0};
+        ptio_checkpoint *ckpt = NULL;
+        assert_int_equal(ptio_load_memory(file.data, file.size, &options, &ckpt, &err), PTIO_ERR_ARGUMENT);
+        assert_string_equal(err.reason, "weights-only.rules");
+        assert_null(ckpt);
+    }
+    ptio_safe_global nameless = {NULL, "a.b"};
+    ptio_load_options options = {PTIO_LOAD_OPTIONS, .allow = &nameless, .allow_count = 1};
+    ptio_check_result result;
+    ptio_source *source = NULL;
+    ptio_error err = {0};
+    assert_int_equal(ptio_source_from_memory(file.data, file.size, NULL, &source, NULL), PTIO_OK);
+    assert_int_equal(ptio_check_source(source, &options, &result, &err), PTIO_ERR_ARGUMENT);
+    assert_string_equal(err.reason, "weights-only.allow");
+    ptio_source_free(source);
+    bytes_free(&file);
+}
+
+#define NET "c:__main__:Net ) NEW } 'a' 1 s b"
+
+static void what_is_allowed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        ptio_safe_global item;
+        const char *reason; /* NULL: it loads */
+    } rows[] = {
+        {NET, {"__main__.Net", NULL}, NULL},
+        {NET, {"my.models.Net", "__main__.Net"}, NULL},
+        {NET, {"__main__.Net", "my.Net"}, "weights-only.global"},
+        {NET, {"__main__.Ne", NULL}, "weights-only.global"},
+        {NET, {"__main__.Net.x", NULL}, "weights-only.global"},
+        {"c:__builtin__:getattr", {"getattr", NULL}, NULL},
+        {"c:builtins:getattr", {"builtins.getattr", NULL}, NULL},
+        {"c:my:getattr", {"getattr", NULL}, "weights-only.global"},
+        {"c:os:system", {"os.system", NULL}, "weights-only.blocked"},
+        {"c:nt:system", {"nt.system", NULL}, "weights-only.blocked"},
+        /* a dict that is not of the three classes */
+        {"c:my:Dict ) NEW 'a' 1 s", {"my.Dict", NULL}, "weights-only.setitem"},
+        {"c:my:Dict ) NEW 'a' 1 s", {"collections.OrderedDict", "my.Dict"}, NULL},
+        {"c:my:List ) NEW 1 a", {"my.List", NULL}, "weights-only.append"},
+        {"c:collections:defaultdict N 1t R", {"collections.defaultdict", NULL}, NULL},
+        {"c:collections:defaultdict N 1t R 'a' 1 s", {"collections.defaultdict", NULL}, "weights-only.setitem"},
+        /* NEWOBJ of a function; what was made of a class that nobody named */
+        {"c:numpy.core.multiarray:_reconstruct c:torch:Size 0 1t s'b' 3t NEW",
+         {"numpy.core.multiarray._reconstruct", NULL},
+         "weights-only.newobj"},
+        {"c:numpy:dtype 'f4' False True 3t R ( 3 '<' N N N -1 -1 0 t b", {"numpy.dtype", NULL}, "weights-only.build"},
+        {"c:numpy:dtype 'f4' False True 3t R", {"numpy.dtype", NULL}, NULL},
+        {"c:torch.contiguous_format:x", {"torch.contiguous_format.x", NULL}, NULL},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        assert_rule(rows[i].words, "2.13", &rows[i].item, 1, rows[i].reason);
+    ptio_safe_global one[] = {{"my.Dict", NULL}};
+    assert_rule("c:my:Dict ) NEW 'a' 1 s", "2.9", one, 1, NULL);
+    ptio_safe_global list[] = {{"my.List", NULL}};
+    assert_rule("c:my:List ) NEW 1 a", "2.14", list, 1, NULL);
+    ptio_safe_global two[] = {{"numpy.dtype", NULL}, {"numpy.dtypes.Float32DType", NULL}};
+    assert_rule("c:numpy:dtype 'f4' False True 3t R ( 3 '<' N N N -1 -1 0 t b", "2.13", two, 2, NULL);
+}
+
+/* A caller of an older version of the library knows nothing of these fields. */
+static void old_callers_get_the_default(void **state)
+{
+    (void)state;
+    bytes file = {0};
+    ptio_checkpoint *ckpt = NULL;
+    ptio_safe_global item = {"__main__.Net", NULL};
+    ptio_load_options options = {.struct_size = offsetof(ptio_load_options, allow),
+                                 .weights_only = true,
+                                 .allow = &item,
+                                 .allow_count = 1,
+                                 .rules = "of nothing"};
+    make(&file, NET);
+    assert_int_equal(ptio_load_memory(file.data, file.size, &options, &ckpt, NULL), PTIO_ERR_DENIED);
+    options.struct_size = sizeof options;
+    options.rules = NULL;
+    assert_int_equal(ptio_load_memory(file.data, file.size, &options, &ckpt, NULL), PTIO_OK);
+    ptio_checkpoint_free(ckpt);
+    bytes_free(&file);
+}
+
+/* Each offender has its record, its byte and its name. */
+static void all_are_named(void **state)
+{
+    (void)state;
+    checked c = check("( c:my:A c:os:system c:__builtin__:eval x6C", NULL, NULL, 0);
+    static const struct {
+        const char *reason, *module, *name;
+        uint64_t offset;
+    } expected[] = {{"weights-only.opcode", "", "", 38},
+                    {"weights-only.global", "my", "A", 3},
+                    {"weights-only.blocked", "", "", 9},
+                    {"weights-only.global", "builtins", "eval", 20}};
+    assert_int_equal(ptio_report_count(c.report), COUNT(expected));
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        const ptio_finding *finding = ptio_report_finding(c.report, i);
+        assert_string_equal(finding->reason, expected[i].reason);
+        assert_text(finding->record, "archive/data.pkl");
+        assert_int_equal(finding->offset, expected[i].offset);
+        assert_text(finding->module, expected[i].module);
+        assert_text(finding->name, expected[i].name);
+    }
+    ptio_report_free(c.report);
+}
+
+/* ---- the lines of Python ---- */
+
+static int collect(void *ctx, const char *text, size_t size)
+{
+    put(ctx, text, size);
+    return 0;
+}
+
+static int stop(void *ctx, const char *text, size_t size)
+{
+    (void)ctx, (void)text, (void)size;
+    return 1;
+}
+
+static void assert_lines(const char *words, const char *expected)
+{
+    checked c = check(words, NULL, NULL, 0);
+    bytes lines = {0};
+    assert_int_equal(ptio_print_allowing(c.report, collect, &lines, NULL), PTIO_OK);
+    put(&lines, "", 1);
+    assert_string_equal((const char *)lines.data, expected);
+    bytes_free(&lines);
+    ptio_report_free(c.report);
+}
+
+static void lines_of_python(void **state)
+{
+    (void)state;
+    assert_lines("1", "");
+    assert_lines("c:os:system", "");
+    assert_lines(NET, "import __main__\ntorch.serialization.add_safe_globals([__main__.Net])\n");
+    assert_lines("c:__builtin__:getattr", "torch.serialization.add_safe_globals([getattr])\n");
+    assert_lines("( c:my.a:B c:my.a:C c:my.a:B c:torch:Generator t",
+                 "import my.a\ntorch.serialization.add_safe_globals([my.a.B, my.a.C, torch.Generator])\n");
+    assert_lines("c:numpy.core.multiarray:scalar",
+                 "import numpy._core.multiarray\ntorch.serialization.add_safe_globals([(numpy._core.multiarray.scalar, "
+                 "\"numpy.core.multiarray.scalar\")])\n");
+    assert_lines("c:torch:contiguous_format", "torch.serialization.add_safe_globals([(torch.contiguous_format, "
+                                              "\"torch.contiguous_format\")])\n");
+    assert_lines("c:numpy:dtype 'i8' False True 3t R ( 3 '<' N N N -1 -1 0 t b",
+                 "import numpy, numpy.dtypes\ntorch.serialization.add_safe_globals([numpy.dtype, numpy.dtypes.Int64DType])\n");
+    assert_lines("c:torch._dynamo.decorators:_DimRange", "import torch._dynamo\n");
+    assert_lines("( c:torch.distributed.tensor:DTensor c:torch.distributed.tensor.placement_types:Shard t",
+                 "import torch.distributed.tensor\n");
+    /* what no Python has for a name */
+    assert_lines("( c:my:a-b c:my:1 c:my:a..b c::a c:my:\xC3\xA9 c:my:_ t",
+                 "import my\ntorch.serialization.add_safe_globals([my._])\n");
+}
+
+static void lines_can_fail(void **state)
+{
+    (void)state;
+    checked c = check(NET, NULL, NULL, 0);
+    ptio_error err = {0};
+    assert_int_equal(ptio_print_allowing(c.report, stop, NULL, &err), PTIO_ERR_CANCELLED);
+    assert_int_equal(err.status, PTIO_ERR_CANCELLED);
+    ptio_report_free(c.report);
+    assert_int_equal(ptio_print_allowing(NULL, stop, NULL, NULL), PTIO_OK);
+}
+
+/* ---- the list ---- */
+
+static ptio_status list_of(const bytes *file, const ptio_load_options *options, ptio_global_list **ret, ptio_error *err)
+{
+    ptio_source *source = NULL;
+    assert_int_equal(ptio_source_from_memory(file->data, file->size, NULL, &source, NULL), PTIO_OK);
+    ptio_status status = ptio_list_unsafe_globals_source(source, options, ret, err);
+    ptio_source_free(source);
+    return status;
+}
+
+static void the_list_is_sorted(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {"a.b.c", "builtins.eval", "my.A", "os.system", "z.z"};
+    bytes file = {0};
+    ptio_global_list *list = NULL;
+    make(&file, "( c:z:z c:my:A c:os:system c:__builtin__:eval c:torch:Size c:my:A c:a.b:c c:a:b.c t");
+    assert_int_equal(list_of(&file, NULL, &list, NULL), PTIO_OK);
+    assert_int_equal(ptio_global_list_count(list), COUNT(expected));
+    for (size_t i = 0; i < COUNT(expected); i++)
+        assert_text(ptio_global_list_name(list, i), expected[i]);
+    assert_null(ptio_global_list_name(list, COUNT(expected)).bytes);
+    ptio_global_list_free(list);
+    /* a blocked module is left out where the caller allows it, though no load takes it */
+    ptio_safe_global allow[] = {{"os.system", NULL}, {"my.A", NULL}, {"x.y", "z.z"}};
+    ptio_load_options options = {PTIO_LOAD_OPTIONS, .allow = allow, .allow_count = COUNT(allow)};
+    assert_int_equal(list_of(&file, &options, &list, NULL), PTIO_OK);
+    assert_int_equal(ptio_global_list_count(list), 2);
+    assert_text(ptio_global_list_name(list, 0), "a.b.c");
+    assert_text(ptio_global_list_name(list, 1), "builtins.eval");
+    ptio_global_list_free(list);
+    bytes_free(&file);
+    assert_int_equal(ptio_global_list_count(NULL), 0);
+    assert_null(ptio_global_list_name(NULL, 0).bytes);
+    ptio_global_list_free(NULL);
+}
+
+/* It is not run: a pickle that no load takes is listed all the same. */
+static void what_is_listed_need_not_load(void **state)
+{
+    (void)state;
+    bytes file = {0};
+    ptio_global_list *list = NULL;
+    make(&file, "a R c:my:A u");
+    assert_int_equal(list_of(&file, NULL, &list, NULL), PTIO_OK);
+    assert_int_equal(ptio_global_list_count(list), 1);
+    ptio_global_list_free(list);
+    bytes_free(&file);
+}
+
+static void what_cannot_be_listed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        ptio_status status;
+        const char *reason;
+        uint64_t offset;
+    } rows[] = {{"c:my:A b'x'", PTIO_ERR_DENIED, "weights-only.opcode", 8},
+                {"c:my:\xFF", PTIO_ERR_FORMAT, "pickle.text", 2},
+                {"x58FFFFFF7F", PTIO_ERR_FORMAT, "cut-off", 8}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        bytes file = {0};
+        ptio_global_list *list = NULL;
+        ptio_error err = {0};
+        make(&file, rows[i].words);
+        assert_int_equal(list_of(&file, NULL, &list, &err), rows[i].status);
+        assert_string_equal(err.reason, rows[i].reason);
+        assert_int_equal(err.offset, rows[i].offset);
+        assert_string_equal(err.record, "archive/data.pkl");
+        assert_null(list);
+        bytes_free(&file);
+    }
+    bytes stream = {0}, pickle = {0};
+    ptio_global_list *list = NULL;
+    ptio_error err = {0};
+    legacy_header(&stream);
+    assert_int_equal(list_of(&stream, NULL, &list, &err), PTIO_ERR_UNSUPPORTED);
+    assert_string_equal(err.reason, "weights-only.container");
+    bytes_free(&stream);
+    bytes_free(&pickle);
+    assert_int_equal(ptio_list_unsafe_globals("no/such/file.pth", NULL, &list, NULL), PTIO_ERR_IO);
+    assert_null(list);
+}
+
+/* Every allocation of a list, and of the lines of Python, fails in turn. */
+static void want_of_memory(void **state)
+{
+    (void)state;
+    bytes file = {0};
+    make(&file, "( c:my:A c:os:system c:your:B c:my:C t");
+    ptio_status status = PTIO_ERR_MEMORY;
+    for (uint64_t n = 0; status != PTIO_OK; n++) {
+        counted_memory m;
+        counted_memory_init(&m);
+        m.fail_at = n;
+        ptio_load_options options = {PTIO_LOAD_OPTIONS, .memory = &m.hooks};
+        ptio_global_list *list = NULL;
+        status = list_of(&file, &options, &list, NULL);
+        assert_true(status == PTIO_OK || status == PTIO_ERR_MEMORY);
+        assert_int_equal(status == PTIO_OK, m.calls <= n);
+        ptio_global_list_free(list);
+        assert_int_equal(m.held, 0);
+    }
+    status = PTIO_ERR_MEMORY;
+    for (uint64_t n = 0; status != PTIO_OK; n++) {
+        counted_memory m;
+        counted_memory_init(&m);
+        m.fail_at = UINT64_MAX;
+        ptio_load_options options = {PTIO_LOAD_OPTIONS};
+        ptio_check_result result;
+        ptio_source *source = NULL;
+        bytes lines = {0};
+        assert_int_equal(ptio_report_new(&m.hooks, &options.report, NULL), PTIO_OK);
+        assert_int_equal(ptio_source_from_memory(file.data, file.size, NULL, &source, NULL), PTIO_OK);
+        assert_int_equal(ptio_check_source(source, &options, &result, NULL), PTIO_OK);
+        m.fail_at = m.calls + n;
+        status = ptio_print_allowing(options.report, collect, &lines, NULL);
+        assert_true(status == PTIO_OK || (status == PTIO_ERR_MEMORY && !lines.size));
+        ptio_source_free(source);
+        ptio_report_free(options.report);
+        bytes_free(&lines);
+        assert_int_equal(m.held, 0);
+    }
+    bytes_free(&file);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(releases_differ),
+        cmocka_unit_test(rules_must_be_known),
+        cmocka_unit_test(what_is_allowed),
+        cmocka_unit_test(old_callers_get_the_default),
+        cmocka_unit_test(all_are_named),
+        cmocka_unit_test(lines_of_python),
+        cmocka_unit_test(lines_can_fail),
+        cmocka_unit_test(the_list_is_sorted),
+        cmocka_unit_test(what_is_listed_need_not_load),
+        cmocka_unit_test(what_cannot_be_listed),
+        cmocka_unit_test(want_of_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
