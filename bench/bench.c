@@ -2,6 +2,7 @@
  * The jobs of the bench that run inside a process, on the public API alone.
  *
  *     ptio_bench jobs FOLDER                   all jobs on the files of make_files.py
+ *     ptio_bench whole-jobs FOLDER             the jobs on all the bytes of a checkpoint (whole.c)
  *     ptio_bench list [FILE]                   job 1 once, to count its instructions and its memory; without FILE: nothing
  *     ptio_bench save-jobs FOLDER              all jobs of saving (save.c)
  *     ptio_bench save IN [OUT]                 load and save once; without OUT: load only
@@ -22,6 +23,7 @@
 #include "save.h"
 #include "spawn.h"
 #include "timing.h"
+#include "whole.h"
 
 enum { SMALL_TENSORS = 20000, PICKED = 1000, MIB = 1 << 20 };
 
@@ -378,6 +380,10 @@ int main(int argc, char **argv)
         forget(&b);
         return 0;
     }
+    if (argc == 3 && strcmp(argv[1], "whole-jobs") == 0) {
+        run_whole_jobs(argv[2]);
+        return 0;
+    }
     if (argc == 3 && strcmp(argv[1], "save-jobs") == 0) {
         run_save_jobs(argv[2]);
         return 0;
@@ -392,7 +398,8 @@ int main(int argc, char **argv)
     }
     if (argc >= 5 && strcmp(argv[1], "spawn") == 0)
         return spawn(argv[2], atoi(argv[3]), argv + 4);
-    fprintf(stderr, "usage: ptio_bench jobs FOLDER | list [FILE] | save-jobs FOLDER | save IN [OUT] | build b|c|e [save] | "
+    fprintf(stderr, "usage: ptio_bench jobs FOLDER | whole-jobs FOLDER | list [FILE] | save-jobs FOLDER | save IN [OUT] | build "
+                    "b|c|e [save] | "
                     "spawn NAME RUNS COMMAND...\n");
     return 2;
 }

@@ -7,6 +7,7 @@ Prints the lines of bench/timing.h. Each measurement is repeated for SECONDS (10
 are freed outside the time.
 """
 
+import os
 import pickle
 import sys
 import time
@@ -68,7 +69,24 @@ def safetensors_copy(path, names):
         return [file.get_tensor(name).clone() for name in names]
 
 
+def forget_pages(path):
+    with open(path, "rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def whole(folder, seconds):
+    path = f"{folder}/a.pt"
+    measure("3.torch", lambda: torch.load(path, weights_only=False), seconds, lambda: forget_pages(path))
+    floats = torch.arange(1 << 22, dtype=torch.float32) / 7 - 1000
+    dtypes = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+    for kind in ("f32.f16", "f32.bf16", "f16.f32", "bf16.f32"):
+        start, end = (dtypes[name] for name in kind.split("."))
+        source, target = floats.to(start), torch.empty(1 << 22, dtype=end)
+        measure(f"8.{kind}.torch", lambda: target.copy_(source), min(seconds, 1))
+
+
 def main(folder, seconds):
+    torch.set_num_threads(1)
     for job, file in (("1a", "a"), ("1b", "b"), ("7", "c"), ("1c.e", "e"), ("1c.f", "f")):
         path = f"{folder}/{file}.pt"
         run = torch_list if job[0] == "1" else lambda path, mode: torch.load(path, **mode)
@@ -83,6 +101,7 @@ def main(folder, seconds):
     with zipfile.ZipFile(f"{folder}/c.pt") as archive:
         program = archive.read("c/data.pkl")
     measure("7.cpickle", lambda: pickle.loads(program), seconds)
+    whole(folder, seconds)
 
 
 def fresh(folder):

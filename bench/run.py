@@ -34,6 +34,18 @@ SAVE_JOBS = (
     ("7b", "save 200,000 scalars, each under a string, to memory"),
     ("13", "rename a key of 1 GiB: load, edit, save as another file"),
 )
+WHOLE_JOBS = (
+    ("2a", "map 1 GiB, read every byte of every tensor", None),
+    ("2b", "copy 200 tensors, 1 GiB, into warm buffers", None),
+    ("2c.1", "read all storages, 1 GiB, into fresh memory", "1a.torch.unrestricted"),
+    ("2c", "the same with two threads", "1a.torch.unrestricted"),
+    ("3", "the same, the file not in the page cache", "3.torch"),
+    ("9b.2", "check 1 GiB with two threads", None),
+    ("8.f32.f16", "4 Mi float32 copied as float16", "8.f32.f16.torch"),
+    ("8.f32.bf16", "4 Mi float32 copied as bfloat16", "8.f32.bf16.torch"),
+    ("8.f16.f32", "4 Mi float16 copied as float32", "8.f16.f32.torch"),
+    ("8.bf16.f32", "4 Mi bfloat16 copied as float32", "8.bf16.f32.torch"),
+)
 PEERS = ("torch", "torch.unrestricted", "torch.mmap", "torch.mmap.unrestricted", "safetensors", "cpickle")
 PEER_TITLES = (
     "torch.load",
@@ -134,6 +146,28 @@ def save_targets(r):
     yield at_most("13", 5) if r["13.shares"][0] else of_limit("13", "a copy of the file by the system")
 
 
+def whole_targets(r):
+    """The same of loads of everything."""
+
+    def of_limit(job, least, limit):
+        return job, f"at least {least:g} of {limit}", r.ratio(f"{job}.limit", job), least, "least"
+
+    def faster(job, times, peer):
+        return job, f"at least {times:g} times as fast as torch", r.ratio(peer, job), times, "least"
+
+    yield of_limit("2a", 0.95, "a mapped read")
+    yield of_limit("2b", 0.95, "pread into the same buffers")
+    yield faster("2c.1", 2.5, "1a.torch.unrestricted")
+    yield of_limit("2c", 0.9, "pread by two threads into huge pages")
+    yield faster("2c", 4, "1a.torch.unrestricted")
+    yield of_limit("3", 0.9, "a read past the page cache")
+    yield faster("3", 1.4, "3.torch")
+    yield of_limit("9b.2", 0.9, "a mapped read by two threads")
+    for kind in ("f32.f16", "f32.bf16", "f16.f32", "bf16.f32"):
+        yield of_limit(f"8.{kind}", 0.9, "a copy of as many bytes")
+        yield faster(f"8.{kind}", 1.5, f"8.{kind}.torch")
+
+
 def number(x):
     return f"{x:,.0f}" if x >= 100 else f"{x:.3g}"
 
@@ -174,6 +208,15 @@ def save_table(r):
         yield row(job, work, ms(low), ms(median), ms(high), shown, share, *peers)
 
 
+def whole_table(r):
+    yield from head("job", "work", "ptio: min", "median", "max", "limit", "of the limit", "torch")
+    for job, work, peer in WHOLE_JOBS:
+        low, median, high, _ = r[job]
+        limit = r[f"{job}.limit"]
+        shown = ms(limit[1]) + ("*" if limit[1] > 1.25 * limit[0] else "")
+        yield row(job, work, ms(low), ms(median), ms(high), shown, f"{limit[1] / median:.2f}", ms(r.median(peer)))
+
+
 def processes_table(r):
     yield from head("job 11: whole process", "ptio ls", "python with torch", "unzip -l")
     for file, work in (("a", JOBS[0][1]), ("b", JOBS[1][1])):
@@ -182,7 +225,7 @@ def processes_table(r):
 
 def targets_table(r):
     yield from head("job", "target", "measured", "")
-    for job, text, measured, bound, kind in (*targets(r), *save_targets(r)):
+    for job, text, measured, bound, kind in (*targets(r), *whole_targets(r), *save_targets(r)):
         met = measured <= bound if kind == "most" else measured >= bound
         by = measured / bound if kind == "most" else bound / measured
         yield row(job, text, number(measured), "met" if met else f"**missed by {by:.2f} x**")
@@ -247,6 +290,7 @@ def measure(ptio, bench, folder, seconds):
             r.collect(bench, "spawn", f"11.{file}.unzip", "20", "unzip", "-l", path)
         r.collect(bench, "spawn", f"12.{file}", "3", bench, "list", path)
     r.collect(bench, "spawn", "12.none", "3", bench, "list")
+    r.collect(bench, "whole-jobs", folder)
     r.collect(bench, "save-jobs", folder)
     for file in "abe":
         r.collect(bench, "spawn", f"12.save.{file}", "2", bench, "save", f"{folder}/{file}.pt", f"{folder}/saved.pt")
@@ -276,7 +320,7 @@ def report(r):
     yield "# How fast it is"
     yield ""
     yield "Made by `./dev bench`, all in one run; times are medians in milliseconds where nothing else is said. The files are in the"
-    yield "page cache. The jobs are those of `bench/bench.c`, the files those of `bench/make_files.py`. Everything is one thread."
+    yield "page cache, but for job 3. The jobs are those of `bench/*.c`, the files those of `bench/make_files.py`. One thread where no other number is given."
     yield ""
     yield machine() + "."
     yield ""
@@ -294,6 +338,11 @@ def report(r):
     yield "into a warm buffer and passed over once, entry by entry and opcode by opcode, nothing built; to copy, those and the bytes"
     yield "of the tensors; to check, the mapped file read once. A star: its median is more than 1.25 times its fewest, the machine was busy."
     yield f"Mapped (`mmap`), 4a takes {ms(r.median('4a.mmap'))}, 4b {ms(r.median('4b.mmap'))}, 9b {ms(r.median('9b.mmap'))}."
+    yield ""
+    yield from whole_table(r)
+    yield ""
+    yield "The limits of whole loads (`bench/whole.c`) compute no CRC, which ptio does but for 2a. torch is `torch.load(weights_only=False)`, by itself or with a"
+    yield "cold file, and `Tensor.copy_` into a tensor that is there."
     yield ""
     yield from save_table(r)
     yield ""
