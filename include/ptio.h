@@ -13,6 +13,7 @@
  *                                           14  writing archives
  *                                           15  saving
  *                                           16  building and editing
+ *                                           17  location tags
  *
  * A first program:
  *
@@ -248,6 +249,44 @@ typedef struct ptio_safe_global {
     const char *name;  /* "module.name": what the object calls itself, __module__ and __qualname__; without a dot: of builtins */
     const char *alias; /* what files call it, as in the pair (object, "module.name"); NULL: the same                         */
 } ptio_safe_global;
+typedef struct ptio_storage ptio_storage; /* section 7 */
+
+/** Which location tags there are, and what becomes of storages that have them. See section 17. */
+typedef struct ptio_registry ptio_registry;
+
+/** Where a storage goes: one of the two, or all zero, which leaves it to others. */
+typedef struct ptio_placement {
+    const char *location;        /* "cpu", "meta", "cuda:1", …, as if it had been saved there                         */
+    const ptio_storage *storage; /* what takes its place, of any checkpoint or builder that lives longer than this one. The
+                                    storage itself: it is on the CPU                                                       */
+} ptio_placement;
+
+/** Asked for one storage, which is on the CPU and can be read, and its location tag. What is pointed to need not outlive the load, but for
+ *  storages. Anything but PTIO_OK ends the load with that status; *err may be filled in then. */
+typedef ptio_status (*ptio_place)(void *ctx, const ptio_storage *storage, ptio_text tag, ptio_placement *ret, ptio_error *err);
+
+/**
+ * torch.load(map_location=…): where storages go that were saved elsewhere. At most one of the fields is set:
+ *
+ *     {.device = "cpu"}                                        map_location="cpu" or torch.device("cpu"): all of them
+ *     {.table = (const char *[][2]){{"cuda:1", "cuda:0"}},
+ *      .table_count = 1}                                       map_location={"cuda:1": "cuda:0"}: those with that tag
+ *     {.callback = place, .ctx = &mine}                        map_location=place: as it answers, once for each storage
+ *     {0}                                                      map_location=None: where they were saved
+ *
+ * What a table does not have, and what a callback leaves to others, goes where it was saved. Then the registry says what each place is:
+ * "cpu"; "meta", where tensors have shapes but no elements, and nothing is read; devices. To name one that is not here is an error,
+ * as it is in PyTorch, which tells the tag, the first tensor that has it, and what to do.
+ *
+ * Values that have no storage in the file (arrays, torch.device) stay as they are.
+ */
+typedef struct ptio_map_location {
+    const char *device;
+    const char *const (*table)[2];
+    size_t table_count;
+    ptio_place callback;
+    void *ctx;
+} ptio_map_location;
 
 /** Options of a load. Begin with PTIO_LOAD_OPTIONS, so that later versions of ptio know which fields you know. */
 typedef struct ptio_load_options {
@@ -275,6 +314,9 @@ typedef struct ptio_load_options {
     const ptio_safe_global *allow; /* what the caller trusts, `allow_count` of them: add_safe_globals(), safe_globals()  */
     size_t allow_count;
     const char *rules; /* whose verdict: "2.6", "2.9", "2.13" (default) or "2.14"                                   */
+    /** NULL, and no registry either: every storage is on the CPU, whatever its location tag says, so that files open on any machine. */
+    const ptio_map_location *map_location;
+    const ptio_registry *registry; /* NULL: the entries that PyTorch has. Given without map_location: as with {0}       */
 } ptio_load_options;
 
 #define PTIO_LOAD_OPTIONS .struct_size = sizeof(ptio_load_options)
@@ -294,7 +336,9 @@ PTIO_API void ptio_load_options_init(ptio_load_options *options);
  *
  * Options    NULL means all defaults
  * Errors     PTIO_ERR_FORMAT not a checkpoint (then the message says what it is instead), or damaged; PTIO_ERR_AMBIGUOUS;
- *            PTIO_ERR_UNSUPPORTED; PTIO_ERR_DENIED with weights_only; PTIO_ERR_LIMIT; PTIO_ERR_IO; PTIO_ERR_MEMORY
+ *            PTIO_ERR_UNSUPPORTED; PTIO_ERR_DENIED with weights_only; PTIO_ERR_LIMIT; PTIO_ERR_IO; PTIO_ERR_MEMORY. With map_location
+ *            or a registry: PTIO_ERR_UNSUPPORTED "location.unknown", "location.no-device", "location.index",
+ *            "location.not-registered", "location.meta"; PTIO_ERR_ARGUMENT "map-location", "location.device"
  * Ownership  *ret is the caller's, released by ptio_checkpoint_free(); all that is got from it is borrowed
  * Threads    any number of loads at once; a loaded checkpoint is read-only and may be shared
  * Source     torch/serialization.py: load, _load, _legacy_load
@@ -394,7 +438,6 @@ PTIO_API void ptio_checkpoint_describe(const ptio_checkpoint *ckpt, ptio_checkpo
  * ------------------------------------------------------------------------------------------------------------------ */
 
 typedef struct ptio_tensor ptio_tensor;
-typedef struct ptio_storage ptio_storage;
 
 /** Every kind of value: name, and the word that `ptio tree` prints for it. */
 #define PTIO_KIND_LIST(X)                                                                                             \
@@ -877,7 +920,7 @@ PTIO_API const ptio_storage *ptio_value_storage(const ptio_value *value);
 /** The key in the file: "0" of the record data/0. */
 PTIO_API ptio_text ptio_storage_key(const ptio_storage *storage);
 
-/** The location tag as saved: "cpu", "cuda:0", "meta". ptio holds every storage in the memory of the CPU. */
+/** The location tag: as saved, "cpu", "cuda:0", "meta"; with options.map_location or a registry where it is now. */
 PTIO_API ptio_text ptio_storage_location(const ptio_storage *storage);
 
 PTIO_API ptio_dtype ptio_storage_dtype(const ptio_storage *storage); /* uint8 for an UntypedStorage               */
@@ -1434,6 +1477,7 @@ typedef struct ptio_save_options {
      *  the save: PTIO_ERR_CANCELLED. NULL: not called. */
     int (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *progress_ctx;
+    const ptio_registry *registry; /* whose taggers say the location tags; what none of them knows keeps its own. NULL: all do */
 } ptio_save_options;
 
 #define PTIO_SAVE_OPTIONS .struct_size = sizeof(ptio_save_options), .protocol = 2, .byte_order = PTIO_NATIVE_ENDIAN
@@ -1624,6 +1668,48 @@ PTIO_API bool ptio_replace_value(ptio_builder *builder, const ptio_value *value,
 
 /** What ptio_edit() or ptio_replace_value() has put in the place of a value, or the value itself. */
 PTIO_API const ptio_value *ptio_edited(const ptio_builder *builder, const ptio_value *value);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 17  Location tags
+ *
+ * A registry is what torch.serialization.register_package() fills: entries with a priority, of which each may tag storages when they are
+ * saved, and take storages of some tags when they are loaded. The lower priority is asked first, and of two with the same one the older.
+ * PyTorch's own are in every registry:
+ *
+ *     10  "cpu"             22  "meta"                     25  "xpu"
+ *     20  "cuda", "cuda:N"  23  "privateuseone", "…:N"     26  "mtia"
+ *     21  "mps"             24  "hpu", "hpu:N"
+ *
+ *     ptio_registry *registry;
+ *     ptio_registry_new(NULL, &registry, &err);
+ *     ptio_registry_add(registry, &(ptio_registry_entry){.priority = 5, .deserializer = take_my_tags}, &err);
+ *     ptio_load(path, &(ptio_load_options){PTIO_LOAD_OPTIONS, .registry = registry}, &ckpt, &err);
+ *     ptio_registry_free(registry);
+ *
+ * Threads    any number of loads and saves may use a registry at once, while nothing is added
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/** What is asked with a priority; either function may be NULL. */
+typedef struct ptio_registry_entry {
+    int priority;
+    /** The tag that a storage is saved with. False: not mine. It must be UTF-8 with a NUL behind it, in the `size` bytes of `tag`. */
+    bool (*tagger)(void *ctx, const ptio_storage *storage, char *tag, size_t size);
+    /** Where a storage with this tag goes; all zero: not mine. A location that it answers is looked up in PyTorch's own entries. */
+    ptio_place deserializer;
+    void *ctx;
+} ptio_registry_entry;
+
+/** Room for a tag, and its NUL. */
+#define PTIO_MOST_TAG 128
+
+/** A registry of PyTorch's entries. memory may be NULL. */
+PTIO_API ptio_status ptio_registry_new(const ptio_memory *memory, ptio_registry **ret, ptio_error *err);
+
+/** Add an entry, which is copied. What its functions use must live as long as the checkpoints that were loaded with it. */
+PTIO_API ptio_status ptio_registry_add(ptio_registry *registry, const ptio_registry_entry *entry, ptio_error *err);
+
+/** Let go of a registry. Checkpoints that were loaded with it keep what they need. NULL is fine. */
+PTIO_API void ptio_registry_free(ptio_registry *registry);
 
 #ifdef __cplusplus
 }

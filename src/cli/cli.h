@@ -22,8 +22,7 @@ enum {
     CLI_CHECK = 32,
     CLI_SAVE = 64,
     CLI_NEW = 128,
-    CLI_STATS = 256,
-    CLI_ALL = 511
+    CLI_ALL = 255
 };
 
 /** What `ptio save` changes, in the order of the command line. Renames stand side by side. */
@@ -42,7 +41,11 @@ typedef struct cli_change {
     const char *text;
 } cli_change;
 
-enum { CLI_MOST_CHANGES = 64, CLI_MOST_ALLOWED = 256 };
+enum {
+    CLI_MOST_CHANGES = 64,
+    CLI_MOST_ALLOWED = 256,
+    CLI_MOST_PAIRS = 64 /* of --map-location */
+};
 
 /** Everything that can stand on a command line. */
 typedef struct cli_options {
@@ -51,10 +54,11 @@ typedef struct cli_options {
     const char *out;  /* of save: where to; "-": standard output */
     bool help, json, hash, raw, all, keep;
     bool data_only, in_place, dry_run; /* of save */
-    bool finite;                       /* of stats */
     cli_change changes[CLI_MOST_CHANGES];
     size_t change_count;
-    char **arrays; /* of new: NAME=FILE */
+    ptio_map_location map;
+    const char *pairs[CLI_MOST_PAIRS][2]; /* of its table */
+    char **arrays;                        /* of new: NAME=FILE */
     size_t array_count;
     uint64_t max_depth, head;
     const char *record;
@@ -121,7 +125,6 @@ int cmd_dis(const cli_options *options);
 int cmd_check(const cli_options *options);
 int cmd_save(const cli_options *options);
 int cmd_new(const cli_options *options);
-int cmd_stats(const cli_options *options);
 
 /** `ptio tree --json` of a value. */
 int cli_tree_json(const cli_options *options, const cli_file *file);

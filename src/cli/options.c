@@ -43,12 +43,6 @@ static bool set_all(cli_options *o, const char *value)
     return o->all = true;
 }
 
-static bool set_finite(cli_options *o, const char *value)
-{
-    (void)value;
-    return o->finite = true;
-}
-
 static bool set_weights_only(cli_options *o, const char *value)
 {
     (void)value;
@@ -178,6 +172,25 @@ static bool set_python(cli_options *o, const char *value)
     if (strncmp(value, "3.", 2) != 0 || !read_number(value + 2, &minor) || minor > 99)
         return false;
     o->print.python = 300 + (unsigned)minor;
+    return true;
+}
+
+/* A device for all, or FROM=TO, which may stand again for other tags. No tag of PyTorch has a "=". */
+static bool set_map_location(cli_options *o, const char *value)
+{
+    char *equals = strchr(value, '=');
+    ptio_map_location *map = &o->map;
+    if (map->device || !*value || (!equals && map->table) || map->table_count == CLI_MOST_PAIRS)
+        return false;
+    o->load.map_location = map;
+    if (!equals) {
+        map->device = value;
+        return true;
+    }
+    *equals = '\0';
+    o->pairs[map->table_count][0] = value;
+    o->pairs[map->table_count++][1] = equals + 1;
+    map->table = o->pairs;
     return true;
 }
 
@@ -372,7 +385,7 @@ static bool set_limit(cli_options *o, const char *text)
     return false;
 }
 
-#define LOADING (CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_SAVE | CLI_STATS)
+#define LOADING (CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_SAVE)
 #define SAVING (CLI_SAVE | CLI_NEW)
 
 static const struct row {
@@ -382,7 +395,7 @@ static const struct row {
     setter set;
     const char *help;
 } rows[] = {
-    {"json", NULL, CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_STATS, set_json, "for programs: JSON"},
+    {"json", NULL, CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK, set_json, "for programs: JSON"},
     {"hash", NULL, CLI_LS, set_hash, "with --json: SHA-256 of the elements"},
     {"raw", NULL, CLI_TREE, set_raw, "the nodes of the pickle, not what they mean"},
     {"raw", NULL, CLI_SHOW, set_raw, "for pipes: a text as it is, controls unescaped"},
@@ -397,9 +410,8 @@ static const struct row {
     {"max-depth", "N", CLI_SHOW | CLI_TREE, set_max_depth, "show deeper contents as \"...\""},
     {"head", "N", CLI_SHOW | CLI_LS | CLI_TREE, set_head, "the first N of each container (ls: of the list)"},
     {"record", "NAME", CLI_DIS, set_record, "another pickle of the archive"},
-    {"finite", NULL, CLI_STATS, set_finite, "min, max, mean, std of the finite numbers only"},
-    {"select", "GLOB", CLI_SAVE | CLI_STATS, set_select, "only what has such a name; again for more"},
-    {"drop", "GLOB", CLI_SAVE | CLI_STATS, set_drop, "leave out what has such a name"},
+    {"select", "GLOB", CLI_SAVE, set_select, "only what has such a name; again for more"},
+    {"drop", "GLOB", CLI_SAVE, set_drop, "leave out what has such a name"},
     {"rename", "OLD=NEW", CLI_SAVE, set_rename, "a name, or the first parts of names"},
     {"rename-regex", "RE=NEW", CLI_SAVE, set_rename_regex, "what matches, by NEW with \\1 ... \\9"},
     {"strip-prefix", "PREFIX", CLI_SAVE, set_strip_prefix, "from all keys that have it, such as \"module.\""},
@@ -421,6 +433,7 @@ static const struct row {
     {"weights-only", NULL, LOADING & ~(unsigned)CLI_CHECK, set_weights_only, "refuse what weights_only of PyTorch refuses"},
     {"allow", "NAME[=ALIAS]", LOADING, set_allow, "a global that weights_only shall take; again for more"},
     {"rules", "RELEASE", LOADING, set_rules, "of weights_only: 2.6, 2.9, 2.13 (default) or 2.14"},
+    {"map-location", "WHERE", LOADING & ~(unsigned)CLI_CHECK, set_map_location, "all to a device, or FROM=TO; as torch.load"},
     {"mmap", NULL, LOADING, set_mmap, "map the file; only if nobody changes it"},
     {"threads", "N", CLI_CHECK, set_threads, "that read at once; default: as many as processors"},
     {"encoding", "NAME", LOADING, set_encoding, "of Python 2 strings: utf-8, latin1, bytes, ..."},
@@ -473,7 +486,7 @@ static int add_operand(const cli_verb *verb, const char *argument, cli_options *
 {
     if (!ret->file)
         ret->file = argument;
-    else if (!ret->path && (verb->bit & (CLI_SHOW | CLI_LS | CLI_TREE | CLI_STATS)))
+    else if (!ret->path && (verb->bit & (CLI_SHOW | CLI_LS | CLI_TREE)))
         ret->path = argument;
     else if (!ret->out && verb->bit == CLI_SAVE)
         ret->out = argument;

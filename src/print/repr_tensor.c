@@ -227,9 +227,12 @@ static void put_small(job *j, const ptio_tensor *tensor)
     body(j, tensor, strlen("tensor("));
     ptio_dtype dtype = ptio_tensor_dtype(tensor);
     suffixes s = suffixes_begin(j, strlen("tensor("), false);
-    if (!j->style->edge)
+    bool meta = ptio_tensor_is_meta(tensor);
+    if (meta)
+        suffix(&s, "device=", "'meta'");
+    if (meta || !j->style->edge)
         suffix_shape(&s, tensor);
-    if (dtype != PTIO_FLOAT32 && (dtype != PTIO_INT64 || !ptio_tensor_numel(tensor)))
+    if (dtype != PTIO_FLOAT32 && (dtype != PTIO_INT64 || meta || !ptio_tensor_numel(tensor)))
         suffix(&s, "dtype=torch.", ptio_dtype_name(dtype));
     put(j, ")");
 }
@@ -349,7 +352,7 @@ static void inside(job *j, const ptio_tensor *tensor, size_t indent)
     bool sparse = is_sparse(tensor), meta = ptio_tensor_is_meta(tensor);
     ptio_dtype dtype = ptio_tensor_dtype(tensor);
     bool shown = sparse || (ptio_tensor_numel(tensor) && has_elements(tensor));
-    if (sparse && !meta)
+    if (sparse)
         sparse_body(j, tensor, indent);
     else if (meta)
         put(j, "...");

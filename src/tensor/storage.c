@@ -401,7 +401,7 @@ bool ptio_storage_range(const ptio_storage *storage, uint64_t *offset, uint64_t 
     if (!storage || ptio_storage_is_meta(storage))
         return false;
     const ptio_storage *root = root_of(storage, &in_root);
-    if (!root || !root->origin || !root->origin->range || ptio_storage_read_unit(root) > 1 ||
+    if (!root || root->pool != storage->pool || !root->origin || !root->origin->range || ptio_storage_read_unit(root) > 1 ||
         !root->origin->range(root, &root_offset, &root_nbytes))
         return false;
     *offset = root_offset + in_root;

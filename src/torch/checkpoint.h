@@ -50,6 +50,7 @@ typedef struct ptio_buffer {
 
 /** What persistent ids mean differs with the container. */
 typedef struct ptio_loader ptio_loader;
+typedef struct ptio_placing ptio_placing; /* place.h */
 typedef ptio_status (*ptio_persistent_load)(ptio_loader *loader, ptio_node_persistent *node, ptio_error *err);
 
 /** What came last, most often the same as what comes next. */
@@ -69,6 +70,7 @@ struct ptio_loader {
     struct ptio_hooked *hooked; /* the caller's hooks, of the checkpoint that the caller gets; NULL: none       */
     const char *path;           /* of the file, for shards beside it; NULL for sources                  */
     unsigned depth;             /* of files inside files                                                */
+    ptio_placing *placing;      /* where storages go; NULL: they stay on the CPU, with the tags that they have */
     /* of the pickle that is being interpreted */
     ptio_pickle_part *part;
     ptio_persistent_load persistent_load;

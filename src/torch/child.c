@@ -148,7 +148,8 @@ ptio_status ptio_child_load(ptio_loader *parent, ptio_source *source, ptio_text 
                           .report = parent->report,
                           .codec = parent->codec,
                           .hooked = parent->hooked,
-                          .depth = parent->depth + 1};
+                          .depth = parent->depth + 1,
+                          .placing = parent->placing};
     const ptio_storage *last = child->pool->newest;
     status = ptio_load_any(&loader, err);
     move_elsewhere(child->pool, last);

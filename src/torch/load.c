@@ -6,6 +6,7 @@
  *   3  the objects of the pickle are interpreted (interpret.c), storages noted, not read
  */
 #include "torch/hooks.h"
+#include "torch/place.h"
 #include "torch/reading.h"
 #include "torch/safetensors.h"
 #include "torch/weights_only.h"
@@ -341,12 +342,16 @@ static ptio_status run_load(ptio_source *source, bool owned, const char *path, c
     ckpt->own_pool.map_is_shared = (options->mmap && options->mmap_shared) || (source && ptio_source_is_shared(source));
     status = ptio_reading_begin(ckpt, options, err);
     ptio_loader loader = {.ckpt = ckpt, .options = options, .report = options->report, .path = path};
+    ptio_placing placing = {0};
     if (status == PTIO_OK)
         status = ptio_codec_new(options->encoding, options->errors, &ckpt->heap, &loader.codec, err);
     if (status == PTIO_OK)
         status = ptio_hooks_begin(&loader, err);
     if (status == PTIO_OK)
+        status = ptio_placing_begin(&loader, &placing, err);
+    if (status == PTIO_OK)
         status = load ? load(&loader, err) : ptio_load_any(&loader, err);
+    ptio_placing_end(&placing);
     if (status == PTIO_OK)
         status = ptio_hook_build(ckpt, err);
     ckpt->heap.limit = ckpt->limits.heap_bytes;

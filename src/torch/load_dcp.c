@@ -12,6 +12,7 @@
 #include "torch/child.h"
 #include "torch/dcp.h"
 #include "torch/json.h"
+#include "torch/place.h"
 
 #define METADATA ".metadata"
 
@@ -284,6 +285,8 @@ static ptio_status make_tensor(dcp *d, const ptio_value *metadata, const ptio_va
         return status;
     storage->origin = &ptio_storage_of_chunks;
     storage->origin_data = tensor;
+    if ((status = ptio_place_storage(loader, NULL, &storage, d->err)) != PTIO_OK)
+        return status;
     ptio_tensor_spec spec = {.dtype = tensor->dtype, .ndim = tensor->ndim, .shape = tensor->shape, .storage = storage};
     return ptio_make_tensor(&d->maker, &spec, ret, d->err);
 }

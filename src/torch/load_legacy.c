@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "torch/place.h"
 
 #define MOST_EMBEDDED 4
 
@@ -151,7 +152,8 @@ static ptio_status persistent_legacy(ptio_loader *loader, ptio_node_persistent *
         if ((status = ptio_storage_from_id(loader, &id, &base, err)) != PTIO_OK)
             return status;
         base->origin = &ptio_storage_of_zeros;
-        row->storage = base;
+        base->origin_data = row->storage; /* of an empty one made anew: the first with this key */
+        row->storage = row->storage ? row->storage : base;
     }
     node->meaning = base;
     return id.view ? storage_view(loader, node, table, &id, base, err) : PTIO_OK;
@@ -331,6 +333,8 @@ static ptio_status run_stream(stream *s, const ptio_value **ret, ptio_error *err
     if (status == PTIO_OK)
         status = index_storages(s, &table, err);
     if (status == PTIO_OK)
+        status = ptio_place_part(loader, part, err); /* callbacks may read them, too */
+    if (status == PTIO_OK)
         status = ptio_interpret(loader, part, err); /* nested tensors read their sizes, so the storages must have their places */
     loader->persistent_load = outer_load;
     loader->persistent_context = outer_context;
@@ -382,7 +386,12 @@ ptio_status ptio_load_embedded(ptio_loader *loader, ptio_text bytes, const ptio_
     loader->depth++;
     uint64_t outer_limit = loader->ckpt->heap.limit;
     stream s = {.loader = loader, .memory = (const uint8_t *)bytes.bytes, .size = bytes.size};
+    bool alone = !loader->placing || loader->ckpt->container == PTIO_CONTAINER_PICKLE;
+    if (!alone) /* torch.storage._load_from_bytes passes no map_location on */
+        loader->placing->embedded++;
     ptio_status status = run_stream(&s, ret, err);
+    if (!alone)
+        loader->placing->embedded--;
     loader->ckpt->heap.limit = outer_limit;
     loader->depth--;
     return status;

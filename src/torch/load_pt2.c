@@ -13,6 +13,7 @@
 #include "torch/child.h"
 #include "torch/json.h"
 #include "torch/make.h"
+#include "torch/place.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -111,9 +112,10 @@ static ptio_status storage_of(pt2 *p, size_t record, ptio_text path, ptio_dtype 
     storage->origin = &ptio_storage_of_record;
     storage->origin_data = archive;
     storage->origin_index = record;
+    status = ptio_place_storage(loader, NULL, &storage, p->err);
     loader->by_record[record] = storage;
     *ret = storage;
-    return PTIO_OK;
+    return status;
 }
 
 static ptio_status make_view(pt2 *p, const json_t *config, size_t record, ptio_text path, const ptio_value **ret)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "torch/place.h"
 
 /** A key of either table and what it stands for. */
 typedef struct tar_row {
@@ -186,6 +187,8 @@ static ptio_status read_storage(tar_state *s, ptio_error *err)
     storage->origin_data = take(s, id.nbytes);
     if (!storage->origin_data)
         return bad(s, err, "cut-off", "a storage has fewer bytes left than its number of elements needs");
+    if ((status = ptio_place_storage(s->loader, NULL, &storage, err)) != PTIO_OK)
+        return status;
     row.storage = storage;
     return add_row(s, row, err);
 }
@@ -214,6 +217,8 @@ static ptio_status add_view(tar_state *s, const ptio_value *view, ptio_error *er
     slice->dtype = base->storage->dtype;
     slice->swap = base->storage->swap;
     slice->location = base->storage->location;
+    if (ptio_storage_is_meta(base->storage))
+        atomic_fetch_or_explicit(&slice->flags, PTIO_STORAGE_META, memory_order_relaxed);
     slice->key = base->storage->key;
     slice->key_size = base->storage->key_size;
     return add_row(s, (tar_row){.key = target, .storage = slice}, err);
@@ -279,6 +284,10 @@ static ptio_status read_tensor(tar_state *s, ptio_error *err)
                              .stride = dims + ndim,
                              .storage_offset = dims[2 * ndim],
                              .storage = base->storage};
+    if (ptio_storage_is_meta(base->storage)) {
+        spec.flags = PTIO_TENSOR_META;
+        spec.storage = NULL;
+    }
     status = ptio_tensor_new(&s->loader->ckpt->arena, &spec, &row.tensor, err);
     if (status != PTIO_OK) {
         if (err && err->offset == PTIO_NO_OFFSET)

@@ -203,8 +203,23 @@ static const ptio_value *no_hooks(ptio_maker *maker)
     return hooks ? &hooks->head : NULL;
 }
 
+/* _rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad) */
+static const ptio_value *meta_node(ptio_maker *maker, const ptio_tensor *tensor, bool requires_grad)
+{
+    ptio_loader *loader = maker->loader;
+    const ptio_value *arguments[] = {
+        ptio_make_global(loader, PTIO_TEXT("torch"), ptio_text_of(ptio_dtype_rows[tensor->dtype].name)),
+        ints_node(loader, tensor->dims, tensor->ndim), ints_node(loader, tensor->dims + tensor->ndim, tensor->ndim),
+        requires_grad ? &ptio_true : &ptio_false};
+    const ptio_value *function = shared_global(maker, &maker->rebuild_meta, "torch._utils", "_rebuild_meta_tensor_no_storage");
+    ptio_node_reduced *node = call(loader, function, tuple_node(loader, arguments, 4), PTIO_KIND_TENSOR, tensor);
+    return node ? &node->head : NULL;
+}
+
 static const ptio_value *rebuild_node(ptio_maker *maker, const ptio_tensor *tensor, bool requires_grad)
 {
+    if (!tensor->storage)
+        return meta_node(maker, tensor, requires_grad);
     ptio_dtype dtype = (ptio_dtype)tensor->dtype;
     bool typed = tensor->storage->dtype == tensor->dtype && ptio_dtype_rows[dtype].storage_class[0];
     const ptio_value *arguments[7] = {ptio_make_storage_id(maker, tensor->storage),
@@ -243,7 +258,12 @@ static const ptio_value *parameter_node(ptio_maker *maker, const ptio_tensor *te
 ptio_status ptio_make_tensor(ptio_maker *maker, const ptio_tensor_spec *spec, const ptio_value **ret, ptio_error *err)
 {
     const ptio_tensor *tensor;
-    ptio_status status = ptio_tensor_new(&maker->loader->ckpt->arena, spec, &tensor, err);
+    ptio_tensor_spec meta = *spec;
+    if (spec->storage && ptio_storage_is_meta(spec->storage)) {
+        meta.storage = NULL;
+        meta.flags |= PTIO_TENSOR_META;
+    }
+    ptio_status status = ptio_tensor_new(&maker->loader->ckpt->arena, &meta, &tensor, err);
     if (status != PTIO_OK)
         return status;
     *ret = spec->flags & PTIO_TENSOR_PARAMETER ? parameter_node(maker, tensor)

@@ -12,7 +12,7 @@
 /** The globals and words that made nodes share. Ready when zeroed, but for `loader`. */
 typedef struct ptio_maker {
     ptio_loader *loader;
-    const ptio_value *ordered_dict, *rebuild_v2, *rebuild_v3, *parameter, *array, *untyped, *word;
+    const ptio_value *ordered_dict, *rebuild_v2, *rebuild_v3, *rebuild_meta, *parameter, *array, *untyped, *word;
     const ptio_value *dtypes[PTIO_DTYPE_COUNT]; /* the storage class, or the dtype itself where it has none */
 } ptio_maker;
 

@@ -8,6 +8,7 @@
  * Source: torch/serialization.py, persistent_load of _load and _legacy_load
  */
 #include "torch/handlers.h"
+#include "torch/place.h"
 
 static ptio_status bad_id(ptio_loader *loader, const ptio_node_persistent *node, ptio_error *err, const char *what)
 {
@@ -171,7 +172,8 @@ ptio_status ptio_storage_from_id(ptio_loader *loader, const ptio_storage_id *id,
 static ptio_status same_storage(ptio_loader *loader, const ptio_node_persistent *node, const ptio_storage_id *id,
                                 const ptio_storage *storage, ptio_error *err)
 {
-    if (id->nbytes == storage->nbytes)
+    /* A callback may have put another one in its place. */
+    if (id->nbytes == storage->nbytes || (loader->placing && loader->placing->map.callback))
         return PTIO_OK;
     return ptio_fail_node(loader, &node->head, PTIO_ERR_AMBIGUOUS, "storage.two-sizes", err,
                           "storage %s has %llu bytes here and %llu where it was named first", ptio_quote(id->key).text,
@@ -261,7 +263,7 @@ ptio_status ptio_persistent_zip(ptio_loader *loader, ptio_node_persistent *node,
         if ((status = same_storage(loader, node, &id, *known, err)) != PTIO_OK || id.nbytes)
             return status;
         /* PyTorch makes an empty storage anew at each visit, of the dtype of that visit. */
-    } else if (!meta && (status = check_record(loader, node, &id, record, err)) != PTIO_OK) {
+    } else if (!meta && !ptio_placing_is_meta(loader) && (status = check_record(loader, node, &id, record, err)) != PTIO_OK) {
         return status;
     }
     ptio_storage *storage;
@@ -272,7 +274,9 @@ ptio_status ptio_persistent_zip(ptio_loader *loader, ptio_node_persistent *node,
     storage->origin_index = record;
     if (meta)
         atomic_fetch_or_explicit(&storage->flags, PTIO_STORAGE_META, memory_order_relaxed);
+    else
+        status = ptio_place_storage(loader, &node->head, &storage, err);
     *known = storage;
     node->meaning = storage;
-    return PTIO_OK;
+    return status;
 }

@@ -6,6 +6,7 @@
 #include "torch/handlers.h"
 
 #include "tensor/convert.h"
+#include "torch/place.h"
 
 #define MOST_CHAINED 8
 
@@ -360,6 +361,9 @@ static ptio_status handle_quantized(ptio_loader *loader, ptio_node_reduced *node
         return locate(loader, node, status, err);
     if (ptio_dtype_rows[spec.dtype].class_ != PTIO_DTYPE_QUANTIZED)
         return bad(loader, node, global, err, "the storage is of no quantized dtype");
+    if (spec.flags & PTIO_TENSOR_META)
+        return ptio_fail_node(loader, &node->head, PTIO_ERR_UNSUPPORTED, "location.meta", err,
+                              "there are no quantized tensors on the meta device");
     spec.extra = extra;
     bool requires_grad = false;
     if (!read_bool(arguments[5], &requires_grad))
@@ -390,6 +394,12 @@ static ptio_status handle_storageless(ptio_loader *loader, ptio_node_reduced *no
         return bad(loader, node, global, err, "requires_grad is no bool");
     if (requires_grad)
         spec.flags |= PTIO_TENSOR_REQUIRES_GRAD;
+    ptio_text device;
+    if (!meta && loader->placing) {
+        ptio_status status = ptio_place_device(loader, &node->head, PTIO_TEXT("its class"), &device, err);
+        if (status != PTIO_OK)
+            return status;
+    }
     return finish(loader, node, &spec, err);
 }
 
@@ -413,6 +423,32 @@ static ptio_status cast(ptio_loader *loader, const ptio_tensor *from, ptio_dtype
     return status == PTIO_OK ? ptio_tensor_new(&loader->ckpt->arena, &spec, ret, err) : status;
 }
 
+/* A tensor of a device without storages: it goes where map_location says for that device. */
+static ptio_status place_rebuilt(ptio_loader *loader, ptio_node_reduced *node, ptio_dtype dtype, const ptio_tensor **tensor,
+                                 ptio_error *err)
+{
+    ptio_text device = {NULL, 0};
+    const ptio_value *named = ptio_argument(node, 2);
+    if (named->type == PTIO_NODE_TYPE_STR || named->type == PTIO_NODE_TYPE_PY2STR)
+        device = ptio_node_text_of(named);
+    else if (named->seen == PTIO_KIND_DEVICE)
+        device = ptio_value_name(named);
+    ptio_status status = ptio_place_device(loader, &node->head, device, &device, err);
+    if (status != PTIO_OK || ptio_text_is(device, "cpu"))
+        return status;
+    if (!ptio_text_is(device, "meta"))
+        return ptio_fail_node(loader, &node->head, PTIO_ERR_UNSUPPORTED, "location.no-device", err,
+                              "a tensor belongs on %s, and there is no such device here; map_location \"cpu\" keeps tensors in "
+                              "main memory",
+                              ptio_quote(device).text);
+    const ptio_tensor *from = *tensor;
+    ptio_tensor_spec spec = {.dtype = dtype,
+                             .flags = (from->flags | PTIO_TENSOR_META) & (unsigned)~PTIO_TENSOR_PARAMETER,
+                             .ndim = from->ndim,
+                             .shape = from->dims};
+    return ptio_tensor_new(&loader->ckpt->arena, &spec, tensor, err);
+}
+
 /* _rebuild_device_tensor_from_numpy(array, dtype, device, requires_grad) and _from_cpu_tensor(tensor, …): devices without storages. */
 static ptio_status handle_from_cpu(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global, ptio_error *err)
 {
@@ -430,6 +466,8 @@ static ptio_status handle_from_cpu(ptio_loader *loader, ptio_node_reduced *node,
         tensor = ((const ptio_ndarray *)ptio_meaning(data))->tensor;
     if (!tensor)
         return bad(loader, node, global, err, "the data is neither a tensor nor an array of numbers");
+    if (loader->placing && (status = place_rebuilt(loader, node, dtype, &tensor, err)) != PTIO_OK)
+        return status;
     if (tensor->dtype != dtype && (status = cast(loader, tensor, dtype, &tensor, err)) != PTIO_OK)
         return locate(loader, node, status, err);
     tensor = ptio_tensor_with_flags(&loader->ckpt->arena, tensor, requires_grad ? PTIO_TENSOR_REQUIRES_GRAD : 0,

@@ -98,7 +98,7 @@ static ptio_status handle_sparse(ptio_loader *loader, ptio_node_reduced *node, c
     const ptio_tensor *values = parts[part_count - 1].tensor;
     spec.shape = shape;
     spec.dtype = (ptio_dtype)values->dtype;
-    spec.flags = values->flags & PTIO_TENSOR_REQUIRES_GRAD;
+    spec.flags = values->flags & (PTIO_TENSOR_REQUIRES_GRAD | PTIO_TENSOR_META);
     /* Files before 2.0 do not say; PyTorch then takes a tensor of less than two elements as coalesced. */
     if (spec.layout == PTIO_SPARSE_COO &&
         (data->count == 4 ? ptio_is_true(ptio_tuple_item(data, 3)) : values->ndim && values->dims[0] < 2))
@@ -171,6 +171,9 @@ static ptio_status handle_nested(ptio_loader *loader, ptio_node_reduced *node, c
     for (size_t i = 0; i < 4; i++)
         given[i] = tensor_of(ptio_argument(node, i));
     const ptio_tensor *buffer = given[0], *sizes = given[1], *strides = given[2];
+    if (buffer && buffer->flags & PTIO_TENSOR_META)
+        return ptio_fail_node(loader, &node->head, PTIO_ERR_UNSUPPORTED, "location.meta", err,
+                              "there are no nested tensors on the meta device");
     if (ptio_argument_count(node) != 4 || !buffer || !sizes || !strides || !buffer->storage || !sizes->storage ||
         !strides->storage)
         return bad(loader, node, global, err, "the arguments are not buffer, sizes, strides and offsets");
@@ -216,6 +219,26 @@ static const ptio_value *member(const ptio_node_dict *dict, const char *name)
 }
 
 /* Each component is values[offsets[i] : offsets[i] + lengths[i]] along the ragged dimension, which is the first of `values` but one. */
+/* On the meta device a jagged tensor has no components: how long they are is not known. */
+static ptio_status jagged_on_meta(ptio_loader *loader, ptio_node_reduced *node, const ptio_node_dict *dict, ptio_error *err)
+{
+    static const char *const names[] = {"values", "offsets", "lengths"};
+    ptio_tensor_part_row *parts = PTIO_NEW(&loader->ckpt->arena, ptio_tensor_part_row, 3);
+    size_t count = 0;
+    if (!parts)
+        return ptio_heap_fail(&loader->ckpt->heap, err, "a nested tensor");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const ptio_value *value = member(dict, names[i]);
+        if (tensor_of(value))
+            parts[count++] = (ptio_tensor_part_row){names[i], tensor_of(value), value};
+    }
+    const ptio_tensor *values = parts[0].tensor;
+    ptio_tensor_spec spec = {.dtype = (ptio_dtype)values->dtype,
+                             .layout = PTIO_JAGGED,
+                             .flags = values->flags & (PTIO_TENSOR_REQUIRES_GRAD | PTIO_TENSOR_META)};
+    return compose(loader, node, &spec, parts, count, err);
+}
+
 static ptio_status handle_jagged(ptio_loader *loader, ptio_node_reduced *node, const ptio_global *global, ptio_error *err)
 {
     const ptio_node_dict *dict = ptio_value_entries(ptio_argument(node, 0));
@@ -223,6 +246,8 @@ static ptio_status handle_jagged(ptio_loader *loader, ptio_node_reduced *node, c
     const ptio_value *lengths_value = dict ? member(dict, "lengths") : NULL, *ragged = dict ? member(dict, "_ragged_idx") : NULL;
     const ptio_tensor *values = tensor_of(values_value), *offsets = tensor_of(offsets_value), *lengths = tensor_of(lengths_value);
     int64_t ragged_dim = 1;
+    if (values && offsets && values->flags & offsets->flags & PTIO_TENSOR_META)
+        return jagged_on_meta(loader, node, dict, err);
     if (!values || !offsets || !values->storage || !offsets->storage || (lengths && !lengths->storage) || offsets->ndim != 1 ||
         !offsets->dims[0] || (ragged && !ptio_node_int64(ragged, &ragged_dim)) || ragged_dim < 1 ||
         ragged_dim > (int64_t)values->ndim)

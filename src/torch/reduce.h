@@ -25,6 +25,7 @@ typedef struct ptio_used_range {
 /** A storage that the pickle names, in the order of its first appearance. */
 typedef struct ptio_saved_storage {
     const ptio_storage *storage; /* what is written: a slice of it, where less is used                */
+    ptio_text location;          /* its tag in the file                                               */
     const ptio_value *key;       /* one str for all its visits                                        */
     ptio_dtype dtype;            /* as the first visit names it; uint8 for untyped                    */
     uint64_t cut;                /* bytes in front of that slice                                      */
@@ -66,7 +67,8 @@ typedef struct ptio_reducer {
     bool keep_keys;        /* storages keep the keys that they were loaded with                                    */
     const ptio_text *keys; /* keys for the storages in order, as far as they go; NULL: 0, 1, 2 …                  */
     size_t key_count;
-    const ptio_builder *edits; /* changes to the values, or NULL */
+    const ptio_builder *edits;     /* changes to the values, or NULL */
+    const ptio_registry *registry; /* whose taggers are asked, or NULL */
     uint64_t hash_key;
     ptio_interned words, globals;
     const ptio_value *known[PTIO_KNOWN_COUNT];

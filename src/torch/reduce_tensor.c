@@ -5,6 +5,7 @@
  */
 #include "torch/handlers.h"
 #include "torch/reduce.h"
+#include "torch/registry.h"
 
 /* ---- storages ---- */
 
@@ -63,7 +64,13 @@ static const ptio_storage *cut_storage(ptio_reducer *r, const ptio_storage *stor
 
 static ptio_status add_storage(ptio_reducer *r, const ptio_storage *storage, ptio_dtype dtype, ptio_error *err)
 {
-    ptio_text tag = ptio_storage_location(storage);
+    char room[PTIO_MOST_TAG];
+    ptio_text tag = ptio_registry_tag(r->registry, storage, room);
+    if (tag.bytes == room) {
+        tag = ptio_arena_text(&r->arena, tag);
+        if (!tag.bytes)
+            return ptio_reduce_no_memory(r, err);
+    }
     if (!ptio_utf8_valid(tag.bytes, tag.size, true))
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.location", PTIO_NO_OFFSET, "the location of a storage is no text: %s",
                          ptio_quote(tag).text);
@@ -79,14 +86,14 @@ static ptio_status add_storage(ptio_reducer *r, const ptio_storage *storage, pti
     const ptio_storage *written = cut_storage(r, storage, &cut);
     if (!key || !written || !ptio_pointer_map_put(&r->by_address, r->heap, storage, (uint32_t)r->storage_count))
         return ptio_reduce_no_memory(r, err);
-    r->storages[r->storage_count++] = (ptio_saved_storage){.storage = written, .key = key, .dtype = dtype, .cut = cut};
+    r->storages[r->storage_count++] =
+        (ptio_saved_storage){.storage = written, .location = tag, .key = key, .dtype = dtype, .cut = cut};
     return PTIO_OK;
 }
 
 /* Where a storage was. Python has one str "cpu"; a tag with an index is made anew at each visit. */
-static const ptio_value *location(ptio_reducer *r, const ptio_storage *storage)
+static const ptio_value *location(ptio_reducer *r, ptio_text tag)
 {
-    ptio_text tag = ptio_storage_location(storage);
     if (ptio_text_is(tag, "cpu"))
         return r->cpu_word ? r->cpu_word : (r->cpu_word = ptio_reduce_word(r, tag));
     return memchr(tag.bytes, ':', tag.size) ? ptio_reduce_str(r, tag) : ptio_reduce_word(r, tag);
@@ -127,8 +134,9 @@ ptio_status ptio_reduce_storage(ptio_reducer *r, const ptio_storage *storage, pt
     /* A zip has one str for all visits of a storage, a stream makes one for each. */
     const ptio_value *key = r->is_legacy ? ptio_reduce_str(r, ptio_node_text_of(saved->key)) : saved->key;
     const uint64_t numel = untyped ? saved->storage->nbytes : saved->storage->nbytes / row->itemsize;
-    const ptio_value *items[6] = {r->storage_word,      storage_class(r, as, untyped),      key,
-                                  location(r, storage), ptio_reduce_int(r, (int64_t)numel), &ptio_none};
+    const ptio_value *items[6] = {
+        r->storage_word, storage_class(r, as, untyped), key, location(r, saved->location), ptio_reduce_int(r, (int64_t)numel),
+        &ptio_none};
     ptio_node_persistent *node = ptio_arena_alloc(ptio_reduce_arena(r), sizeof *node);
     if (!node)
         return ptio_reduce_no_memory(r, err);

@@ -6,6 +6,7 @@
 #include "base/cursor.h"
 #include "torch/json.h"
 #include "torch/make.h"
+#include "torch/place.h"
 
 #define MOST_HEADER 100000000u /* bytes; the limit of the library itself */
 
@@ -219,6 +220,8 @@ static ptio_status make_tensor(ptio_maker *maker, const ptio_safetensor *row, co
     storage->origin = &ptio_storage_of_range;
     storage->origin_data = maker->loader->ckpt->source;
     storage->origin_index = row->offset;
+    if ((status = ptio_place_storage(maker->loader, NULL, &storage, err)) != PTIO_OK)
+        return status;
     ptio_tensor_spec spec = {.dtype = row->dtype, .ndim = row->ndim, .shape = row->shape, .storage = storage};
     return ptio_make_tensor(maker, &spec, ret, err);
 }

@@ -128,6 +128,7 @@ static void begin_reducer(const ptio_saver *saver, ptio_reducer *reducer, ptio_h
     reducer->profile = saver->options.profile;
     reducer->report = saver->options.report;
     reducer->edits = saver->options.edits;
+    reducer->registry = saver->options.registry;
     reducer->keys = saver->options.keys;
     reducer->key_count = saver->options.key_count;
 }

@@ -325,6 +325,21 @@ static void step_map(run *r, told *t)
     ptio_checkpoint_free(ckpt);
 }
 
+/* All to the meta device, with a registry; what has to be read to be made is refused. */
+static void step_place(run *r, told *t)
+{
+    ptio_error err = {0};
+    ptio_checkpoint *ckpt = NULL;
+    ptio_registry *registry = NULL;
+    ptio_load_options options = r->options;
+    options.map_location = &(ptio_map_location){.device = "meta"};
+    ptio_status status = ptio_registry_new(&r->memory.hooks, &registry, &err);
+    options.registry = registry;
+    note(t, status == PTIO_OK ? load(r, &options, &ckpt, &err) : status, &err);
+    ptio_checkpoint_free(ckpt);
+    ptio_registry_free(registry);
+}
+
 static void read_records(ptio_archive *archive, told *t)
 {
     ptio_record record;
@@ -414,6 +429,7 @@ static const struct step {
     {"print", step_print, true},
     {"load with weights_only", step_weights_only, false},
     {"load mapped", step_map, false},
+    {"load to the meta device", step_place, false},
     {"archive", step_archive, false},
     {"disassemble", step_disassemble, false},
     {"check", step_check, false},

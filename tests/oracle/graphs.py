@@ -35,6 +35,17 @@ class Noted(torch.Tensor):
     __slots__ = ("unit", "scale")
 
 
+class Describer(zoo.Describer):
+    """Tells of a tensor what is in its slots, too."""
+
+    def tensor(self, t):
+        made = super().tensor(t)
+        slots = [name for name in Noted.__slots__ if isinstance(t, Noted) and hasattr(t, name)]
+        if slots:
+            made["slots"] = {name: self.node(getattr(t, name)) for name in slots}
+        return made
+
+
 class Maker(object):
     def __init__(self, seed):
         self.r = random.Random(seed)

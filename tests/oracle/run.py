@@ -15,7 +15,8 @@ record that makes PyTorch swap. PyTorch loads the file, zoo.Describer tells what
 Random tensors, 2,500 for each seed, values of Python's library and every module of torch.nn are printed by both (prints.py).
 
 Archives of random records, 200 for each seed, are compared byte for byte with those of PyTorch's writer (archives.py), and so are files that
-`ptio save` changed, 100 for each seed, with what torch.save writes after the same change in Python (edits.py).
+`ptio save` changed, 100 for each seed, with what torch.save writes after the same change in Python (edits.py). Where storages go,
+map_location, is compared for 200 graphs of each seed and the files of the corpus (places.py).
 
 What PyTorch cannot write or read back is drawn again. There are two runs of 2,000, one of seed 0 and one of a fresh seed; with --seed there is one
 run of that seed, and with --only one graph. PTIO_TEST_SHARE asks for a part. Files of failures stay in build/oracle, with the truth beside them.
@@ -49,6 +50,7 @@ import archives  # noqa: E402
 import edits  # noqa: E402
 import graphs  # noqa: E402
 import listing  # noqa: E402
+import places  # noqa: E402
 import printed  # noqa: E402
 import prints  # noqa: E402
 import same  # noqa: E402
@@ -109,17 +111,6 @@ def written(obj, r, swappable):
     return body, lambda b: torch.load(io.BytesIO(b), map_location="cpu", weights_only=False)
 
 
-class Describer(zoo.Describer):
-    """Tells of a tensor what is in its slots, too."""
-
-    def tensor(self, t):
-        made = super().tensor(t)
-        slots = [name for name in graphs.Noted.__slots__ if isinstance(t, graphs.Noted) and hasattr(t, name)]
-        if slots:
-            made["slots"] = {name: self.node(getattr(t, name)) for name in slots}
-        return made
-
-
 def draw(seed, index):
     """A file, its tree, and its text. Everything follows from the two numbers."""
     for attempt in range(TRIES):
@@ -129,7 +120,7 @@ def draw(seed, index):
             obj = maker.graph()
             body, load = written(obj, random.Random(name + "/file"), maker.swappable)
             value = load(body)
-            tree = Describer().node(value)
+            tree = graphs.Describer().node(value)
             return body, tree, print_of(value, tree)
         except Exception:  # whatever PyTorch or NumPy cannot do
             continue
@@ -283,23 +274,25 @@ def main():
     seeds = [0, int(time.time())] if options.seed is None else [options.seed]
     start_worker()
     totals = [[0, 0], [0, 0], [0, 0]]
-    archive_totals, edit_totals, print_totals = [0, 0], [0, 0], [0, 0]
+    archive_totals, edit_totals, print_totals, place_totals = [0, 0], [0, 0], [0, 0], [0, 0]
     for seed in seeds:
         print("seed %d: %d graphs" % (seed, len(indexes)), flush=True)
         if options.only is None:
             archive_totals = [a + b for a, b in zip(archive_totals, archives.run(options.ptio, seed, range(-(-count // 10))))]
             edit_totals = [a + b for a, b in zip(edit_totals, edits.run(options.ptio, seed, -(-count // 20)))]
+            place_totals = [a + b for a, b in zip(place_totals, places.run(options.ptio, seed, -(-count // 10), seed == seeds[0]))]
             found = prints.run(options.ptio, seed, -(-count * 5 // 4), seed == seeds[0])
             print_totals = [a + b for a, b in zip(print_totals, found)]
         for total, part in zip(totals, run(options.ptio, seed, indexes, options.keep)):
             total[0], total[1] = total[0] + part[0], total[1] + part[1]
     print("archives: %d passed, %d failed" % tuple(archive_totals))
     print("edits: %d passed, %d failed" % tuple(edit_totals))
+    print("places: %d passed, %d failed" % tuple(place_totals))
     print("prints: %d passed, %d failed" % tuple(print_totals))
     print("show: %d passed, %d failed" % tuple(totals[2]))
     print("weights_only: %d passed, %d failed" % tuple(totals[1]))
     print("%d passed, %d failed" % tuple(totals[0]))
-    return 1 if any(total[1] for total in totals + [archive_totals, edit_totals, print_totals]) else 0
+    return 1 if any(total[1] for total in totals + [archive_totals, edit_totals, print_totals, place_totals]) else 0
 
 
 if __name__ == "__main__":
