@@ -77,11 +77,12 @@ static ptio_status read_stored(ptio_archive *archive, size_t index, uint64_t dat
         uint64_t left = entry->size - done;
         size_t n = left < PIECE ? (size_t)left : PIECE;
         uint8_t *to = g->buffer ? g->buffer + (size_t)done : g->spare;
-        ptio_status status = ptio_source_read(archive->source, data_offset + done, to, n, err);
+        const uint8_t *bytes = g->buffer ? NULL : ptio_source_view(archive->source, data_offset + done, n);
+        ptio_status status = bytes ? PTIO_OK : ptio_source_read(archive->source, data_offset + done, to, n, err);
         if (status != PTIO_OK)
             return status;
         if (has_crc)
-            crc = libdeflate_crc32(crc, to, n);
+            crc = libdeflate_crc32(crc, bytes ? bytes : to, n);
         done += n;
         status = tell(g->watch, n, done, entry->size, err);
         if (status != PTIO_OK)
