@@ -7,7 +7,7 @@
 #     tests/NAME/run.py     run with --ptio COMMAND. Programs beside it are built for it, no tests themselves: it finds them in
 #                           $PTIO_BUILD_DIR/bin, and runs them by the command $PTIO_RUN, where that is not empty
 #     tests/oracle/save.py  the same
-#     tests/oracle/dlpack.py run with --library LIBPTIO, which it loads itself
+#     tests/oracle/dlpack.py, statedict.py: run with --library LIBPTIO, which they load themselves
 #     tests/checks/*.sh     of the sources and the built library: layers, symbols, header, format
 #     fuzz/fuzz_NAME.c      a fuzz target, run over fuzz/corpus/NAME
 #     examples/*.c          run over the checkpoint of the demo
@@ -110,7 +110,9 @@ if(NOT PTIO_LIBFUZZER)
     endforeach()
     # PyTorch's process loads the library, which has to be one of its own kind.
     if(PTIO_ORACLE_PYTHON AND NOT run AND NOT PTIO_SANITIZE)
-        ptio_add_test(oracle.dlpack ${PTIO_ORACLE_PYTHON} tests/oracle/dlpack.py --library $<TARGET_FILE:ptio>)
+        foreach(name dlpack statedict)
+            ptio_add_test(oracle.${name} ${PTIO_ORACLE_PYTHON} tests/oracle/${name}.py --library $<TARGET_FILE:ptio>)
+        endforeach()
     endif()
 endif()
 
@@ -129,7 +131,7 @@ if(TARGET example_predict)
     foreach(source IN LISTS sources)
         cmake_path(GET source STEM name)
         set(file ${digits})
-        if(name MATCHES "save|write")
+        if(name MATCHES "save|write|simplenet")
             set(file ${PROJECT_BINARY_DIR}/example_${name}.pt)
         endif()
         ptio_add_test(examples.${name} ${run} $<TARGET_FILE:example_${name}> ${file})

@@ -1092,6 +1092,80 @@ PTIO_API const ptio_module_state *ptio_module_state_at(const ptio_module *module
 
 PTIO_API void ptio_module_free(ptio_module *module);
 
+/**
+ * A parameter or buffer of a model in C: what load_state_dict() fills. Names are those that the module would have in PyTorch:
+ * "fc1.weight" is the weight of the module "fc1".
+ */
+typedef struct ptio_parameter {
+    const char *name;
+    ptio_dtype dtype;
+    size_t ndim;
+    const int64_t *shape;
+    void *data;                /* numel * itemsize(dtype) bytes, in C order. NULL: as on the meta device, nothing is copied */
+    const ptio_tensor *tensor; /* set by ptio_load_state_dict(): what was loaded, borrowed from the checkpoint; NULL: nothing   */
+} ptio_parameter;
+
+typedef struct ptio_state_dict_options {
+    size_t struct_size;     /* set by PTIO_STATE_DICT_OPTIONS                                                                */
+    bool strict;            /* missing and unexpected keys are errors                                                        */
+    bool assign;            /* nothing is copied: each parameter becomes the tensor of the checkpoint                        */
+    const char *prefix;     /* taken off the keys that begin with it, such as "module." of DataParallel; NULL: none          */
+    const char *class_name; /* of the model, for the text of errors; NULL: "Module"                                          */
+} ptio_state_dict_options;
+
+#define PTIO_STATE_DICT_OPTIONS .struct_size = sizeof(ptio_state_dict_options), .strict = true
+
+/** For languages and compilers without designated initialisers: all defaults. */
+PTIO_API void ptio_state_dict_options_init(ptio_state_dict_options *options);
+
+/** What did not fit. Names are as in the file; in texts they are safe for a terminal. */
+typedef struct ptio_incompatible {
+    const ptio_text *missing; /* keys that the model has and the state dict lacks                                            */
+    size_t missing_count;
+    const ptio_text *unexpected; /* and the other way round                                                                  */
+    size_t unexpected_count;
+    const ptio_text *errors; /* size mismatches and what could not be copied, a text each                                   */
+    size_t error_count;
+    const char *text; /* the message of PyTorch's RuntimeError: "Error(s) in loading state_dict for Net:\n\t…"; "" for none */
+} ptio_incompatible;
+
+/**
+ * module.load_state_dict(state_dict, strict, assign): fill the caller's parameters from the tensors of those names.
+ *
+ *     float weight[5][10], bias[5];
+ *     ptio_parameter net[] = {{"fc1.weight", PTIO_FLOAT32, 2, (int64_t[]){5, 10}, weight, NULL},
+ *                             {"fc1.bias", PTIO_FLOAT32, 1, (int64_t[]){5}, bias, NULL}};
+ *     ptio_state_dict_options options = {PTIO_STATE_DICT_OPTIONS, .class_name = "Net"};
+ *     const ptio_incompatible *keys = NULL;
+ *     if (ptio_load_state_dict(ckpt, ptio_at(ckpt, "model"), net, 2, &options, &keys, &err) != PTIO_OK)
+ *         fprintf(stderr, "%s\n", keys ? keys->text : err.message);
+ *     ptio_incompatible_free(keys);
+ *
+ * Elements are cast to the dtype of the parameter, as param.copy_(tensor) does, and shapes have to be equal (a tensor of one element
+ * fits a scalar, as PyTorch 0.3 saved those). As in PyTorch everything is tried: what fits is loaded even where something else does
+ * not, and all of that is told together, in PyTorch's words and order (that of modules whose children come in the order of names).
+ * With all `data` NULL it is a check that reads no element.
+ *
+ * With options.assign a parameter takes the dtype of its tensor, and `data` points to the elements in the checkpoint, where they are in
+ * C order as they are, else it is NULL and `tensor` tells more. They are not to be written: see ptio_storage_writable().
+ *
+ * Options    `state_dict` NULL: the root; a dict, or a whole module, whose state_dict() is taken. options NULL: strict, copied
+ * Errors     PTIO_ERR_ARGUMENT with reason "statedict.mismatch", and then *ret is given all the same; with "statedict.kind" (no dict),
+ *            "statedict.key" (a key is no str), "statedict.parameter" (a name twice or NULL, no such dtype, a negative size); what
+ *            reading gives, then the key is in err->context, and parameters may have been filled before. PTIO_ERR_MEMORY
+ * Ownership  *ret, which may be NULL, is released by ptio_incompatible_free(), also after the checkpoint
+ * Source     torch/nn/modules/module.py: load_state_dict, _load_from_state_dict
+ */
+PTIO_API ptio_status ptio_load_state_dict(const ptio_checkpoint *ckpt, const ptio_value *state_dict, ptio_parameter *parameters,
+                                          size_t count, const ptio_state_dict_options *options, const ptio_incompatible **ret,
+                                          ptio_error *err);
+
+PTIO_API void ptio_incompatible_free(const ptio_incompatible *incompatible);
+
+/** state_dict._metadata[module]["version"], by which modules tell older forms of their state ("" is the whole model). False where
+ *  there is none; then *ret is not touched. */
+PTIO_API bool ptio_state_dict_version(const ptio_value *state_dict, const char *module, int64_t *ret);
+
 /* ------------------------------------------------------------------------------------------------------------------
  * 9  Records: the archive below the pickle
  *

@@ -17,7 +17,12 @@ import tempfile
 import warnings
 from ctypes import POINTER, byref, c_bool, c_char_p, c_int, c_void_p
 
-import torch
+sys.dont_write_bytecode = True
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__))]
+
+import torch  # noqa: E402
+
+from library import MAP, Error, Library, good  # noqa: E402
 
 DTYPES = [
     getattr(torch, name)
@@ -25,37 +30,17 @@ DTYPES = [
     "float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz float8_e8m0fnu float4_e2m1fn_x2".split()
 ]
 PLAIN, VERSIONED = b"dltensor", b"dltensor_versioned"
-MAP = 1
 
 new_capsule = ctypes.pythonapi.PyCapsule_New
 new_capsule.restype = ctypes.py_object
 new_capsule.argtypes = [c_void_p, c_char_p, c_void_p]
 
 
-class Error(ctypes.Structure):
-    """As ptio_error; the texts behind `offset` are read as one."""
-
-    _fields_ = [("status", c_int), ("reason", c_char_p), ("offset", ctypes.c_uint64), ("texts", ctypes.c_char * 400)]
-
-
-def declare(library):
-    p = ctypes.CDLL(library)
-    for name in ("ptio_at", "ptio_value_tensor"):
-        getattr(p, name).restype = c_void_p
-    p.ptio_source_open.argtypes = [c_char_p, ctypes.c_uint, c_void_p, c_void_p, POINTER(c_void_p), POINTER(Error)]
-    p.ptio_load_source.argtypes = [c_void_p, c_void_p, POINTER(c_void_p), POINTER(Error)]
-    p.ptio_at.argtypes = [c_void_p, c_char_p]
-    p.ptio_value_tensor.argtypes = [c_void_p]
-    p.ptio_tensor_to_dlpack.argtypes = [c_void_p, c_bool, POINTER(c_void_p), POINTER(Error)]
-    p.ptio_tensor_to_dlpack_unversioned.argtypes = [c_void_p, POINTER(c_void_p), POINTER(Error)]
-    p.ptio_checkpoint_free.argtypes = [c_void_p]
-    p.ptio_source_free.argtypes = [c_void_p]
-    return p
-
-
-def good(status, error):
-    if status:
-        raise RuntimeError(f"{error.reason}: {bytes(error.texts)!r}")
+def declare(path):
+    library = Library(path)
+    library.declare("ptio_tensor_to_dlpack", c_int, c_void_p, c_bool, POINTER(c_void_p), POINTER(Error))
+    library.declare("ptio_tensor_to_dlpack_unversioned", c_int, c_void_p, POINTER(c_void_p), POINTER(Error))
+    return library
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -129,8 +114,8 @@ def places():
     return {"plain": Plain.deleter.offset, "versioned": Versioned.deleter.offset}
 
 
-def hand_over(p, tensor, r, deleters):
-    address, error = c_void_p(), Error()
+def hand_over(library, tensor, r, deleters):
+    p, address, error = library.p, c_void_p(), Error()
     name, writable = r.choice((PLAIN, VERSIONED)), r.random() < 0.5
     if name == PLAIN:
         good(p.ptio_tensor_to_dlpack_unversioned(tensor, byref(address), byref(error)), error)
@@ -146,20 +131,17 @@ def compare(got, want, where):
     assert raw(got) == raw(want), (where, got, want)
 
 
-def one_file(p, r, path, number):
+def one_file(library, r, path, number):
     shared = []
     saved = {str(i): some_tensor(r, shared) for i in range(8)}
     torch.save(saved, path)
     saved = torch.load(path)
-    source, ckpt, error = c_void_p(), c_void_p(), Error()
-    good(p.ptio_source_open(os.fsencode(path), r.choice((0, MAP)), None, None, byref(source), byref(error)), error)
-    good(p.ptio_load_source(source, None, byref(ckpt), byref(error)), error)
+    ckpt, source = library.load(path, r.choice((0, MAP)))
     deleters = Deleters(places())
     taken = {}
     for name in saved:
-        tensor = p.ptio_value_tensor(p.ptio_at(ckpt, name.encode()))
-        taken[name] = hand_over(p, tensor, r, deleters)
-    p.ptio_checkpoint_free(ckpt)
+        taken[name] = hand_over(library, library.tensor(ckpt, name), r, deleters)
+    library.p.ptio_checkpoint_free(ckpt)
     for name, (tensor, _) in taken.items():
         compare(tensor, saved[name], (number, name))
     for tensor, writable in taken.values():
@@ -169,7 +151,7 @@ def one_file(p, r, path, number):
     del tensor, taken
     gc.collect()
     assert deleters.calls == deleters.made == len(saved), (deleters.calls, deleters.made)
-    p.ptio_source_free(source)
+    library.p.ptio_source_free(source)
     return len(saved)
 
 
@@ -180,11 +162,11 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     warnings.simplefilter("ignore", UserWarning)  # complex32 is experimental
-    p = declare(options.library)
+    library = declare(options.library)
     r = random.Random(options.seed)
     count = max(1, int(options.count * float(os.environ.get("PTIO_TEST_SHARE", "1"))))
     with tempfile.TemporaryDirectory() as folder:
-        tensors = sum(one_file(p, r, os.path.join(folder, "t.pt"), i) for i in range(count))
+        tensors = sum(one_file(library, r, os.path.join(folder, "t.pt"), i) for i in range(count))
     print(f"dlpack: {tensors} tensors of {count} files taken by PyTorch {torch.__version__}")
 
 
