@@ -87,7 +87,8 @@ if(NOT PTIO_LIBFUZZER)
              FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
     endif()
     find_package(Python3 COMPONENTS Interpreter)
-    file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*/run.py tests/oracle/save.py)
+    file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*/run.py tests/oracle/save.py
+         tests/oracle/elements.py)
     # The install test and the examples of the documents are about the build that a user makes on the same machine.
     if(run OR PTIO_SANITIZE)
         list(FILTER sources EXCLUDE REGEX "^tests/(install|docs)/")

@@ -22,7 +22,8 @@ enum {
     CLI_CHECK = 32,
     CLI_SAVE = 64,
     CLI_NEW = 128,
-    CLI_ALL = 255
+    CLI_STATS = 256,
+    CLI_ALL = 511
 };
 
 /** What `ptio save` changes, in the order of the command line. Renames stand side by side. */
@@ -54,6 +55,7 @@ typedef struct cli_options {
     const char *out;  /* of save: where to; "-": standard output */
     bool help, json, hash, raw, all, keep;
     bool data_only, in_place, dry_run; /* of save */
+    bool finite;                       /* of stats */
     cli_change changes[CLI_MOST_CHANGES];
     size_t change_count;
     ptio_map_location map;
@@ -125,6 +127,7 @@ int cmd_dis(const cli_options *options);
 int cmd_check(const cli_options *options);
 int cmd_save(const cli_options *options);
 int cmd_new(const cli_options *options);
+int cmd_stats(const cli_options *options);
 
 /** `ptio tree --json` of a value. */
 int cli_tree_json(const cli_options *options, const cli_file *file);

@@ -24,21 +24,6 @@ static bool is_nested(const ptio_tensor *tensor)
 
 /* ---- JSON ---- */
 
-static void json_path(const ptio_tensor_list *list, size_t index, uint32_t count)
-{
-    out_literal("{\"path\":[");
-    for (uint32_t i = 0; i < count; i++) {
-        ptio_path_key key = ptio_tensor_list_path(list, index, i);
-        if (i)
-            out_char(',');
-        if (key.is_index)
-            out_i64(key.index);
-        else
-            out_json_string(key.text);
-    }
-    out_char(']');
-}
-
 static ptio_status json_hash(const ptio_tensor *tensor, ptio_error *err)
 {
     uint8_t hash[HASH_BYTES];
@@ -60,7 +45,8 @@ static ptio_status json_line(const ptio_tensor_list *list, size_t index, bool ha
     const ptio_tensor *t = e->tensor;
     size_t ndim = ptio_tensor_ndim(t);
     const int64_t *stride = ptio_tensor_stride(t);
-    json_path(list, index, e->path_count);
+    out_literal("{\"path\":");
+    out_json_path(list, index);
     out_literal(",\"name\":");
     out_json_string(e->name);
     out_literal(",\"dtype\":\"");

@@ -1,39 +1,20 @@
 /*
  * ptio save: write a checkpoint again, changed or not.
  */
-#define _POSIX_C_SOURCE 200809L
-
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/edit.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 
 /* ---- writing ---- */
 
-/** How far a save is, for people who wait. */
-typedef struct progress {
-    bool shown; /* on a terminal */
-    bool begun;
-} progress;
-
-static int show_progress(void *ctx, uint64_t done, uint64_t total)
+static int watch(void *ctx, uint64_t done, uint64_t total)
 {
-    progress *p = ctx;
     if (cli_interrupted())
         return 1;
-    if (p->shown && total >= (uint64_t)256 << 20) {
-        (void)fprintf(stderr, "\r%3u %% of %llu MiB", (unsigned)(done < total ? done * 100 / total : 100),
-                      (unsigned long long)(total >> 20));
-        p->begun = true;
-    }
+    progress_tell(ctx, done, total);
     return 0;
-}
-
-static void end_progress(const progress *p)
-{
-    if (p->begun)
-        (void)fprintf(stderr, "\r%*s\r", 40, "");
 }
 
 static int64_t count_bytes(void *ctx, const void *data, size_t size)
@@ -57,10 +38,11 @@ int cli_save(const cli_options *options, const ptio_value *value, const ptio_sav
 {
     ptio_error err = {0};
     ptio_sink *sink;
-    progress p = {.shown = isatty(2)};
+    progress p;
     uint64_t counted = 0;
     ptio_save_options watched = *save;
-    watched.progress = show_progress;
+    progress_begin(&p);
+    watched.progress = watch;
     watched.progress_ctx = &p;
     watched.skip_data = watched.skip_data || (options->dry_run && !watched.as);
     /* Before there is a temporary file that nobody would remove. */
@@ -77,7 +59,7 @@ int cli_save(const cli_options *options, const ptio_value *value, const ptio_sav
         status = ptio_sink_finish(sink, &err);
     ptio_sink_free(sink);
     cli_wait_when_interrupted(false);
-    end_progress(&p);
+    progress_clear(&p);
     if (status == PTIO_ERR_CANCELLED)
         return CLI_INTERRUPTED;
     if (status == PTIO_OK && options->dry_run) {

@@ -114,3 +114,19 @@ void out_json_hex(const void *bytes, size_t size)
     out_hex(bytes, size);
     out_char('"');
 }
+
+void out_json_path(const ptio_tensor_list *list, size_t index)
+{
+    uint32_t count = ptio_tensor_list_entry(list, index)->path_count;
+    out_char('[');
+    for (uint32_t i = 0; i < count; i++) {
+        ptio_path_key key = ptio_tensor_list_path(list, index, i);
+        if (i)
+            out_char(',');
+        if (key.is_index)
+            out_i64(key.index);
+        else
+            out_json_string(key.text);
+    }
+    out_char(']');
+}

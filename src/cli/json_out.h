@@ -24,4 +24,7 @@ void out_json_hex(const void *bytes, size_t size);
 /** "true" or "false". */
 void out_json_bool(bool value);
 
+/** The path of an entry: an array of strings, and of numbers for indexes and int keys. */
+void out_json_path(const ptio_tensor_list *list, size_t index);
+
 #endif

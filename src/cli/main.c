@@ -43,6 +43,13 @@ static const cli_verb verbs[] = {
      "line of Python that allows it. Exits with 0 if the file is whole and would\n"
      "load, 1 with findings, 2 if it is damaged.",
      "ptio check model.pt", cmd_check},
+    {"stats", CLI_STATS, "FILE [PATH]", "min, max, mean, std of each tensor",
+     "Look at all numbers of each tensor: the smallest and largest, mean, standard\n"
+     "deviation (unbiased, as torch.std), and how many are 0, NaN, infinite. Memory\n"
+     "does not grow with the file. As in PyTorch a NaN makes the others NaN;\n"
+     "--finite leaves out what is not finite. A GLOB is about names of \"ptio ls\",\n"
+     "and takes what is below them too.",
+     "ptio stats --select '*.weight' model.pt", cmd_stats},
     {"save", CLI_SAVE, "IN OUT", "write a checkpoint again, as torch.save would",
      "Load IN and write OUT: the same bytes as torch.save(torch.load(IN), OUT).\n"
      "Files of every era become zip files of today; --profile keep writes IN\n"

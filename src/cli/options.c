@@ -43,6 +43,12 @@ static bool set_all(cli_options *o, const char *value)
     return o->all = true;
 }
 
+static bool set_finite(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->finite = true;
+}
+
 static bool set_weights_only(cli_options *o, const char *value)
 {
     (void)value;
@@ -385,7 +391,7 @@ static bool set_limit(cli_options *o, const char *text)
     return false;
 }
 
-#define LOADING (CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_SAVE)
+#define LOADING (CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_SAVE | CLI_STATS)
 #define SAVING (CLI_SAVE | CLI_NEW)
 
 static const struct row {
@@ -395,7 +401,7 @@ static const struct row {
     setter set;
     const char *help;
 } rows[] = {
-    {"json", NULL, CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK, set_json, "for programs: JSON"},
+    {"json", NULL, CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_STATS, set_json, "for programs: JSON"},
     {"hash", NULL, CLI_LS, set_hash, "with --json: SHA-256 of the elements"},
     {"raw", NULL, CLI_TREE, set_raw, "the nodes of the pickle, not what they mean"},
     {"raw", NULL, CLI_SHOW, set_raw, "for pipes: a text as it is, controls unescaped"},
@@ -410,8 +416,9 @@ static const struct row {
     {"max-depth", "N", CLI_SHOW | CLI_TREE, set_max_depth, "show deeper contents as \"...\""},
     {"head", "N", CLI_SHOW | CLI_LS | CLI_TREE, set_head, "the first N of each container (ls: of the list)"},
     {"record", "NAME", CLI_DIS, set_record, "another pickle of the archive"},
-    {"select", "GLOB", CLI_SAVE, set_select, "only what has such a name; again for more"},
-    {"drop", "GLOB", CLI_SAVE, set_drop, "leave out what has such a name"},
+    {"finite", NULL, CLI_STATS, set_finite, "min, max, mean, std of the finite numbers only"},
+    {"select", "GLOB", CLI_SAVE | CLI_STATS, set_select, "only what has such a name; again for more"},
+    {"drop", "GLOB", CLI_SAVE | CLI_STATS, set_drop, "leave out what has such a name"},
     {"rename", "OLD=NEW", CLI_SAVE, set_rename, "a name, or the first parts of names"},
     {"rename-regex", "RE=NEW", CLI_SAVE, set_rename_regex, "what matches, by NEW with \\1 ... \\9"},
     {"strip-prefix", "PREFIX", CLI_SAVE, set_strip_prefix, "from all keys that have it, such as \"module.\""},
@@ -486,7 +493,7 @@ static int add_operand(const cli_verb *verb, const char *argument, cli_options *
 {
     if (!ret->file)
         ret->file = argument;
-    else if (!ret->path && (verb->bit & (CLI_SHOW | CLI_LS | CLI_TREE)))
+    else if (!ret->path && (verb->bit & (CLI_SHOW | CLI_LS | CLI_TREE | CLI_STATS)))
         ret->path = argument;
     else if (!ret->out && verb->bit == CLI_SAVE)
         ret->out = argument;

@@ -163,6 +163,12 @@ int out_write(void *ctx, const char *text, size_t size)
     return out.failure ? -1 : 0;
 }
 
+void out_show(void)
+{
+    if (isatty(STDOUT_FILENO))
+        flush();
+}
+
 bool out_failed(void)
 {
     return out.failure != 0;

@@ -31,6 +31,9 @@ void out_size(uint64_t bytes);
 /** A ptio_write to standard output. ctx is not used. */
 int out_write(void *ctx, const char *text, size_t size);
 
+/** Let people see what was written: on a terminal, now. */
+void out_show(void);
+
 /** Write what is left. Gives `code`, or CLI_IO after telling that writing failed. */
 int out_end(int code);
 

@@ -29,7 +29,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from pickles import archive, dct, floats, get, glob, integer, lst, put, storage, tensor, text, tup  # noqa: E402
 
 SHARE = float(os.environ.get("PTIO_TEST_SHARE", "1"))
-VERBS = ("show", "ls", "tree", "info", "dis", "check")
+VERBS = ("show", "ls", "tree", "info", "dis", "check", "stats")
 SAVING = ("save", "new")
 TESTS = {}
 
@@ -410,6 +410,76 @@ def check_rules(bench):
         same(bench.run("show", "--weights-only", "--rules", release, path).returncode, 2 * code)
     for release in ("2.8", "2.13.0", "3", ""):
         bench.fails(4, "check", "--rules", release, path)
+
+
+# ---- stats
+
+def stats(bench, *arguments):
+    return [json.loads(line) for line in bench.good("stats", "--json", *arguments).splitlines()]
+
+
+@test
+def stats_json(bench):
+    path = bench.file("sample.pt", sample())
+    lines = stats(bench, path)
+    same([line["name"] for line in lines], ["model.fc.weight", "model.tied", "model.view", "model.fc.bias"])
+    same(lines[0], {"path": ["model", "fc.weight"], "name": "model.fc.weight", "dtype": "float32", "shape": [2, 3], "min": 0.0, "max": 5.0, "mean": 2.5,
+                    "std": math.sqrt(3.5), "nan": 0, "inf": 0, "zeros": 1})
+    same({**lines[1], "path": 0, "name": 0}, {**lines[0], "path": 0, "name": 0})
+    same([line["name"] for line in stats(bench, path, "model")], ["fc.weight", "tied", "view", "fc.bias"])
+    same([line["name"] for line in stats(bench, "--select=*weight", "--select=*bias", path)], ["model.fc.weight", "model.fc.bias"])
+    same([line["name"] for line in stats(bench, "--select=model.fc", path)], ["model.fc.weight", "model.fc.bias"])
+    same([line["name"] for line in stats(bench, "--drop=model.fc", "--select", "model", path)], ["model.tied", "model.view"])
+    assert "--select none: nothing has such a name" in bench.fails(1, "stats", "--select", "none", path)
+    same(stats(bench, path, "epoch"), [])
+
+
+@test
+def stats_of_odd_numbers(bench):
+    """As PyTorch has it, a NaN is in everything; --finite leaves out what is not finite."""
+    for values, expected, finite in (((1, math.nan, math.inf, 0, -0.0), ("nan", "nan", "nan", "nan", 1, 1, 2), (0, 1, 1 / 3, math.sqrt(1 / 3), 1, 1, 2)),
+                                     ((1, math.inf, 2), (1, "inf", "inf", "nan", 0, 1, 0), (1, 2, 1.5, math.sqrt(0.5), 0, 1, 0)),
+                                     ((-math.inf, math.inf), ("-inf", "inf", "nan", "nan", 0, 2, 0), (None, None, "nan", "nan", 0, 2, 0)),
+                                     ((math.inf, math.inf), ("inf", "inf", "inf", "nan", 0, 2, 0), (None, None, "nan", "nan", 0, 2, 0)),
+                                     ((-2.5,), (-2.5, -2.5, -2.5, "nan", 0, 0, 0), (-2.5, -2.5, -2.5, "nan", 0, 0, 0)),
+                                     ((), (None, None, "nan", "nan", 0, 0, 0), (None, None, "nan", "nan", 0, 0, 0))):
+        path = bench.file("odd.pt", archive(tensor(storage("0", len(values)), (len(values),)), [("0", floats(*values))]))
+        for options, right in (((), expected), (("--finite",), finite)):
+            line = stats(bench, *options, path)[0]
+            found = [line[key] for key in ("min", "max", "mean", "std", "nan", "inf", "zeros")]
+            assert all(f == r or isinstance(r, float) and isinstance(f, float) and math.isclose(f, r, rel_tol=1e-12) for f, r in zip(found, right)), (found, right)
+
+
+@test
+def stats_in_pieces(bench):
+    """More than a piece holds, in every order; far from zero, where sums of squares lose everything."""
+    shape, size = (3, 7, 50000), 1050000
+    body = struct.pack("<%dd" % size, *(1e9 + i % 1000 / 1000 for i in range(size)))
+    for dims, strides in ((shape, None), (shape[::-1], (1, 50000, 350000)), ((7, 50000, 3), (50000, 1, 350000)), ((size,), None)):
+        path = bench.file("big.pt", archive(tensor(storage("0", size, "DoubleStorage"), dims, strides), [("0", body)]))
+        line = stats(bench, path)[0]
+        same((line["min"], line["max"], line["zeros"]), (1e9, 1e9 + 0.999, 0))
+        assert math.isclose(line["mean"], 1e9 + 0.4995, rel_tol=1e-15), line
+        assert math.isclose(line["std"], math.sqrt((1000 ** 2 - 1) / 12) / 1000, rel_tol=1e-5), line
+
+
+@test
+def stats_costs_no_memory(bench):
+    """One number that is shown a million million times is refused, as a copy of it would be."""
+    huge = tensor(storage("0", 1), (1000000, 1000000), (0, 0))
+    path = bench.file("huge.pt", archive(huge, [("0", floats(1))]))
+    assert "expand_factor" in bench.fails(5, "stats", path)
+    wide = bench.file("wide.pt", archive(tensor(storage("0", 1), (1000, 2000), (0, 0)), [("0", floats(1))]))
+    same(stats(bench, "--limit=expand_factor=2000000", wide)[0]["mean"], 1.0)
+
+
+@test
+def stats_table(bench):
+    lines = bench.good("stats", bench.file("sample.pt", sample())).splitlines()
+    same(lines[0].split(), ["name", "min", "max", "mean", "std", "zeros", "nan", "inf"])
+    same(lines[1].split(), ["model.fc.weight", "0", "5", "2.5", "1.871", "1", "0", "0"])
+    same(lines[-1], "4 tensors")
+    assert all(len(line) <= 80 for line in lines)
 
 
 # ---- save and new

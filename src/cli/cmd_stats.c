@@ -1,0 +1,498 @@
+/*
+ * ptio stats: numbers about the numbers of each tensor.
+ *
+ * One pass over the data, in pieces: memory does not grow with a tensor. Integers keep their exact smallest and largest; means and
+ * deviations are those of float64.
+ */
+#include "cli/cli.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/json_out.h"
+#include "cli/moments.h"
+#include "cli/number.h"
+#include "cli/pieces.h"
+#include "cli/progress.h"
+#include "cli/seen.h"
+#include "cli/select.h"
+
+/** As what elements are read. */
+typedef enum number_class {
+    NO_NUMBERS,
+    REALS,
+    INTEGERS,
+    UNSIGNED, /* of 64 bits */
+    COMPLEX
+} number_class;
+
+typedef struct facts {
+    number_class class_;
+    tally tally;
+    int64_t least, most; /* of INTEGERS */
+    uint64_t unsigned_least, unsigned_most;
+} facts;
+
+typedef struct work {
+    const cli_options *options;
+    const ptio_tensor_list *list;
+    size_t *chosen; /* entries of the list */
+    size_t count;
+    facts *facts; /* of each chosen one */
+    seen done;    /* tensors, and which of the chosen they are */
+    void *buffer;
+    progress progress;
+    uint64_t bytes, total; /* read, and in all */
+    size_t name;           /* width of columns */
+    size_t zeros;
+} work;
+
+/* ---- counting ---- */
+
+static number_class class_of(const ptio_tensor *tensor)
+{
+    switch (ptio_tensor_dtype(tensor)) {
+    case PTIO_INT64:
+    case PTIO_INT32:
+    case PTIO_INT16:
+    case PTIO_INT8:
+    case PTIO_UINT8:
+    case PTIO_UINT16:
+    case PTIO_UINT32:
+    case PTIO_BOOL: return INTEGERS;
+    case PTIO_UINT64: return UNSIGNED;
+    case PTIO_COMPLEX32:
+    case PTIO_BCOMPLEX32:
+    case PTIO_COMPLEX64:
+    case PTIO_COMPLEX128: return COMPLEX;
+    default: return REALS;
+    }
+}
+
+static ptio_dtype read_as(number_class class_)
+{
+    switch (class_) {
+    case NO_NUMBERS: break;
+    case REALS: return PTIO_FLOAT64;
+    case INTEGERS: return PTIO_INT64;
+    case UNSIGNED: return PTIO_UINT64;
+    case COMPLEX: return PTIO_COMPLEX128;
+    }
+    return PTIO_NO_DTYPE;
+}
+
+/* The integers become doubles where they are. */
+static void add_integers(facts *f, int64_t *numbers, size_t count)
+{
+    int64_t least = f->tally.numel ? f->least : numbers[0], most = f->tally.numel ? f->most : numbers[0];
+    for (size_t i = 0; i < count; i++) {
+        double x = (double)numbers[i];
+        least = numbers[i] < least ? numbers[i] : least;
+        most = numbers[i] > most ? numbers[i] : most;
+        memcpy(&numbers[i], &x, sizeof x);
+    }
+    f->least = least;
+    f->most = most;
+}
+
+static void add_unsigned(facts *f, uint64_t *numbers, size_t count)
+{
+    uint64_t least = f->tally.numel ? f->unsigned_least : numbers[0], most = f->tally.numel ? f->unsigned_most : numbers[0];
+    for (size_t i = 0; i < count; i++) {
+        double x = (double)numbers[i];
+        least = numbers[i] < least ? numbers[i] : least;
+        most = numbers[i] > most ? numbers[i] : most;
+        memcpy(&numbers[i], &x, sizeof x);
+    }
+    f->unsigned_least = least;
+    f->unsigned_most = most;
+}
+
+static void add_piece(facts *f, void *buffer, size_t count)
+{
+    if (f->class_ == COMPLEX) {
+        tally_add_complex(&f->tally, buffer, count);
+        return;
+    }
+    if (f->class_ == INTEGERS)
+        add_integers(f, buffer, count);
+    if (f->class_ == UNSIGNED)
+        add_unsigned(f, buffer, count);
+    tally_add(&f->tally, buffer, count);
+}
+
+/* Of a tensor whose elements are no numbers (bits16) nothing is told but their number. */
+static ptio_status count_pieces(work *w, const ptio_tensor *tensor, facts *f, ptio_error *err)
+{
+    pieces p;
+    size_t itemsize = ptio_dtype_itemsize(ptio_tensor_dtype(tensor));
+    ptio_status status = pieces_check(tensor, ptio_tensor_numel(tensor), w->options->load.limits, err);
+    pieces_begin(&p, tensor, NULL, PIECES_AS_STORED);
+    while (status == PTIO_OK && pieces_next(&p)) {
+        ptio_error why = {0};
+        status = pieces_read(&p, read_as(f->class_), w->buffer, &why);
+        if (status == PTIO_ERR_ARGUMENT && strcmp(why.reason, "tensor.cast") == 0) {
+            f->class_ = NO_NUMBERS;
+            return PTIO_OK;
+        }
+        if (status != PTIO_OK) {
+            *err = why;
+            break;
+        }
+        add_piece(f, w->buffer, (size_t)p.count);
+        w->bytes += p.count * itemsize;
+        progress_tell(&w->progress, w->bytes, w->total);
+    }
+    pieces_drop(tensor);
+    return status;
+}
+
+static ptio_status count_tensor(work *w, size_t index, ptio_error *err)
+{
+    const ptio_tensor *tensor = ptio_tensor_list_entry(w->list, w->chosen[index])->tensor;
+    bool fresh;
+    seen_entry *entry = seen_find(&w->done, tensor, &fresh);
+    if (!entry)
+        return PTIO_ERR_MEMORY;
+    if (!fresh) { /* tied: it was counted under its first name */
+        w->facts[index] = w->facts[entry->number];
+        return PTIO_OK;
+    }
+    entry->number = index;
+    w->facts[index] = (facts){0};
+    if (!pieces_has_elements(tensor))
+        return PTIO_OK;
+    w->facts[index].class_ = class_of(tensor);
+    return count_pieces(w, tensor, &w->facts[index], err);
+}
+
+/* ---- what there is to tell ---- */
+
+/* NaN where there is none: of nothing, or of numbers that hold a NaN. */
+static double extreme(const tally *t, bool finite, bool most)
+{
+    if (!finite && t->nan)
+        return NAN;
+    if (!finite && (most ? t->plus : t->minus))
+        return most ? INFINITY : -INFINITY;
+    if (!t->real.count)
+        return finite || !t->inf ? NAN : most ? -INFINITY : INFINITY;
+    return most ? t->real.most : t->real.least;
+}
+
+/* Of complex numbers a part that is not finite leaves nothing of the other, as division has it in PyTorch and NumPy. */
+static void mean_of(const facts *f, bool finite, double *re, double *im)
+{
+    const tally *t = &f->tally;
+    *re = finite ? tally_mean(&t->real, 0, 0, 0) : tally_mean(&t->real, t->plus, t->minus, t->real_nan);
+    *im = finite ? tally_mean(&t->imag, 0, 0, 0) : tally_mean(&t->imag, t->imag_plus, t->imag_minus, t->imag_nan);
+    bool keeps_re = finite || !(t->imag_plus || t->imag_minus || t->imag_nan);
+    bool keeps_im = finite || !(t->plus || t->minus || t->real_nan);
+    *re = keeps_re ? *re : NAN;
+    *im = keeps_im ? *im : NAN;
+}
+
+/* Unbiased, as torch.std(): of complex numbers that of both parts together. */
+static double deviation(const tally *t, bool finite)
+{
+    if ((!finite && (t->nan || t->inf)) || t->real.count < 2)
+        return NAN;
+    double squares = t->real.squares + t->imag.squares;
+    return sqrt((squares > 0 ? squares : 0) / (double)(t->real.count - 1));
+}
+
+/* ---- JSON ---- */
+
+static void json_extreme(const facts *f, bool finite, bool most)
+{
+    bool none = f->class_ == NO_NUMBERS || f->class_ == COMPLEX || !f->tally.numel || (finite && !f->tally.real.count);
+    out_json_key(false, most ? "max" : "min");
+    if (none)
+        out_string("null");
+    else if (f->class_ == INTEGERS)
+        out_i64(most ? f->most : f->least);
+    else if (f->class_ == UNSIGNED)
+        out_u64(most ? f->unsigned_most : f->unsigned_least);
+    else
+        out_json_double(extreme(&f->tally, finite, most));
+}
+
+static void json_count(const facts *f, const char *key, uint64_t count)
+{
+    out_json_key(false, key);
+    if (f->class_ == NO_NUMBERS)
+        out_string("null");
+    else
+        out_u64(count);
+}
+
+static void json_mean(const facts *f, bool finite)
+{
+    double re, im;
+    mean_of(f, finite, &re, &im);
+    out_json_key(false, "mean");
+    if (f->class_ == NO_NUMBERS) {
+        out_string("null");
+        return;
+    }
+    if (f->class_ == COMPLEX)
+        out_char('[');
+    out_json_double(re);
+    if (f->class_ == COMPLEX) {
+        out_char(',');
+        out_json_double(im);
+        out_char(']');
+    }
+}
+
+static void json_line(const work *w, size_t index)
+{
+    const facts *f = &w->facts[index];
+    bool finite = w->options->finite;
+    const ptio_tensor_entry *e = ptio_tensor_list_entry(w->list, w->chosen[index]);
+    out_literal("{\"path\":");
+    out_json_path(w->list, w->chosen[index]);
+    out_json_key(false, "name");
+    out_json_string(e->name);
+    out_json_key(false, "dtype");
+    out_json_word(ptio_dtype_name(ptio_tensor_dtype(e->tensor)));
+    out_json_key(false, "shape");
+    if (ptio_tensor_layout(e->tensor) == PTIO_NESTED || ptio_tensor_layout(e->tensor) == PTIO_JAGGED)
+        out_string("null");
+    else
+        out_json_ints(ptio_tensor_shape(e->tensor), ptio_tensor_ndim(e->tensor));
+    json_extreme(f, finite, false);
+    json_extreme(f, finite, true);
+    json_mean(f, finite);
+    out_json_key(false, "std");
+    if (f->class_ == NO_NUMBERS)
+        out_string("null");
+    else
+        out_json_double(deviation(&f->tally, finite));
+    json_count(f, "nan", f->tally.nan);
+    json_count(f, "inf", f->tally.inf);
+    json_count(f, "zeros", f->tally.zeros);
+    out_string("}\n");
+}
+
+/* ---- a table for people ---- */
+
+enum { NUMBER = 11, ODD = 4 }; /* columns of a number, and of a count that is 0 mostly */
+
+static int count_characters(void *ctx, const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        *(size_t *)ctx += (text[i] & 0xC0) != 0x80;
+    return 0;
+}
+
+static size_t width_of(ptio_text text)
+{
+    size_t width = 0;
+    (void)ptio_print_escaped(text, count_characters, &width, NULL);
+    return width;
+}
+
+static ptio_text shown_name(const ptio_tensor_entry *e)
+{
+    return e->path_count ? e->name : (ptio_text){"(root)", 6};
+}
+
+static void measure(work *w)
+{
+    uint64_t most = 0;
+    size_t terminal = out_terminal_width(), widest = 4;
+    for (size_t i = 0; i < w->count; i++) {
+        const ptio_tensor_entry *e = ptio_tensor_list_entry(w->list, w->chosen[i]);
+        size_t width = width_of(shown_name(e));
+        widest = width > widest ? width : widest;
+        most = ptio_tensor_numel(e->tensor) > most ? ptio_tensor_numel(e->tensor) : most;
+    }
+    char digits[NUMBER_ROOM];
+    w->zeros = 1 + (size_t)snprintf(digits, sizeof digits, "%llu", (unsigned long long)most);
+    w->zeros = w->zeros < 6 ? 6 : w->zeros > 10 ? 10 : w->zeros;
+    size_t numbers = 4 * NUMBER + w->zeros + 2 * ODD;
+    size_t room = terminal > numbers + 12 ? terminal - numbers : terminal ? 12 : 60;
+    w->name = widest < room ? widest : room;
+}
+
+static void write_head(const work *w)
+{
+    static const char *const names[] = {"min", "max", "mean", "std"};
+    out_bold();
+    out_string("name");
+    out_spaces(w->name - 4);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        out_right(names[i], NUMBER);
+    out_right("zeros", w->zeros);
+    out_right("nan", ODD);
+    out_right("inf", ODD);
+    out_plain();
+    out_char('\n');
+}
+
+static void write_complex(double re, double im)
+{
+    char text[2 * NUMBER_ROOM];
+    (void)snprintf(text, sizeof text, "%.2g%+.2gj", re, im);
+    out_right(text, NUMBER);
+}
+
+static void write_extreme(const facts *f, bool finite, bool most)
+{
+    if (f->class_ == COMPLEX || !f->tally.numel || (finite && !f->tally.real.count))
+        out_right("-", NUMBER);
+    else if (f->class_ == INTEGERS)
+        out_number((double)(most ? f->most : f->least), NUMBER);
+    else if (f->class_ == UNSIGNED)
+        out_number((double)(most ? f->unsigned_most : f->unsigned_least), NUMBER);
+    else
+        out_number(extreme(&f->tally, finite, most), NUMBER);
+}
+
+static void write_numbers(const work *w, const facts *f)
+{
+    bool finite = w->options->finite;
+    if (f->class_ == NO_NUMBERS) {
+        for (size_t i = 0; i < 4; i++)
+            out_right("-", NUMBER);
+        out_right("-", w->zeros);
+        out_right("-", ODD);
+        out_right("-", ODD);
+        return;
+    }
+    double re, im;
+    mean_of(f, finite, &re, &im);
+    write_extreme(f, finite, false);
+    write_extreme(f, finite, true);
+    if (f->class_ == COMPLEX)
+        write_complex(re, im);
+    else
+        out_number(re, NUMBER);
+    out_number(deviation(&f->tally, finite), NUMBER);
+    out_right_u64(f->tally.zeros, w->zeros);
+    out_right_u64(f->tally.nan, ODD);
+    out_right_u64(f->tally.inf, ODD);
+}
+
+/* On a terminal a long name has a line of its own; in a pipe each tensor is one line. */
+static void write_row(const work *w, size_t index)
+{
+    ptio_text name = shown_name(ptio_tensor_list_entry(w->list, w->chosen[index]));
+    size_t width = width_of(name);
+    out_escaped(name);
+    if (width > w->name && out_terminal_width()) {
+        out_char('\n');
+        width = 0;
+    }
+    out_spaces(width < w->name ? w->name - width : 0);
+    write_numbers(w, &w->facts[index]);
+    out_char('\n');
+    out_show();
+}
+
+static void write_total(const work *w)
+{
+    uint64_t with_nan = 0, with_inf = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        with_nan += w->facts[i].tally.nan > 0;
+        with_inf += w->facts[i].tally.inf > 0;
+    }
+    out_char('\n');
+    out_u64(w->count);
+    out_string(w->count == 1 ? " tensor" : " tensors");
+    if (with_nan || with_inf) {
+        out_string(", ");
+        out_u64(with_nan);
+        out_string(" with NaN, ");
+        out_u64(with_inf);
+        out_string(" with Inf");
+    }
+    out_char('\n');
+}
+
+/* ---- all of them ---- */
+
+static int no_memory(const cli_options *options)
+{
+    ptio_error err = {.status = PTIO_ERR_MEMORY, .reason = "memory", .offset = PTIO_NO_OFFSET};
+    return cli_fail(options->file, &err);
+}
+
+static int choose(work *w)
+{
+    selection s;
+    bool failed = false;
+    size_t all = ptio_tensor_list_count(w->list);
+    w->chosen = malloc((all + 1) * sizeof *w->chosen);
+    if (!w->chosen)
+        return no_memory(w->options);
+    select_begin(&s, w->options);
+    for (size_t i = 0; i < all && !failed; i++) {
+        const ptio_tensor_entry *e = ptio_tensor_list_entry(w->list, i);
+        if (!select_takes(&s, e->name, &failed))
+            continue;
+        w->chosen[w->count++] = i;
+        w->total += ptio_tensor_numel(e->tensor) * ptio_dtype_itemsize(ptio_tensor_dtype(e->tensor));
+    }
+    int code = failed ? no_memory(w->options) : select_check(&s);
+    select_end(&s);
+    return code;
+}
+
+static int count_all(work *w)
+{
+    ptio_error err = {0};
+    ptio_status status = PTIO_OK;
+    if (!w->options->json) {
+        measure(w);
+        write_head(w);
+    }
+    for (size_t i = 0; i < w->count && status == PTIO_OK && !out_failed(); i++) {
+        status = count_tensor(w, i, &err);
+        progress_clear(&w->progress);
+        if (status != PTIO_OK)
+            break;
+        if (w->options->json)
+            json_line(w, i);
+        else
+            write_row(w, i);
+    }
+    if (status == PTIO_OK && !w->options->json)
+        write_total(w);
+    if (status == PTIO_OK)
+        return CLI_GOOD;
+    (void)out_end(CLI_GOOD);
+    err.status = status;
+    return cli_fail(w->options->file, &err);
+}
+
+int cmd_stats(const cli_options *options)
+{
+    cli_file file;
+    ptio_error err = {0};
+    ptio_tensor_list *list = NULL;
+    int code = cli_open(options, &file);
+    if (code != CLI_GOOD)
+        return code;
+    work w = {.options = options};
+    progress_begin(&w.progress);
+    if (ptio_list_tensors(file.ckpt, options->path ? file.value : NULL, &list, &err) != PTIO_OK)
+        code = cli_fail(options->file, &err);
+    w.list = list;
+    if (code == CLI_GOOD)
+        code = choose(&w);
+    if (code == CLI_GOOD) {
+        w.buffer = malloc(PIECES_BYTES);
+        w.facts = malloc((w.count + 1) * sizeof *w.facts);
+        code = w.buffer && w.facts ? count_all(&w) : no_memory(options);
+    }
+    free(w.buffer);
+    free(w.facts);
+    free(w.chosen);
+    seen_free(&w.done);
+    ptio_tensor_list_free(list);
+    cli_close(&file);
+    return code;
+}

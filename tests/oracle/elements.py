@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""Compare what `ptio stats` says of tensors with what PyTorch says.
+
+    elements.py --ptio COMMAND [--seed N]
+
+Run by a Python that has PyTorch. A file of random tensors of each dtype, of several shapes and strides, is told by both. Closes with
+"N passed, N failed". PTIO_TEST_SHARE is not needed: it takes seconds.
+"""
+import argparse
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+
+import torch
+
+DTYPES = [getattr(torch, name) for name in
+          ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu", "int64",
+           "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64", "bool", "complex64", "complex128", "complex32")]
+SHAPES = [(), (1,), (0,), (2, 0, 3), (7,), (40, 50), (3, 4, 5, 6)]
+LARGE = [(1, 300000), (300000, 1), (2, 140000)]  # more than one piece
+
+
+def numbers(r, dtype, shape):
+    """A tensor with everything that its dtype has."""
+    count = math.prod(shape)
+    generator = torch.Generator().manual_seed(r.getrandbits(60))
+    if dtype == torch.bool:
+        return torch.rand(count, generator=generator).gt(0.3).reshape(shape)
+    if not dtype.is_floating_point and not dtype.is_complex:
+        return torch.randint(0, 256, (count * dtype.itemsize,), dtype=torch.uint8, generator=generator).view(dtype).reshape(shape)
+    scale = r.choice((1.0, 1e-3, 100.0))
+    flat = torch.randn(count, dtype=torch.complex128 if dtype.is_complex else torch.float64, generator=generator) * scale + r.choice((0, 0, 50.0))
+    for odd in (0.0, -0.0, math.nan, math.inf, -math.inf):
+        if count and r.random() < 0.15:
+            flat[r.randrange(count)] = complex(1, odd) if dtype.is_complex and r.random() < 0.5 else odd
+    return flat.to(dtype).reshape(shape)
+
+
+def viewed(r, t):
+    """The same elements or some of them, by other strides."""
+    kind = r.randrange(5)
+    if kind == 0 and t.dim() > 1:
+        return t.transpose(0, -1)
+    if kind == 1 and t.dim() > 0 and t.shape[0] > 2:
+        return t[1::2]
+    if kind == 2 and t.dim() > 1:
+        return t[..., -1]
+    if kind == 3 and t.dtype.is_complex:
+        return t.conj()
+    return t
+
+
+def tensors(seed):
+    r = random.Random(seed)
+    return {"%s.%d" % (str(dtype)[6:], i): viewed(r, numbers(r, dtype, shape)) for dtype in DTYPES
+            for i, shape in enumerate([*SHAPES, r.choice(LARGE)])}
+
+
+def wide(t):
+    """In float64, whose operators all dtypes share."""
+    t = t.resolve_conj()
+    return t.to(torch.complex128) if t.dtype.is_complex else t.to(torch.float64)
+
+
+def is_close(found, right):
+    found, right = float(found), float(right)
+    return found == right or (math.isnan(found) and math.isnan(right)) or math.isclose(found, right, rel_tol=1e-9, abs_tol=1e-12)
+
+
+def stats_differ(t, line):
+    """What `ptio stats --json` has wrong about a tensor."""
+    w = wide(t)
+    exact = t.tolist() if t.dtype in (torch.int64, torch.uint64) else w.flatten().tolist()
+    while exact and isinstance(exact, list) and isinstance(exact[0], list):
+        exact = [x for row in exact for x in row]
+    if not isinstance(exact, list):
+        exact = [exact]
+    right = {"nan": int(w.isnan().sum()), "inf": int(w.isinf().sum()), "zeros": int((w == 0).sum())}
+    wrong = [key for key in right if line[key] != right[key]]
+    mean, std = w.mean(), w.std() if t.numel() > 1 else torch.tensor(math.nan)
+    if t.dtype.is_complex:
+        found = line["mean"]
+        wrong += ["mean"] * (not is_close(found[0], mean.real) or not is_close(found[1], mean.imag))
+        wrong += ["min, max"] * (line["min"] is not None or line["max"] is not None)
+    else:
+        wrong += ["mean"] * (not is_close(line["mean"], mean))
+        for key, of in (("min", min), ("max", max)):
+            whole = t.dtype in (torch.int64, torch.uint64)
+            best = None if not exact else of(exact) if whole else float(getattr(w, key)())
+            found = line[key]
+            wrong += [key] * (found != best if best is None or whole else not is_close(found, best))
+    wrong += ["std"] * (not is_close(line["std"], std))
+    return wrong
+
+
+def compare_stats(ptio, path, saved):
+    done = subprocess.run([ptio, "stats", "--json", path], stdout=subprocess.PIPE, check=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["name"] for line in lines] == list(saved)
+    for line in lines:
+        wrong = stats_differ(saved[line["name"]], line)
+        yield "stats: %s: %s: %s" % (line["name"], wrong, line) if wrong else None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--ptio", required=True)
+    parser.add_argument("--seed", type=int)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    passed, failures = 0, []
+    for seed in [0, int(time.time())] if options.seed is None else [options.seed]:
+        with tempfile.TemporaryDirectory(prefix="ptio-elements-") as folder:
+            path = os.path.join(folder, "t.pt")
+            saved = tensors(seed)
+            torch.save(saved, path)
+            for wrong in compare_stats(options.ptio, path, saved):
+                passed += not wrong
+                failures += ["seed %d: %s" % (seed, wrong)] if wrong else []
+    for failure in failures[:20]:
+        print(failure)
+    print("%d passed, %d failed" % (passed, len(failures)))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
