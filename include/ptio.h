@@ -1449,6 +1449,9 @@ PTIO_API ptio_status ptio_sink_to_memory(const ptio_memory *memory, ptio_sink **
 PTIO_API ptio_status ptio_sink_from_callbacks(const ptio_sink_callbacks *callbacks, void *ctx, const ptio_memory *memory,
                                               ptio_sink **ret, ptio_error *err);
 
+/** Write bytes. Short and interrupted writes go on; small ones are gathered, so ptio_sink_finish() writes the last of them. */
+PTIO_API ptio_status ptio_sink_write(ptio_sink *sink, const void *data, size_t size, ptio_error *err);
+
 /** What a sink of memory holds, until the next write or ptio_sink_free(). No bytes for other sinks. */
 PTIO_API ptio_text ptio_sink_bytes(const ptio_sink *sink);
 

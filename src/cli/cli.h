@@ -23,7 +23,8 @@ enum {
     CLI_SAVE = 64,
     CLI_NEW = 128,
     CLI_STATS = 256,
-    CLI_ALL = 511
+    CLI_GET = 512,
+    CLI_ALL = 1023
 };
 
 /** What `ptio save` changes, in the order of the command line. Renames stand side by side. */
@@ -48,14 +49,21 @@ enum {
     CLI_MOST_PAIRS = 64 /* of --map-location */
 };
 
+/** The form in which `ptio get` gives a value. */
+typedef enum cli_form { CLI_FORM_PRINTED, CLI_FORM_RAW, CLI_FORM_NPY, CLI_FORM_TEXT, CLI_FORM_JSON } cli_form;
+
 /** Everything that can stand on a command line. */
 typedef struct cli_options {
     const char *file; /* "-": standard input */
     const char *path; /* inside the file, or NULL */
-    const char *out;  /* of save: where to; "-": standard output */
+    const char *out;  /* of save, get: where to; "-": standard output */
     bool help, json, hash, raw, all, keep;
     bool data_only, in_place, dry_run; /* of save */
     bool finite;                       /* of stats */
+    cli_form form;                     /* of get */
+    unsigned forms;                    /* options that say so */
+    const char *slice;
+    ptio_dtype cast;
     cli_change changes[CLI_MOST_CHANGES];
     size_t change_count;
     ptio_map_location map;
@@ -127,7 +135,11 @@ int cmd_dis(const cli_options *options);
 int cmd_check(const cli_options *options);
 int cmd_save(const cli_options *options);
 int cmd_new(const cli_options *options);
+int cmd_get(const cli_options *options);
 int cmd_stats(const cli_options *options);
+
+/** How options->print and the options beside it print a value. */
+void cli_print_options(const cli_options *options, ptio_print_options *ret);
 
 /** `ptio tree --json` of a value. */
 int cli_tree_json(const cli_options *options, const cli_file *file);

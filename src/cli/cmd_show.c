@@ -4,6 +4,19 @@
 #include "cli/cli.h"
 #include "cli/out.h"
 
+void cli_print_options(const cli_options *options, ptio_print_options *ret)
+{
+    *ret = options->print;
+    ret->struct_size = sizeof *ret;
+    ret->limits = options->load.limits;
+    ret->bare = true;
+    ret->raw = options->raw;
+    ret->max_depth = options->max_depth < SIZE_MAX ? (size_t)options->max_depth : 0;
+    ret->max_items = options->head < SIZE_MAX ? (size_t)options->head : 0;
+    if (options->all)
+        ret->threshold = SIZE_MAX;
+}
+
 int cmd_show(const cli_options *options)
 {
     cli_file file;
@@ -15,15 +28,8 @@ int cmd_show(const cli_options *options)
         cli_close(&file);
         return code;
     }
-    ptio_print_options print = options->print;
-    print.struct_size = sizeof print;
-    print.limits = options->load.limits;
-    print.bare = true;
-    print.raw = options->raw;
-    print.max_depth = options->max_depth < SIZE_MAX ? (size_t)options->max_depth : 0;
-    print.max_items = options->head < SIZE_MAX ? (size_t)options->head : 0;
-    if (options->all)
-        print.threshold = SIZE_MAX;
+    ptio_print_options print;
+    cli_print_options(options, &print);
     ptio_error err = {0};
     ptio_status status = ptio_print(file.value, &print, out_write, NULL, &err);
     out_char('\n');

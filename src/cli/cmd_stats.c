@@ -18,15 +18,6 @@
 #include "cli/seen.h"
 #include "cli/select.h"
 
-/** As what elements are read. */
-typedef enum number_class {
-    NO_NUMBERS,
-    REALS,
-    INTEGERS,
-    UNSIGNED, /* of 64 bits */
-    COMPLEX
-} number_class;
-
 typedef struct facts {
     number_class class_;
     tally tally;
@@ -49,38 +40,6 @@ typedef struct work {
 } work;
 
 /* ---- counting ---- */
-
-static number_class class_of(const ptio_tensor *tensor)
-{
-    switch (ptio_tensor_dtype(tensor)) {
-    case PTIO_INT64:
-    case PTIO_INT32:
-    case PTIO_INT16:
-    case PTIO_INT8:
-    case PTIO_UINT8:
-    case PTIO_UINT16:
-    case PTIO_UINT32:
-    case PTIO_BOOL: return INTEGERS;
-    case PTIO_UINT64: return UNSIGNED;
-    case PTIO_COMPLEX32:
-    case PTIO_BCOMPLEX32:
-    case PTIO_COMPLEX64:
-    case PTIO_COMPLEX128: return COMPLEX;
-    default: return REALS;
-    }
-}
-
-static ptio_dtype read_as(number_class class_)
-{
-    switch (class_) {
-    case NO_NUMBERS: break;
-    case REALS: return PTIO_FLOAT64;
-    case INTEGERS: return PTIO_INT64;
-    case UNSIGNED: return PTIO_UINT64;
-    case COMPLEX: return PTIO_COMPLEX128;
-    }
-    return PTIO_NO_DTYPE;
-}
 
 /* The integers become doubles where they are. */
 static void add_integers(facts *f, int64_t *numbers, size_t count)
@@ -131,7 +90,7 @@ static ptio_status count_pieces(work *w, const ptio_tensor *tensor, facts *f, pt
     pieces_begin(&p, tensor, NULL, PIECES_AS_STORED);
     while (status == PTIO_OK && pieces_next(&p)) {
         ptio_error why = {0};
-        status = pieces_read(&p, read_as(f->class_), w->buffer, &why);
+        status = pieces_read(&p, number_dtype(f->class_), w->buffer, &why);
         if (status == PTIO_ERR_ARGUMENT && strcmp(why.reason, "tensor.cast") == 0) {
             f->class_ = NO_NUMBERS;
             return PTIO_OK;
@@ -163,7 +122,7 @@ static ptio_status count_tensor(work *w, size_t index, ptio_error *err)
     w->facts[index] = (facts){0};
     if (!pieces_has_elements(tensor))
         return PTIO_OK;
-    w->facts[index].class_ = class_of(tensor);
+    w->facts[index].class_ = number_class_of(ptio_tensor_dtype(tensor));
     return count_pieces(w, tensor, &w->facts[index], err);
 }
 

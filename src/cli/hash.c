@@ -9,24 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool host_is_big(void)
-{
-    const uint16_t one = 1;
-    return *(const unsigned char *)&one == 0;
-}
-
-/* Bytes reversed together where the host is big-endian. */
-static size_t unit_of(ptio_dtype dtype)
-{
-    size_t size = ptio_dtype_itemsize(dtype);
-    bool pair = dtype == PTIO_COMPLEX32 || dtype == PTIO_BCOMPLEX32 || dtype == PTIO_COMPLEX64 || dtype == PTIO_COMPLEX128;
-    return pair ? size / 2 : size;
-}
+#include "cli/little.h"
 
 /* nettle takes a size_t; so does this. */
 static void add(struct sha256_ctx *sha, const unsigned char *bytes, size_t size, size_t unit)
 {
-    if (unit <= 1 || !host_is_big()) {
+    if (unit <= 1 || little_host()) {
         sha256_update(sha, size, bytes);
         return;
     }
@@ -70,7 +58,7 @@ static ptio_status hash_copy(const ptio_tensor *tensor, uint64_t bytes, uint8_t 
         return no_memory(err);
     ptio_status status = ptio_tensor_copy(tensor, dtype, copy, bytes, err);
     if (status == PTIO_OK)
-        hash(copy, (size_t)bytes, unit_of(dtype), ret);
+        hash(copy, (size_t)bytes, little_unit(dtype), ret);
     free(copy);
     return status;
 }
@@ -91,7 +79,7 @@ ptio_status hash_tensor(const ptio_tensor *tensor, uint8_t ret[HASH_BYTES], ptio
     const void *data;
     ptio_status status = ptio_tensor_data(tensor, &data, err);
     if (status == PTIO_OK)
-        hash(data, (size_t)bytes, unit_of(dtype), ret);
+        hash(data, (size_t)bytes, little_unit(dtype), ret);
     return status;
 }
 
@@ -107,7 +95,7 @@ ptio_status hash_storage(const ptio_storage *storage, uint8_t ret[HASH_BYTES], p
     uint64_t bytes = ptio_storage_nbytes(storage);
     ptio_status status = ptio_storage_data(storage, &data, err);
     if (status == PTIO_OK)
-        hash(data, (size_t)bytes, unit_of(ptio_storage_dtype(storage)), ret);
+        hash(data, (size_t)bytes, little_unit(ptio_storage_dtype(storage)), ret);
     return status;
 }
 

@@ -43,6 +43,12 @@ static const cli_verb verbs[] = {
      "line of Python that allows it. Exits with 0 if the file is whole and would\n"
      "load, 1 with findings, 2 if it is damaged.",
      "ptio check model.pt", cmd_check},
+    {"get", CLI_GET, "FILE [NAME]", "one value, for other programs",
+     "Give the value that \"ptio ls\" or \"ptio tree\" calls NAME, or what is at a\n"
+     "path: as Python prints it, or in the form that an option asks for. Of a slice\n"
+     "only what it needs is read, and elements pass in pieces: memory does not grow\n"
+     "with the tensor. Bytes and texts come as they are with --raw.",
+     "ptio get model.pt fc1.weight --npy > w.npy", cmd_get},
     {"stats", CLI_STATS, "FILE [PATH]", "min, max, mean, std of each tensor",
      "Look at all numbers of each tensor: the smallest and largest, mean, standard\n"
      "deviation (unbiased, as torch.std), and how many are 0, NaN, infinite. Memory\n"

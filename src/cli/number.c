@@ -15,6 +15,38 @@ static bool not_finite(double value, char ret[NUMBER_ROOM])
     return true;
 }
 
+number_class number_class_of(ptio_dtype dtype)
+{
+    switch (dtype) {
+    case PTIO_INT64:
+    case PTIO_INT32:
+    case PTIO_INT16:
+    case PTIO_INT8:
+    case PTIO_UINT8:
+    case PTIO_UINT16:
+    case PTIO_UINT32:
+    case PTIO_BOOL: return INTEGERS;
+    case PTIO_UINT64: return UNSIGNED;
+    case PTIO_COMPLEX32:
+    case PTIO_BCOMPLEX32:
+    case PTIO_COMPLEX64:
+    case PTIO_COMPLEX128: return COMPLEX;
+    default: return REALS;
+    }
+}
+
+ptio_dtype number_dtype(number_class class_)
+{
+    switch (class_) {
+    case NO_NUMBERS: break;
+    case REALS: return PTIO_FLOAT64;
+    case INTEGERS: return PTIO_INT64;
+    case UNSIGNED: return PTIO_UINT64;
+    case COMPLEX: return PTIO_COMPLEX128;
+    }
+    return PTIO_NO_DTYPE;
+}
+
 /* A number with a point or an exponent is a float for every reader. */
 static void mark(char ret[NUMBER_ROOM])
 {

@@ -8,6 +8,21 @@
 
 enum { NUMBER_ROOM = 40 };
 
+/** As what the elements of a tensor are read, so that no number loses anything. */
+typedef enum number_class {
+    NO_NUMBERS,
+    REALS,
+    INTEGERS,
+    UNSIGNED, /* of 64 bits */
+    COMPLEX
+} number_class;
+
+/** What the elements of a dtype are. Whether those of an odd one (bits8) are numbers, a cast to number_dtype() tells. */
+number_class number_class_of(ptio_dtype dtype);
+
+/** float64, int64, uint64 or complex128; PTIO_NO_DTYPE of NO_NUMBERS. */
+ptio_dtype number_dtype(number_class class_);
+
 /** The fewest digits that give the double back: "0.1", "3.0", "1e-07", "nan", "-inf". */
 void number_text(double value, char ret[NUMBER_ROOM]);
 

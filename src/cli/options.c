@@ -49,6 +49,41 @@ static bool set_finite(cli_options *o, const char *value)
     return o->finite = true;
 }
 
+static bool set_form(cli_options *o, cli_form form)
+{
+    o->form = form;
+    return ++o->forms == 1;
+}
+
+#define FORM(name, form)                                \
+    static bool name(cli_options *o, const char *value) \
+    {                                                   \
+        (void)value;                                    \
+        return set_form(o, (form));                     \
+    }
+FORM(set_form_raw, CLI_FORM_RAW)
+FORM(set_form_npy, CLI_FORM_NPY)
+FORM(set_form_text, CLI_FORM_TEXT)
+FORM(set_form_json, CLI_FORM_JSON)
+#undef FORM
+
+static bool set_slice(cli_options *o, const char *value)
+{
+    o->slice = value;
+    return *value != '\0';
+}
+
+static bool set_dtype(cli_options *o, const char *value)
+{
+    return (o->cast = ptio_dtype_from_name(value)) != PTIO_NO_DTYPE;
+}
+
+static bool set_out(cli_options *o, const char *value)
+{
+    o->out = value;
+    return *value != '\0';
+}
+
 static bool set_weights_only(cli_options *o, const char *value)
 {
     (void)value;
@@ -391,7 +426,8 @@ static bool set_limit(cli_options *o, const char *text)
     return false;
 }
 
-#define LOADING (CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_SAVE | CLI_STATS)
+#define LOADING (CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_SAVE | CLI_STATS | CLI_GET)
+#define PRINTING (CLI_SHOW | CLI_GET)
 #define SAVING (CLI_SAVE | CLI_NEW)
 
 static const struct row {
@@ -402,17 +438,24 @@ static const struct row {
     const char *help;
 } rows[] = {
     {"json", NULL, CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_STATS, set_json, "for programs: JSON"},
+    {"json", NULL, CLI_GET, set_form_json, "JSON: of a tensor its dtype, shape and data"},
+    {"raw", NULL, CLI_GET, set_form_raw, "bytes: elements in C order, little-endian"},
+    {"npy", NULL, CLI_GET, set_form_npy, "a .npy file, as numpy.save() writes it"},
+    {"text", NULL, CLI_GET, set_form_text, "all numbers, a line for each row"},
+    {"slice", "SLICES", CLI_GET, set_slice, "a part, as in Python: 0:10,::2,3"},
+    {"cast", "DTYPE", CLI_GET, set_dtype, "numbers in another dtype, as tensor.to(dtype)"},
+    {"output", "FILE", CLI_GET, set_out, "write FILE, all or nothing; -o for short"},
     {"hash", NULL, CLI_LS, set_hash, "with --json: SHA-256 of the elements"},
     {"raw", NULL, CLI_TREE, set_raw, "the nodes of the pickle, not what they mean"},
     {"raw", NULL, CLI_SHOW, set_raw, "for pipes: a text as it is, controls unescaped"},
-    {"all", NULL, CLI_SHOW, set_all, "big tensors whole"},
-    {"precision", "N", CLI_SHOW, set_precision, "places of floats; default 4"},
-    {"threshold", "N", CLI_SHOW, set_threshold, "a tensor of more elements is big; default 1000"},
-    {"edgeitems", "N", CLI_SHOW, set_edgeitems, "of each end of a big tensor's dimension; default 3"},
-    {"linewidth", "N", CLI_SHOW, set_linewidth, "columns of tensors; default 80"},
-    {"sci-mode", "MODE", CLI_SHOW, set_sci_mode, "floats with an exponent: auto, on, off"},
+    {"all", NULL, PRINTING, set_all, "big tensors whole"},
+    {"precision", "N", PRINTING, set_precision, "places of floats; default 4"},
+    {"threshold", "N", PRINTING, set_threshold, "a tensor of more elements is big; default 1000"},
+    {"edgeitems", "N", PRINTING, set_edgeitems, "of each end of a big tensor's dimension; default 3"},
+    {"linewidth", "N", PRINTING, set_linewidth, "columns of tensors; default 80"},
+    {"sci-mode", "MODE", PRINTING, set_sci_mode, "floats with an exponent: auto, on, off"},
     {"profile", "NAME", CLI_SHOW, set_print_profile, "torch.set_printoptions(): default, short, full"},
-    {"python", "VERSION", CLI_SHOW, set_python, "as that Python shows it: 3.11, ...; default 3.14"},
+    {"python", "VERSION", PRINTING, set_python, "as that Python shows it: 3.11, ...; default 3.14"},
     {"max-depth", "N", CLI_SHOW | CLI_TREE, set_max_depth, "show deeper contents as \"...\""},
     {"head", "N", CLI_SHOW | CLI_LS | CLI_TREE, set_head, "the first N of each container (ls: of the list)"},
     {"record", "NAME", CLI_DIS, set_record, "another pickle of the archive"},
@@ -459,6 +502,11 @@ static const struct row *find_row(const cli_verb *verb, const char *name, size_t
     return NULL;
 }
 
+static bool is_form(const struct row *row)
+{
+    return row->set == set_form_raw || row->set == set_form_npy || row->set == set_form_text || row->set == set_form_json;
+}
+
 static int set_option(const cli_verb *verb, const char *argument, const char *following, bool *took, cli_options *ret)
 {
     const char *name = argument + 2, *equals = strchr(name, '=');
@@ -474,6 +522,8 @@ static int set_option(const cli_verb *verb, const char *argument, const char *fo
         return cli_usage(verb->name, "a value is missing behind", argument);
     if (ret->change_count == CLI_MOST_CHANGES)
         return cli_usage(verb->name, "these are too many changes at once; 64 are the most:", argument);
+    if (is_form(row) && ret->forms)
+        return cli_usage(verb->name, "only one form can be asked for; this is the second:", argument);
     return row->set(ret, value) ? CLI_GOOD : cli_usage(verb->name, "this value is not understood:", *took ? value : argument);
 }
 
@@ -493,7 +543,7 @@ static int add_operand(const cli_verb *verb, const char *argument, cli_options *
 {
     if (!ret->file)
         ret->file = argument;
-    else if (!ret->path && (verb->bit & (CLI_SHOW | CLI_LS | CLI_TREE | CLI_STATS)))
+    else if (!ret->path && (verb->bit & (CLI_SHOW | CLI_LS | CLI_TREE | CLI_STATS | CLI_GET)))
         ret->path = argument;
     else if (!ret->out && verb->bit == CLI_SAVE)
         ret->out = argument;
@@ -536,6 +586,8 @@ int cli_parse(const cli_verb *verb, int count, char **arguments, cli_options *re
         }
         if (!only_operands && strcmp(argument, "-h") == 0)
             code = set_help(ret, "") ? CLI_GOOD : CLI_USAGE;
+        else if (!only_operands && strcmp(argument, "-o") == 0)
+            code = set_option(verb, "--output", i + 1 < count ? arguments[i + 1] : NULL, &took, ret);
         else if (!only_operands && strncmp(argument, "--", 2) == 0)
             code = set_option(verb, argument, i + 1 < count ? arguments[i + 1] : NULL, &took, ret);
         else if (!only_operands && argument[0] == '-' && argument[1])

@@ -20,12 +20,20 @@
 static struct {
     char bytes[ROOM];
     size_t used;
-    int failure; /* errno of the first write that failed */
+    int failure;     /* errno of the first write that failed */
+    ptio_sink *sink; /* where it goes to, NULL: standard output */
+    ptio_error err;  /* of the sink                          */
 } out;
 
 static void flush(void)
 {
     size_t done = 0;
+    if (out.sink) {
+        if (ptio_sink_write(out.sink, out.bytes, out.used, &out.err) != PTIO_OK)
+            out.failure = EIO;
+        out.used = 0;
+        return;
+    }
     while (done < out.used && !out.failure) {
         ssize_t n = write(STDOUT_FILENO, out.bytes + done, out.used - done);
         if (n < 0 && errno != EINTR)
@@ -163,9 +171,24 @@ int out_write(void *ctx, const char *text, size_t size)
     return out.failure ? -1 : 0;
 }
 
+void out_to(ptio_sink *sink)
+{
+    flush();
+    out.sink = sink;
+}
+
+ptio_status out_from_sink(ptio_error *err)
+{
+    flush();
+    out.sink = NULL;
+    out.failure = 0;
+    *err = out.err;
+    return err->status;
+}
+
 void out_show(void)
 {
-    if (isatty(STDOUT_FILENO))
+    if (!out.sink && isatty(STDOUT_FILENO))
         flush();
 }
 

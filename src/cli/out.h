@@ -1,5 +1,5 @@
 /*
- * Standard output through one large buffer: no flush but at the end or when it is full.
+ * Standard output, or a file in its place, through one large buffer: no flush but at the end or when it is full.
  */
 #ifndef PTIO_CLI_OUT_H
 #define PTIO_CLI_OUT_H
@@ -30,6 +30,12 @@ void out_size(uint64_t bytes);
 
 /** A ptio_write to standard output. ctx is not used. */
 int out_write(void *ctx, const char *text, size_t size);
+
+/** From now on all that is written goes to a sink instead of standard output. */
+void out_to(ptio_sink *sink);
+
+/** All of it is in the sink, or the first failure; what comes next goes to standard output again. */
+ptio_status out_from_sink(ptio_error *err);
 
 /** Let people see what was written: on a terminal, now. */
 void out_show(void);

@@ -18,9 +18,6 @@
 #include "io/source.h"
 #include "ptio.h"
 
-/** Write all of them. Short writes and EINTR are retried. */
-ptio_status ptio_sink_write(ptio_sink *sink, const void *data, size_t size, ptio_error *err);
-
 /** Bytes written so far. */
 uint64_t ptio_sink_position(const ptio_sink *sink);
 

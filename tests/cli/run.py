@@ -29,7 +29,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from pickles import archive, dct, floats, get, glob, integer, lst, put, storage, tensor, text, tup  # noqa: E402
 
 SHARE = float(os.environ.get("PTIO_TEST_SHARE", "1"))
-VERBS = ("show", "ls", "tree", "info", "dis", "check", "stats")
+VERBS = ("show", "ls", "tree", "info", "dis", "check", "stats", "get")
 SAVING = ("save", "new")
 TESTS = {}
 
@@ -410,6 +410,137 @@ def check_rules(bench):
         same(bench.run("show", "--weights-only", "--rules", release, path).returncode, 2 * code)
     for release in ("2.8", "2.13.0", "3", ""):
         bench.fails(4, "check", "--rules", release, path)
+
+
+# ---- get
+
+def npy(descr, shape, body):
+    """The file that numpy.save() of NumPy 2 makes."""
+    header = "{'descr': '%s', 'fortran_order': False, 'shape': %r, }" % (descr, shape)
+    header += " " * (21 - len(str(shape[0])) if shape else 0)
+    header += " " * (64 - (11 + len(header)) % 64) + "\n"
+    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header.encode() + body
+
+
+def got(bench, *arguments):
+    done = bench.run("get", *arguments)
+    same((done.returncode, done.stderr), (0, b""))
+    return done.stdout
+
+
+def cube():
+    """Of 3 x 4 x 5, and the same turned round."""
+    body = floats(*range(60))
+    return archive(dct((text("t"), tensor(storage("0", 60), (3, 4, 5))), (text("turned"), tensor(storage("1", 60), (5, 4, 3), (1, 5, 20)))),
+                   [("0", body), ("1", body)])
+
+
+@test
+def get_forms(bench):
+    path = bench.file("sample.pt", sample())
+    same(got(bench, path, "model.fc.weight"), b"tensor([[0., 1., 2.],\n        [3., 4., 5.]])\n")
+    same(got(bench, "--raw", path, "model.view"), floats(3, 4, 5))
+    same(got(bench, "--npy", path, "model.fc.weight"), npy("<f4", (2, 3), floats(0, 1, 2, 3, 4, 5)))
+    same(got(bench, "--text", path, "model.fc.weight"), b"0.0 1.0 2.0\n3.0 4.0 5.0\n")
+    same(json.loads(got(bench, "--json", path, "model.fc.weight")), {"dtype": "float32", "shape": [2, 3], "data": [[0, 1, 2], [3, 4, 5]]})
+    same(got(bench, path, "epoch", "--json"), b"7\n")
+    same(json.loads(got(bench, path, "--json"))["model"]["fc.bias"]["data"], [0.5, -0.5])
+    same(got(bench, path, "model.fc.bias", "--cast=int8", "--raw", "--slice=-1"), b"\0")
+    same(got(bench, path, "model.fc.bias", "--cast=float64", "--npy"), npy("<f8", (2,), struct.pack("<2d", 0.5, -0.5)))
+    with open(path, "rb") as stream:
+        same(bench.run("get", "--raw", "-", "model.fc.bias", stdin=stream).stdout, floats(0.5, -0.5))
+
+
+@test
+def get_slices(bench):
+    path = bench.file("cube.pt", cube())
+    t = [[[float(20 * i + 5 * j + k) for k in range(5)] for j in range(4)] for i in range(3)]
+    for slices, right in (("0", t[0]), ("-1,-1,-1", t[2][3][4]), ("::2", t[::2]), ("1:,0", [row[0] for row in t[1:]]), ("...,4", [[c[4] for c in b] for b in t]),
+                          ("0,...", t[0]), (" 1 , 2: ", t[1][2:]), ("5:", []), ("-2:-1", t[-2:-1]), ("0:99999999999999999999", t), ("1,1:3,::3", [c[::3] for c in t[1][1:3]]),
+                          ("0,", t[0]), (":,:,:", t), ("...", t)):
+        found = json.loads(got(bench, "--json", "--slice", slices, path, "t"))
+        same(found["data"], right)
+        if right != []:
+            same(json.loads(got(bench, "--json", bench.file("part.npy", got(bench, "--npy", "--slice", slices, path, "t")))), found)
+            flat = re.findall(r"[0-9.]+", json.dumps(right))
+            same(got(bench, "--raw", "--slice", slices, path, "t"), floats(*map(float, flat)))
+            same(got(bench, "--text", "--slice", slices, path, "t").decode().split(), flat)
+    same(got(bench, "--slice=0,1:3,:2", path, "t"), b"tensor([[ 5.,  6.],\n        [10., 11.]])\n")
+    for slices, why in (("3", "index 3 is out of bounds for dimension 0 with size 3"), ("0,0,0,0", "too many indices for tensor of dimension 3"),
+                        ("::0", "slice step must be positive"), ("::-1", "slice step must be positive"), ("...,...", "single ellipsis"), ("a", "is no slice"),
+                        ("1 2", "is no slice"), ("1,,2", "is no slice"), ("1:2:3:4", "is no slice"), ("None", "is no slice"), ("99999999999999999999", "out of bounds")):
+        assert why in bench.fails(4, "get", "--slice", slices, path, "t"), slices
+
+
+@test
+def get_npy_orders(bench):
+    """As numpy.save(), which keeps the order of Fortran."""
+    path = bench.file("cube.pt", cube())
+    turned = got(bench, "--npy", path, "turned")
+    assert b"'fortran_order': True, 'shape': (5, 4, 3), }" in turned
+    same(turned[128:], floats(*range(60)))
+    assert b"'fortran_order': False" in got(bench, "--npy", "--slice=::2", path, "turned")
+    same(got(bench, "--raw", path, "turned")[:12], floats(0, 20, 40))
+
+
+@test
+def get_other_values(bench):
+    values = {"text": "a\u65e5\x1b", "bytes": b"\0\xff", "list": [1, (2.5, None, True)], "keys": {1: "a", None: 0.1, 2.0: 3, True: []}, "nan": math.nan, "big": 2 ** 70,
+              "same": [[1]] * 2, "set": {7}, "object": [fractions.Fraction(1, 2)], "bytekey": {b"x": 1}}
+    path = bench.file("values.pkl", pickle.dumps(values, 4))
+    same(got(bench, "--raw", path, "text").decode(), values["text"])
+    same(got(bench, "--raw", path, "bytes"), values["bytes"])
+    same(got(bench, path, "bytes"), b"b'\\x00\\xff'\n")
+    for key in ("text", "list", "keys", "big", "same"):
+        same(json.loads(got(bench, "--json", path, key)), json.loads(json.dumps(values[key])))
+    same(json.loads(got(bench, "--json", path, "set")), [7])
+    same(json.loads(got(bench, "--json", path, "nan")), "nan")
+    for form, key in (("--json", "bytes"), ("--json", "object"), ("--json", "bytekey"), ("--npy", "list"), ("--raw", "list"), ("--slice=0", "list"), ("--cast=int8", "text")):
+        bench.fails(4, "get", form, path, key)
+    cycle = []
+    cycle.append(cycle)
+    assert "holds itself" in bench.fails(4, "get", "--json", bench.file("cycle.pkl", pickle.dumps(cycle)))
+    ladder = []
+    for _ in range(60):
+        ladder = [ladder, ladder]
+    done = subprocess.Popen([bench.ptio, "get", "--json", bench.file("ladder.pkl", pickle.dumps(ladder))], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    same(len(done.stdout.read(100000)), 100000)
+    done.stdout.close()
+    same((done.wait(timeout=60), done.stderr.read()), (3, b""))
+    done.stderr.close()
+    assert "nothing" in bench.fails(1, "get", path, "none")
+
+
+@test
+def get_arrays(bench):
+    """NumPy's arrays too, of dtypes that PyTorch has and of others."""
+    for descr, body in (("<f4", floats(1, 2)), (">i4", struct.pack(">2i", 1, 2)), ("<U1", "a\u65e5".encode("utf-32-le")), ("|S2", b"abcd"), ("<M8[s]", bytes(16)), ("|b1", b"\1\0")):
+        made = npy(descr, (2,), body)
+        path = bench.file("a.npy", made)
+        same(got(bench, "--npy", path), made)
+        same(got(bench, "--raw", path), body)
+
+
+@test
+def get_to_file(bench):
+    """All or nothing; one form; bytes of a file without elements are refused with the reason."""
+    path, out = bench.file("sample.pt", sample()), bench.folder / "out"
+    same(got(bench, "--raw", "-o", out, path, "model.fc.bias"), b"")
+    same(out.read_bytes(), floats(0.5, -0.5))
+    same(got(bench, "--json", "--output=%s" % out, path, "epoch"), b"")
+    same(out.read_bytes(), b"7\n")
+    bench.fails(4, "get", "--npy", "-o", out, path, "epoch")
+    same(out.read_bytes(), b"7\n")
+    same(got(bench, "--raw", "-o", "-", path, "model.fc.bias"), floats(0.5, -0.5))
+    bench.fails(4, "get", "--raw", "--npy", path, "model.fc.bias")
+    bench.fails(4, "get", "-o")
+    bench.fails(4, "get", "--cast=float31", path, "model.fc.bias")
+    bench.fails(3, "get", "--raw", "-o", bench.folder / "no" / "out", path, "model.fc.bias")
+    same(sorted(p.name for p in bench.folder.iterdir()), ["out", "sample.pt"])
+    half = bench.file("half.pt", archive(tensor(storage("0", 2, "BFloat16Storage"), (2,)), [("0", b"\x80\x3f\0\0")]))
+    assert "NumPy has no dtype bfloat16" in bench.fails(4, "get", "--npy", half)
+    same(got(bench, "--cast=float32", "--npy", half), npy("<f4", (2,), floats(1, 0)))
+    same(got(bench, "--raw", half), b"\x80\x3f\0\0")
 
 
 # ---- stats
@@ -908,6 +1039,8 @@ def terminal(bench):
     assert all(len(line) <= 60 for line in on_terminal("tree", str(path)).splitlines())
     assert "\x1b[1m" in on_terminal("ls", str(path))
     assert "\x1b" not in on_terminal("ls", str(path), NO_COLOR="1")
+    path = bench.file("names.pt", archive(dct((text("n" * 50), tensor(storage("0", 2), (2,))), (text("n"), tensor(storage("0", 2), (2,)))), [("0", floats(1, 2))]))
+    assert all(len(line) <= 80 for line in on_terminal("stats", str(path), NO_COLOR="1").splitlines())
 
 
 def main():

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Compare what `ptio stats` says of tensors with what PyTorch says.
+"""Compare what `ptio stats` says of tensors, and what `ptio get` gives of them, with PyTorch and NumPy.
 
     elements.py --ptio COMMAND [--seed N]
 
-Run by a Python that has PyTorch. A file of random tensors of each dtype, of several shapes and strides, is told by both. Closes with
+Run by a Python that has PyTorch. A file of random tensors of each dtype, of several shapes and strides, is told by both, and slices of them become
+files of NumPy. Closes with
 "N passed, N failed". PTIO_TEST_SHARE is not needed: it takes seconds.
 """
 import argparse
+import io
 import json
 import math
 import os
@@ -17,6 +19,7 @@ import tempfile
 import time
 import warnings
 
+import numpy
 import torch
 
 DTYPES = [getattr(torch, name) for name in
@@ -108,6 +111,71 @@ def compare_stats(ptio, path, saved):
         yield "stats: %s: %s: %s" % (line["name"], wrong, line) if wrong else None
 
 
+def random_slices(r, t):
+    """A slice as text: of some dimensions a slice, an index or all."""
+    parts = []
+    for size in t.shape:
+        kind = r.randrange(4)
+        if kind == 0 and size:
+            parts.append(str(r.randrange(-size, size)))
+        elif kind == 1:
+            parts.append("%s:%s%s" % (r.choice(("", 0, 1, -2)), r.choice(("", 3, -1, 1000)), r.choice(("", ":", ":2", ":3"))))
+        else:
+            parts.append(":")
+    if r.random() < 0.5:
+        parts = parts[:r.randrange(len(parts) + 1)] + r.choice(([], ["..."]))
+    return ",".join(parts) or "..."
+
+
+def numpy_file(t):
+    file = io.BytesIO()
+    numpy.save(file, t.resolve_conj().numpy())
+    return file.getvalue()
+
+
+def get(ptio, path, name, *options):
+    return subprocess.run([ptio, "get", *options, path, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def get_differs(ptio, path, name, t, slices):
+    """What `ptio get` has wrong about a slice."""
+    part = eval("t[%s]" % slices, {"t": t})
+    at = ("--slice=" + slices,)
+    flat = torch.empty(part.numel(), dtype=t.dtype)
+    flat.copy_(part.reshape(-1))
+    raw = flat.view(torch.uint8).numpy().tobytes()
+    wrong = ["--raw"] * (get(ptio, path, name, "--raw", *at).stdout != raw)
+    done = get(ptio, path, name, "--npy", *at)
+    try:
+        right = numpy_file(part)
+    except TypeError:
+        wrong += ["--npy"] * (done.returncode != 4)
+        done = get(ptio, path, name, "--npy", "--cast=" + ("complex128" if t.dtype.is_complex else "float64"), *at)
+        found = numpy.load(io.BytesIO(done.stdout))
+        # By value: the bits of a NaN depend on the strides in PyTorch.
+        wrong += ["--cast --npy"] * (not numpy.array_equal(found, wide(part).numpy(), equal_nan=True))
+    else:
+        wrong += ["--npy"] * (done.stdout != right)
+    if part.numel() < 3000:
+        numbers = get(ptio, path, name, "--text", *at).stdout.decode().replace("True", "1").replace("False", "0").split()
+        found = numpy.array([complex(x) for x in numbers]).astype(numpy.complex128)
+        right = wide(part).to(torch.complex128).numpy().ravel()
+        # Floats of 32 bits stand with the fewest digits that give these 32 bits back.
+        narrow = t.dtype not in (torch.float64, torch.complex128) and (t.dtype.is_floating_point or t.dtype.is_complex)
+        if narrow:
+            found, right = found.astype(numpy.complex64), right.astype(numpy.complex64)
+        wrong += ["--text"] * (not numpy.array_equal(found, right, equal_nan=True))
+    return wrong
+
+
+def compare_get(ptio, path, saved, seed):
+    r = random.Random(seed)
+    for name, t in saved.items():
+        slices = random_slices(r, t)
+        wrong = get_differs(ptio, path, name, t, slices)
+        yield "get: %s[%s]: %s" % (name, slices, wrong) if wrong else None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--ptio", required=True)
@@ -120,7 +188,7 @@ def main():
             path = os.path.join(folder, "t.pt")
             saved = tensors(seed)
             torch.save(saved, path)
-            for wrong in compare_stats(options.ptio, path, saved):
+            for wrong in (*compare_stats(options.ptio, path, saved), *compare_get(options.ptio, path, saved, seed)):
                 passed += not wrong
                 failures += ["seed %d: %s" % (seed, wrong)] if wrong else []
     for failure in failures[:20]:
