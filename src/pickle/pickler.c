@@ -248,16 +248,12 @@ static ptio_status put_long(pickler *p, const uint8_t *bytes, size_t size)
     return status;
 }
 
-static ptio_status put_int(pickler *p, const ptio_value *node)
+static ptio_status put_int64(pickler *p, int64_t value, bool is_long)
 {
-    const ptio_node_int *i = PTIO_NODE(int, node);
-    if (node->flags & PTIO_NODE_BIG)
-        return put_long(p, i->u.bytes, node->count);
-    int64_t value = i->u.value;
     bool is_small = value >= INT32_MIN && value <= INT32_MAX;
-    if (PTIO_LIKELY(value >= 0 && value < 256 && !(node->flags & PTIO_NODE_LONG) && is_binary(p)))
+    if (PTIO_LIKELY(value >= 0 && value < 256 && !is_long && is_binary(p)))
         return put_op_u8(p, PTIO_OP_BININT1, (uint8_t)value);
-    if ((node->flags & PTIO_NODE_LONG && p->options->python2) || (!is_small && !p->options->python2)) {
+    if ((is_long && p->options->python2) || (!is_small && !p->options->python2)) {
         uint8_t bytes[8];
         ptio_store_u64(bytes, (uint64_t)value);
         return put_long(p, bytes, ptio_int_fewest(bytes, 8));
@@ -277,6 +273,14 @@ static ptio_status put_int(pickler *p, const ptio_value *node)
         return status;
     }
     return put_op_u32(p, PTIO_OP_BININT, (uint32_t)value);
+}
+
+static ptio_status put_int(pickler *p, const ptio_value *node)
+{
+    const ptio_node_int *i = PTIO_NODE(int, node);
+    if (node->flags & PTIO_NODE_BIG)
+        return put_long(p, i->u.bytes, node->count);
+    return put_int64(p, i->u.value, node->flags & PTIO_NODE_LONG);
 }
 
 static ptio_status put_float(pickler *p, double value)
@@ -477,6 +481,85 @@ static ptio_status begin_itself(pickler *p, const ptio_value *value)
     return known ? put_get(p, known->number) : begin_node(p, value, value);
 }
 
+/* ----- Tensors, without their nodes */
+
+/* A tuple that nobody meets again. */
+static ptio_status put_fresh_ints(pickler *p, const int64_t *numbers, size_t count)
+{
+    if (!count)
+        return put_op(p, PTIO_OP_EMPTY_TUPLE);
+    ptio_status status = count > 3 ? put_op(p, PTIO_OP_MARK) : PTIO_OK;
+    for (size_t i = 0; status == PTIO_OK && i < count; i++)
+        status = put_int64(p, numbers[i], false);
+    if (status == PTIO_OK)
+        status = put_op(p, count > 3 ? PTIO_OP_TUPLE : (uint8_t)(PTIO_OP_TUPLE1 + count - 1));
+    return status ? status : put_memo_opcode(p, p->next_number++);
+}
+
+/* ('storage', class, key, location, numel) */
+static ptio_status put_storage_id(pickler *p, const ptio_tensor_run *run)
+{
+    const ptio_value *const items[] = {run->word, run->class_, run->key, run->location};
+    ptio_status status = put_op(p, PTIO_OP_MARK);
+    for (size_t i = 0; status == PTIO_OK && i < 4; i++)
+        status = begin_itself(p, items[i]);
+    if (status == PTIO_OK)
+        status = put_int64(p, run->numel, false);
+    if (status == PTIO_OK)
+        status = put_op(p, PTIO_OP_TUPLE);
+    if (status == PTIO_OK)
+        status = put_memo_opcode(p, p->next_number++);
+    return status ? status : put_op(p, PTIO_OP_BINPERSID);
+}
+
+/* OrderedDict() */
+static ptio_status put_no_hooks(pickler *p, const ptio_value *class_)
+{
+    ptio_status status = begin_itself(p, class_);
+    if (status == PTIO_OK)
+        status = put_op(p, PTIO_OP_EMPTY_TUPLE);
+    if (status == PTIO_OK)
+        status = put_op(p, PTIO_OP_REDUCE);
+    return status ? status : put_memo_opcode(p, p->next_number++);
+}
+
+static ptio_status put_tensor(pickler *p, const ptio_value *object, const ptio_tensor_run *run)
+{
+    ptio_status status = begin_itself(p, run->function);
+    if (status == PTIO_OK)
+        status = put_op(p, PTIO_OP_MARK);
+    if (status == PTIO_OK)
+        status = put_storage_id(p, run);
+    if (status == PTIO_OK)
+        status = put_int64(p, run->storage_offset, false);
+    if (status == PTIO_OK)
+        status = put_fresh_ints(p, run->dims, run->ndim);
+    if (status == PTIO_OK)
+        status = put_fresh_ints(p, run->dims + run->ndim, run->ndim);
+    if (status == PTIO_OK)
+        status = put_bool(p, run->requires_grad);
+    if (status == PTIO_OK)
+        status = put_no_hooks(p, run->hooks_class);
+    if (status == PTIO_OK)
+        status = put_op(p, PTIO_OP_TUPLE);
+    if (status == PTIO_OK)
+        status = put_memo_opcode(p, p->next_number++);
+    if (status == PTIO_OK)
+        status = put_op(p, PTIO_OP_REDUCE);
+    return status ? status : memoize(p, object);
+}
+
+/* *written is true where the object was one. */
+static ptio_status try_tensor(pickler *p, const ptio_value *object, bool *written)
+{
+    ptio_tensor_run run;
+    *written = false;
+    if (!p->options->tensor || p->options->protocol - 2 > 1)
+        return PTIO_OK;
+    ptio_status status = p->options->tensor(p->options->ctx, object, &run, written, p->err);
+    return status || !*written ? status : put_tensor(p, object, &run);
+}
+
 /* Write a value, or put it on the stack. A frame may end before it. */
 static ptio_status begin(pickler *p, const ptio_value *value)
 {
@@ -496,6 +579,11 @@ static ptio_status begin(pickler *p, const ptio_value *value)
         return put_get(p, known->number);
     const ptio_value *node = object;
     ptio_status status = PTIO_OK;
+    bool written = false;
+    if (object->seen == PTIO_KIND_TENSOR)
+        status = try_tensor(p, object, &written);
+    if (written || status)
+        return status;
     if (object->type != PTIO_NODE_TYPE_STR && p->options->reduce)
         status = p->options->reduce(p->options->ctx, object, &node, p->err);
     return status ? status : begin_node(p, object, node);

@@ -14,6 +14,19 @@
 #include "base/error.h"
 #include "pickle/graph.h"
 
+/** A tensor by its call of torch._utils._rebuild_tensor_v2, of which a state dict may have a hundred thousand. The nodes are STRs and
+ *  GLOBALs that are themselves (PTIO_NODE_ITSELF). */
+typedef struct ptio_tensor_run {
+    const ptio_value *function;
+    const ptio_value *word, *class_, *key, *location; /* of the persistent id */
+    int64_t numel;
+    int64_t storage_offset;
+    size_t ndim;
+    const int64_t *dims; /* sizes, then strides */
+    bool requires_grad;
+    const ptio_value *hooks_class; /* OrderedDict: the last argument is an empty one */
+} ptio_tensor_run;
+
 typedef struct ptio_pickler_options {
     unsigned protocol; /* 0 to 5                                                                       */
     bool as_found;     /* only nodes that have PTIO_NODE_MEMOIZED get a PUT: for graphs of a file, which is written again */
@@ -25,8 +38,12 @@ typedef struct ptio_pickler_options {
     /** The node that is written for an object, once for each: itself, or one made for it. A STR is itself always. Nodes that the
      *  protocol has no opcodes for (SET below 4, BYTES below 3) must be made others here. */
     ptio_status (*reduce)(void *ctx, const ptio_value *object, const ptio_value **ret, ptio_error *err);
+
+    /** Whether an object seen as TENSOR is such a call, which is then written without its nodes. Asked by protocols 2 and 3, before
+     *  `reduce`; what is written is the same. */
+    ptio_status (*tensor)(void *ctx, const ptio_value *object, ptio_tensor_run *ret, bool *is_run, ptio_error *err);
     void *ctx;
-    /* Either function may be NULL: every value is itself. */
+    /* The functions may be NULL: every value is itself. */
 } ptio_pickler_options;
 
 /** A pickle in memory. */

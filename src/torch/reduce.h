@@ -94,6 +94,7 @@ void ptio_reducer_free(ptio_reducer *reducer);
 /* For ptio_pickler_options; the context is the reducer. */
 const ptio_value *ptio_reduce_identify(void *ctx, const ptio_value *value);
 ptio_status ptio_reduce(void *ctx, const ptio_value *object, const ptio_value **ret, ptio_error *err);
+ptio_status ptio_reduce_tensor_run(void *ctx, const ptio_value *object, ptio_tensor_run *ret, bool *is_run, ptio_error *err);
 
 /* Nodes, for the files of the reducer. All give NULL where there is no memory, or where a node they are given is NULL. */
 

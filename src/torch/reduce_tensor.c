@@ -108,9 +108,15 @@ static const ptio_value *storage_class(ptio_reducer *r, ptio_dtype dtype, bool u
     return r->storage_classes[dtype];
 }
 
-/* ('storage', class, key, location, numel) */
-ptio_status ptio_reduce_storage(ptio_reducer *r, const ptio_storage *storage, ptio_dtype dtype, bool untyped,
-                                const ptio_value **ret, ptio_error *err)
+/* The items of ('storage', class, key, location, numel). */
+typedef struct storage_id {
+    const ptio_value *class_, *key, *location;
+    uint64_t numel;
+} storage_id;
+
+/* Name a storage, or find what it was named. */
+static ptio_status identify_storage(ptio_reducer *r, const ptio_storage *storage, ptio_dtype dtype, bool untyped, storage_id *ret,
+                                    ptio_error *err)
 {
     uint32_t place;
     const ptio_dtype_row *row = &ptio_dtype_rows[dtype];
@@ -132,11 +138,22 @@ ptio_status ptio_reduce_storage(ptio_reducer *r, const ptio_storage *storage, pt
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.two-dtypes", PTIO_NO_OFFSET,
                          "Cannot save multiple tensors or storages that view the same data as different types");
     /* A zip has one str for all visits of a storage, a stream makes one for each. */
-    const ptio_value *key = r->is_legacy ? ptio_reduce_str(r, ptio_node_text_of(saved->key)) : saved->key;
-    const uint64_t numel = untyped ? saved->storage->nbytes : saved->storage->nbytes / row->itemsize;
-    const ptio_value *items[6] = {
-        r->storage_word, storage_class(r, as, untyped), key, location(r, saved->location), ptio_reduce_int(r, (int64_t)numel),
-        &ptio_none};
+    *ret = (storage_id){.class_ = storage_class(r, as, untyped),
+                        .key = r->is_legacy ? ptio_reduce_str(r, ptio_node_text_of(saved->key)) : saved->key,
+                        .location = location(r, saved->location),
+                        .numel = untyped ? saved->storage->nbytes : saved->storage->nbytes / row->itemsize};
+    return r->storage_word && ret->class_ && ret->key && ret->location ? PTIO_OK : ptio_reduce_no_memory(r, err);
+}
+
+ptio_status ptio_reduce_storage(ptio_reducer *r, const ptio_storage *storage, ptio_dtype dtype, bool untyped,
+                                const ptio_value **ret, ptio_error *err)
+{
+    storage_id id;
+    ptio_status status = identify_storage(r, storage, dtype, untyped, &id, err);
+    if (status != PTIO_OK)
+        return status;
+    const ptio_value *items[6] = {r->storage_word, id.class_, id.key, id.location, ptio_reduce_int(r, (int64_t)id.numel),
+                                  &ptio_none};
     ptio_node_persistent *node = ptio_arena_alloc(ptio_reduce_arena(r), sizeof *node);
     if (!node)
         return ptio_reduce_no_memory(r, err);
@@ -454,4 +471,39 @@ ptio_status ptio_reduce_tensor(ptio_reducer *r, const ptio_value *object, const 
     ptio_status status = reduce(r, object, ret, err);
     r->is_fleeting = false;
     return status;
+}
+
+/* A tensor that is nothing but strides over a storage of a class of its own. */
+static bool is_run_of_strides(const ptio_value *object, const ptio_tensor *tensor)
+{
+    const unsigned more = PTIO_TENSOR_PARAMETER | PTIO_TENSOR_META | PTIO_TENSOR_CONJ | PTIO_TENSOR_NEG;
+    if (!is_plain(tensor) || tensor->flags & more || !ptio_dtype_rows[tensor->dtype].storage_class[0] || subclass_of(object))
+        return false;
+    const ptio_value *attributes = ptio_value_attributes(object);
+    return !(attributes && ptio_value_count(attributes)) && !ptio_value_slots(object);
+}
+
+ptio_status ptio_reduce_tensor_run(void *ctx, const ptio_value *object, ptio_tensor_run *ret, bool *is_run, ptio_error *err)
+{
+    ptio_reducer *r = ctx;
+    const ptio_tensor *tensor = ptio_meaning(object);
+    storage_id id;
+    if (r->is_legacy || !is_run_of_strides(object, tensor))
+        return PTIO_OK;
+    ptio_status status = identify_storage(r, tensor->storage, (ptio_dtype)tensor->dtype, false, &id, err);
+    if (status != PTIO_OK)
+        return status;
+    *ret = (ptio_tensor_run){.function = ptio_reduce_known(r, PTIO_KNOWN_REBUILD_TENSOR_V2),
+                             .word = r->storage_word,
+                             .class_ = id.class_,
+                             .key = id.key,
+                             .location = id.location,
+                             .numel = (int64_t)id.numel,
+                             .storage_offset = use_storage(r, tensor),
+                             .ndim = tensor->ndim,
+                             .dims = tensor->dims,
+                             .requires_grad = tensor->flags & PTIO_TENSOR_REQUIRES_GRAD,
+                             .hooks_class = ptio_reduce_known(r, PTIO_KNOWN_ORDERED_DICT)};
+    *is_run = ret->function && ret->hooks_class;
+    return *is_run ? PTIO_OK : ptio_reduce_no_memory(r, err);
 }

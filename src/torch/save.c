@@ -47,8 +47,11 @@ static ptio_status check_options(const ptio_save_options *options, ptio_error *e
 
 ptio_status ptio_save_pickle(ptio_saver *saver, const ptio_value *value, ptio_pickled *ret, ptio_error *err)
 {
-    ptio_pickler_options options = {
-        .protocol = saver->options.protocol, .identify = ptio_reduce_identify, .reduce = ptio_reduce, .ctx = &saver->reducer};
+    ptio_pickler_options options = {.protocol = saver->options.protocol,
+                                    .identify = ptio_reduce_identify,
+                                    .reduce = ptio_reduce,
+                                    .tensor = ptio_reduce_tensor_run,
+                                    .ctx = &saver->reducer};
     return ptio_pickle(value, &options, &saver->heap, ret, err);
 }
 

@@ -8,13 +8,16 @@
 
 #define DTYPE(code, order) "c:numpy:dtype '" code "' False True 3t R ( 3 '" order "' N N N -1 -1 0 t b "
 
-static void save(const ptio_value *root, unsigned protocol, ptio_heap *heap, ptio_pickled *out)
+static void save(const ptio_value *root, unsigned protocol, bool runs, ptio_heap *heap, ptio_pickled *out)
 {
     ptio_reducer reducer;
     ptio_error err = {0};
     ptio_reducer_init(&reducer, heap, protocol);
-    const ptio_pickler_options options = {
-        .protocol = protocol, .identify = ptio_reduce_identify, .reduce = ptio_reduce, .ctx = &reducer};
+    const ptio_pickler_options options = {.protocol = protocol,
+                                          .identify = ptio_reduce_identify,
+                                          .reduce = ptio_reduce,
+                                          .ctx = &reducer,
+                                          .tensor = runs ? ptio_reduce_tensor_run : NULL};
     if (ptio_pickle(root, &options, heap, out, &err) != PTIO_OK)
         fail_msg("%s", err.message);
     ptio_reducer_free(&reducer);
@@ -29,7 +32,7 @@ static void becomes(unsigned protocol, const char *words, const char *expected)
     ptio_pickled made = {0};
     ptio_heap_init(&heap, NULL, 0);
     load(&l, "%s", words);
-    save(l.root, protocol, &heap, &made);
+    save(l.root, protocol, true, &heap, &made);
     if (protocol >= 2)
         pickle(&wanted, "x80%02X ", protocol);
     pickle(&wanted, "%s .", expected);
@@ -153,9 +156,46 @@ static void arrays_of_numpy(void **state)
             "False True 3t p9 R p10 ( 3 '|' p11 N N N -1 -1 0 t p12 b False b'ab' p13 t p14 b");
 }
 
+/* Tensors are written without nodes as they are with them. */
+static void tensors_need_no_nodes(void **state)
+{
+    (void)state;
+    static const int64_t shape[] = {1, 2, 1, 300, 1}, stride[] = {0, 300, 70000, 1, 7};
+    static const char *const locations[] = {"cpu", "cuda:0", "mps"};
+    ptio_builder *b;
+    ptio_heap heap;
+    ptio_error err = {0};
+    assert_int_equal(ptio_builder_new(NULL, &b, &err), PTIO_OK);
+    ptio_value *list = ptio_new_list(b);
+    for (size_t i = 0; i < 200; i++) {
+        const ptio_storage *storage = ptio_new_storage(b, i % 7 ? PTIO_FLOAT32 : PTIO_INT8, NULL, 400000, locations[i / 5 % 3]);
+        for (size_t k = 0; k <= i % 3; k++) {
+            size_t ndim = (i + k) % 6;
+            const ptio_value *x = ptio_new_view(b, storage, i % 7 ? PTIO_FLOAT32 : PTIO_INT8, ndim, shape, stride,
+                                                (int64_t)(i * k * 97), i % 7 && i % 2);
+            assert_true(ptio_append(b, list, x));
+            assert_true(i % 11 || ptio_append(b, list, x)); /* once more */
+        }
+    }
+    assert_int_equal(ptio_builder_status(b, &err), PTIO_OK);
+    ptio_heap_init(&heap, NULL, 0);
+    for (unsigned protocol = 1; protocol <= 5; protocol++) {
+        ptio_pickled with = {0}, without = {0};
+        save(list, protocol, true, &heap, &without);
+        save(list, protocol, false, &heap, &with);
+        assert_true(with.size > 20000);
+        assert_int_equal(with.size, without.size);
+        assert_memory_equal(with.bytes, without.bytes, with.size);
+        ptio_pickled_free(&with, &heap);
+        ptio_pickled_free(&without, &heap);
+    }
+    ptio_builder_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tensors_need_no_nodes),
         cmocka_unit_test(texts_of_one_letter_are_one),
         cmocka_unit_test(bytes_of_one_byte_are_one_where_a_codec_made_them),
         cmocka_unit_test(old_forms_of_python),
