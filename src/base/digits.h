@@ -25,4 +25,14 @@ void ptio_digits_count(double value, unsigned count, ptio_digits *ret);
 /** All digits up to `places` (0 to 60) behind the point, to nearest, halves to even. */
 void ptio_digits_places(double value, unsigned places, ptio_digits *ret);
 
+/** value * 10^places as an integer, to nearest, halves to even. False where that is too large, or nothing but ptio_digits_places() knows. */
+bool ptio_round_places(double value, unsigned places, uint64_t *ret);
+
+/** The same of `count` digits: *ret * 10^(*exponent - count + 1) is about the value, which is above 0. */
+bool ptio_round_count(double value, unsigned count, uint64_t *ret, int *exponent);
+
+/** Decimal digits of n, 1 to 20; and the last `size` of them as text, zeros before it. */
+unsigned ptio_decimal_size(uint64_t n);
+void ptio_decimal_put(char *text, unsigned size, uint64_t n);
+
 #endif

@@ -106,36 +106,72 @@ size_t ptio_format_float(char *buffer, double value)
     return ptio_format_short(buffer, value, true);
 }
 
+/* digits/10^places: `size` digits, the point among them. */
+static char *put_fixed(char *at, uint64_t digits, unsigned size, unsigned places)
+{
+    if (!places) {
+        ptio_decimal_put(at, size, digits);
+        return at + size;
+    }
+    ptio_decimal_put(at + 1, size, digits);
+    for (unsigned i = 0; i < size - places; i++)
+        at[i] = at[i + 1];
+    at[size - places] = '.';
+    return at + size + 1;
+}
+
+/* Any number, by its digits. */
+static char *put_places(char *at, double value, unsigned places)
+{
+    ptio_digits d;
+    ptio_digits_places(value, places, &d);
+    if (!d.count)
+        d.exponent = -1;
+    int before = d.exponent + 1, behind = (int)d.count - before;
+    at = d.count ? put_plain(at, &d) : put(at, "0", 1);
+    if (places && behind <= 0)
+        *at++ = '.';
+    return put_zeros(at, (int)places - (behind > 0 ? behind : 0));
+}
+
+static unsigned larger(unsigned a, unsigned b)
+{
+    return a > b ? a : b;
+}
+
 size_t ptio_format_places(char *buffer, double value, unsigned places)
 {
     char *at = buffer, *end = put_special(&at, value);
-    if (!end) {
-        ptio_digits d = {.exponent = -1, .count = 0};
-        if (value != 0)
-            ptio_digits_places(fabs(value), places, &d);
-        if (!d.count)
-            d.exponent = -1;
-        int before = d.exponent + 1, behind = (int)d.count - before;
-        end = d.count ? put_plain(at, &d) : put(at, "0", 1);
-        if (places && behind <= 0)
-            *end++ = '.';
-        end = put_zeros(end, (int)places - (behind > 0 ? behind : 0));
-    }
+    uint64_t digits;
+    if (!end && ptio_round_places(value, places, &digits))
+        end = put_fixed(at, digits, larger(ptio_decimal_size(digits), places + 1), places);
+    else if (!end)
+        end = put_places(at, fabs(value), places);
     *end = '\0';
     return (size_t)(end - buffer);
+}
+
+static char *put_count(char *at, double value, unsigned places)
+{
+    ptio_digits d;
+    d.exponent = 0;
+    d.count = places + 1;
+    if (value != 0)
+        ptio_digits_count(value, places + 1, &d);
+    else
+        memset(d.digits, '0', places + 1);
+    return put_scientific(at, &d);
 }
 
 size_t ptio_format_exponent(char *buffer, double value, unsigned places)
 {
     char *at = buffer, *end = put_special(&at, value);
-    if (!end) {
-        ptio_digits d = {.exponent = 0, .count = places + 1};
-        if (value != 0)
-            ptio_digits_count(fabs(value), places + 1, &d);
-        else
-            memset(d.digits, '0', places + 1);
-        end = put_scientific(at, &d);
-    }
+    uint64_t digits;
+    int exponent;
+    if (!end && value != 0 && ptio_round_count(value, places + 1, &digits, &exponent))
+        end = put_exponent(put_fixed(at, digits, places + 1, places), exponent);
+    else if (!end)
+        end = put_count(at, fabs(value), places);
     *end = '\0';
     return (size_t)(end - buffer);
 }

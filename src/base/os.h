@@ -65,6 +65,26 @@ static inline unsigned ptio_bit_width(uint64_t x)
     return x ? 64u - (unsigned)__builtin_clzll(x) : 0;
 }
 
+#if defined(__SIZEOF_INT128__)
+__extension__ typedef unsigned __int128 ptio_u128;
+
+/** Lower half of a * b; the upper half is *high. */
+static inline uint64_t ptio_mul_wide(uint64_t a, uint64_t b, uint64_t *high)
+{
+    ptio_u128 product = (ptio_u128)a * b;
+    *high = (uint64_t)(product >> 64);
+    return (uint64_t)product;
+}
+#else
+static inline uint64_t ptio_mul_wide(uint64_t a, uint64_t b, uint64_t *high)
+{
+    uint64_t a0 = a & UINT32_MAX, a1 = a >> 32, b0 = b & UINT32_MAX, b1 = b >> 32;
+    uint64_t low = a0 * b0, cross = a1 * b0 + (low >> 32), other = a0 * b1 + (cross & UINT32_MAX);
+    *high = a1 * b1 + (cross >> 32) + (other >> 32);
+    return other << 32 | (low & UINT32_MAX);
+}
+#endif
+
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 #define PTIO_HOST_BIG_ENDIAN 1
 #else

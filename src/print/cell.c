@@ -8,17 +8,10 @@
 #include "print/cell.h"
 
 #include <math.h>
-#include <stdio.h>
 
 #include "print/repr.h"
 #include "tensor/convert.h"
 #include "tensor/dtype.h"
-
-typedef struct number {
-    double real, imag;
-    int64_t whole;
-    bool is_whole, is_unsigned;
-} number;
 
 static bool is_complex(ptio_dtype dtype)
 {
@@ -41,38 +34,64 @@ bool ptio_cells_can_show(ptio_dtype dtype)
     }
 }
 
-/* An element as a number. The packed float4 is shown by its bytes. */
-static number read_number(const ptio_cells *cells, const char *element)
+/* One float. The packed float4 is shown by its bytes. */
+static double read_real(const ptio_cells *cells, const char *element)
 {
-    number n = {0};
-    if (cells->dtype == PTIO_FLOAT4_E2M1FN_X2) {
-        n.real = (unsigned char)*element;
-    } else if (cells->complex_) {
-        double pair[2] = {0, 0};
-        (void)ptio_convert(cells->dtype, element, 0, PTIO_COMPLEX128, pair, 1);
-        n.real = pair[0];
-        n.imag = cells->conj ? -pair[1] : pair[1];
-    } else if (is_floating(cells->dtype)) {
-        (void)ptio_convert(cells->dtype, element, 0, PTIO_FLOAT64, &n.real, 1);
+    float single;
+    double value = 0;
+    if (cells->dtype == PTIO_FLOAT32) {
+        memcpy(&single, element, sizeof single);
+        value = (double)single;
+    } else if (cells->dtype == PTIO_FLOAT64) {
+        memcpy(&value, element, sizeof value);
+    } else if (cells->dtype == PTIO_FLOAT4_E2M1FN_X2) {
+        value = (unsigned char)*element;
     } else {
-        n.is_whole = true;
-        n.is_unsigned = cells->dtype == PTIO_UINT64;
-        (void)ptio_convert(cells->dtype, element, 0, n.is_unsigned ? PTIO_UINT64 : PTIO_INT64, &n.whole, 1);
+        (void)ptio_convert(cells->dtype, element, 0, PTIO_FLOAT64, &value, 1);
     }
-    if (cells->neg) {
-        n.real = -n.real;
-        n.imag = -n.imag;
-        n.whole = (int64_t)(0 - (uint64_t)n.whole);
-    }
-    return n;
+    return cells->neg ? -value : value;
 }
 
-static size_t whole_text(const ptio_cells *cells, const number *n, char *text)
+static void read_complex(const ptio_cells *cells, const char *element, double ret[2])
 {
-    if (cells->dtype == PTIO_BOOL)
-        return (size_t)sprintf(text, n->whole ? "True" : "False");
-    return (size_t)(n->is_unsigned ? sprintf(text, "%llu", (unsigned long long)n->whole)
-                                   : sprintf(text, "%lld", (long long)n->whole));
+    ret[0] = ret[1] = 0;
+    (void)ptio_convert(cells->dtype, element, 0, PTIO_COMPLEX128, ret, 1);
+    if (cells->conj)
+        ret[1] = -ret[1];
+    if (cells->neg) {
+        ret[0] = -ret[0];
+        ret[1] = -ret[1];
+    }
+}
+
+/* The bits of a uint64, or of an int64. */
+static uint64_t read_whole(const ptio_cells *cells, const char *element)
+{
+    uint64_t value = 0;
+    int32_t word;
+    if (cells->dtype == PTIO_INT64) {
+        memcpy(&value, element, sizeof value);
+    } else if (cells->dtype == PTIO_INT32) {
+        memcpy(&word, element, sizeof word);
+        value = (uint64_t)(int64_t)word;
+    } else {
+        (void)ptio_convert(cells->dtype, element, 0, cells->dtype == PTIO_UINT64 ? PTIO_UINT64 : PTIO_INT64, &value, 1);
+    }
+    return cells->neg ? 0 - value : value;
+}
+
+static size_t whole_text(ptio_dtype dtype, uint64_t value, char *text)
+{
+    if (dtype == PTIO_BOOL) {
+        memcpy(text, value ? "True" : "False", 5);
+        return value ? 4 : 5;
+    }
+    bool minus = dtype != PTIO_UINT64 && value >> 63;
+    uint64_t magnitude = minus ? 0 - value : value;
+    unsigned size = ptio_decimal_size(magnitude);
+    text[0] = '-';
+    ptio_decimal_put(text + minus, size, magnitude);
+    return minus + size;
 }
 
 /* A float without its padding. */
@@ -104,56 +123,106 @@ static void look(ptio_column *c, double value)
 {
     if (!counts(c, value))
         return;
-    double size = fabs(value);
-    c->nan = c->nan || isnan(value);
     c->integral = c->integral && is_whole(value);
-    c->low = c->any && c->low < size ? c->low : size;
-    c->high = c->any && c->high > size ? c->high : size;
-    c->any = true;
-}
-
-static void settle(ptio_column *c, ptio_print_notation notation)
-{
-    if (notation != PTIO_PRINT_BY_SIZE) {
-        c->scientific = c->any && notation == PTIO_PRINT_SCIENTIFIC;
+    if (isnan(value)) {
+        c->nan = true;
         return;
     }
-    c->scientific = c->any && !c->nan && (c->high / c->low > 1000 || c->high > 1e8 || c->low < 1e-4);
+    ptio_extent *e = &c->of[value < 0];
+    double size = fabs(value);
+    if (!e->any)
+        *e = (ptio_extent){size, size, true};
+    if (size < e->low)
+        e->low = size;
+    if (size > e->high)
+        e->high = size;
 }
 
+/* Numbers of one sign are the longer the farther they are from 0; in scientific notation the exponent is longest at either end. */
 static void measure(ptio_column *c, double value)
 {
-    if (!counts(c, value))
-        return;
     char text[PTIO_FORMAT_ROOM];
     size_t size = bare(c, value, text);
     if (size > c->width)
         c->width = size;
 }
 
-static void look_at(void *ctx, const char *element)
+static void settle(ptio_column *c, ptio_print_notation notation)
 {
-    ptio_cells *cells = ctx;
-    number n = read_number(cells, element);
-    if (n.is_whole) {
-        char text[32];
-        size_t size = whole_text(cells, &n, text);
-        if (size > cells->real.width)
-            cells->real.width = size;
-        return;
+    const ptio_extent *plus = &c->of[0], *minus = &c->of[1];
+    double low = plus->any && !(minus->any && minus->low < plus->low) ? plus->low : minus->low;
+    double high = plus->any && !(minus->any && minus->high > plus->high) ? plus->high : minus->high;
+    bool numbers = plus->any || minus->any;
+    if (notation != PTIO_PRINT_BY_SIZE)
+        c->scientific = (numbers || c->nan) && notation == PTIO_PRINT_SCIENTIFIC;
+    else
+        c->scientific = numbers && !c->nan && (high / low > 1000 || high > 1e8 || low < 1e-4);
+    if (plus->any) {
+        measure(c, plus->low);
+        measure(c, plus->high);
     }
-    look(&cells->real, n.real);
-    if (cells->complex_)
-        look(&cells->imag, n.imag);
+    if (minus->any) {
+        measure(c, -minus->low);
+        measure(c, -minus->high);
+    }
+    if (c->nan)
+        measure(c, (double)NAN);
 }
 
-static void measure_at(void *ctx, const char *element)
+enum { PIECE = 128 }; /* elements that are looked at together */
+
+static void look_at_floats(ptio_cells *cells, const char *first, int64_t step, size_t count)
+{
+    double values[2 * PIECE] = {0};
+    if (cells->dtype == PTIO_FLOAT4_E2M1FN_X2)
+        for (size_t i = 0; i < count; i++)
+            values[i] = (unsigned char)first[(int64_t)i * step];
+    else
+        (void)ptio_convert(cells->dtype, first, step, cells->complex_ ? PTIO_COMPLEX128 : PTIO_FLOAT64, values, count);
+    double sign = cells->neg ? -1 : 1, imag_sign = cells->conj ? -sign : sign;
+    for (size_t i = 0; !cells->complex_ && i < count; i++)
+        look(&cells->real, sign * values[i]);
+    for (size_t i = 0; cells->complex_ && i < count; i++) {
+        look(&cells->real, sign * values[2 * i]);
+        look(&cells->imag, imag_sign * values[2 * i + 1]);
+    }
+}
+
+static void look_at_ints(ptio_cells *cells, const char *first, int64_t step, size_t count)
+{
+    uint64_t values[PIECE] = {0};
+    bool is_unsigned = cells->dtype == PTIO_UINT64;
+    (void)ptio_convert(cells->dtype, first, step, is_unsigned ? PTIO_UINT64 : PTIO_INT64, values, count);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bits = cells->neg ? 0 - values[i] : values[i];
+        if (!is_unsigned && (int64_t)bits < 0)
+            cells->least = (int64_t)bits < cells->least ? (int64_t)bits : cells->least;
+        else
+            cells->most = bits > cells->most ? bits : cells->most;
+        cells->zero = cells->zero || !bits;
+    }
+}
+
+static void look_at(void *ctx, const char *first, int64_t step, size_t count)
 {
     ptio_cells *cells = ctx;
-    number n = read_number(cells, element);
-    measure(&cells->real, n.real);
-    if (cells->complex_)
-        measure(&cells->imag, n.imag);
+    for (size_t i = 0; i < count; i += PIECE) {
+        size_t n = count - i < PIECE ? count - i : PIECE;
+        const char *at = first + (int64_t)i * step;
+        if (cells->real.floating)
+            look_at_floats(cells, at, step, n);
+        else
+            look_at_ints(cells, at, step, n);
+    }
+}
+
+static void settle_ints(ptio_cells *cells)
+{
+    char text[PTIO_FORMAT_ROOM];
+    size_t sizes[2] = {whole_text(cells->dtype, cells->most, text), whole_text(cells->dtype, (uint64_t)cells->least, text)};
+    if (cells->dtype == PTIO_BOOL && cells->zero)
+        sizes[1] = strlen("False");
+    cells->real.width = sizes[0] > sizes[1] ? sizes[0] : sizes[1];
 }
 
 void ptio_cells_fit(ptio_cells *cells, const ptio_grid *grid)
@@ -164,11 +233,12 @@ void ptio_cells_fit(ptio_cells *cells, const ptio_grid *grid)
     start.places = (unsigned)cells->format.places;
     cells->real = cells->imag = start;
     ptio_grid_visit(grid, look_at, cells);
-    if (!floating)
+    if (!floating) {
+        settle_ints(cells);
         return;
+    }
     settle(&cells->real, cells->format.notation);
     settle(&cells->imag, cells->format.notation);
-    ptio_grid_visit(grid, measure_at, cells);
 }
 
 size_t ptio_cells_width(const ptio_cells *cells)
@@ -179,28 +249,36 @@ size_t ptio_cells_width(const ptio_cells *cells)
 static size_t padded(const ptio_column *c, const char *bare_text, size_t size, char *text)
 {
     size_t pad = size < c->width ? c->width - size : 0;
-    memset(text, ' ', pad);
+    for (size_t i = 0; i < pad; i++)
+        text[i] = ' ';
     memcpy(text + pad, bare_text, size);
     return pad + size;
 }
 
-size_t ptio_cells_text(void *ctx, const char *element, char *text)
+static size_t complex_text(const ptio_cells *cells, const char *element, char *text)
 {
-    const ptio_cells *cells = ctx;
-    number n = read_number(cells, element);
     char one[PTIO_FORMAT_ROOM];
-    if (n.is_whole)
-        return padded(&cells->real, one, whole_text(cells, &n, one), text);
-    size_t size = padded(&cells->real, one, bare(&cells->real, n.real, one), text);
-    if (!cells->complex_)
-        return size;
-    size_t imag = bare(&cells->imag, n.imag, one);
+    double value[2];
+    read_complex(cells, element, value);
+    size_t size = padded(&cells->real, one, bare(&cells->real, value[0], one), text);
+    size_t imag = bare(&cells->imag, value[1], one);
     if (one[0] != '-')
         text[size++] = '+';
     memcpy(text + size, one, imag);
     size += imag;
     text[size++] = 'j';
     return size;
+}
+
+size_t ptio_cells_text(void *ctx, const char *element, char *text)
+{
+    const ptio_cells *cells = ctx;
+    if (cells->complex_)
+        return complex_text(cells, element, text);
+    char one[PTIO_FORMAT_ROOM];
+    size_t size = cells->real.floating ? bare(&cells->real, read_real(cells, element), one)
+                                       : whole_text(cells->dtype, read_whole(cells, element), one);
+    return padded(&cells->real, one, size, text);
 }
 
 void ptio_repr_element(ptio_out *out, ptio_dtype dtype, const char *element)
@@ -215,12 +293,14 @@ void ptio_repr_element(ptio_out *out, ptio_dtype dtype, const char *element)
         }
         return;
     }
-    number n = read_number(&cells, element);
     char text[32];
-    if (n.is_whole)
-        ptio_out_bytes(out, text, whole_text(&cells, &n, text));
-    else if (cells.complex_)
-        ptio_repr_complex(out, n.real, n.imag);
-    else
-        ptio_repr_float(out, n.real);
+    double pair[2];
+    if (cells.complex_) {
+        read_complex(&cells, element, pair);
+        ptio_repr_complex(out, pair[0], pair[1]);
+    } else if (is_floating(dtype)) {
+        ptio_repr_float(out, read_real(&cells, element));
+    } else {
+        ptio_out_bytes(out, text, whole_text(dtype, read_whole(&cells, element), text));
+    }
 }

@@ -12,14 +12,20 @@ typedef struct ptio_number_format {
     ptio_print_notation notation;
 } ptio_number_format;
 
+/** The least and the largest magnitude of numbers of one sign. */
+typedef struct ptio_extent {
+    double low, high;
+    bool any;
+} ptio_extent;
+
 /** How the numbers of one real column are written. */
 typedef struct ptio_column {
     bool floating, integral, scientific, e8m0;
     unsigned places;
     size_t width;
     /* while looking at the values: */
-    double low, high;
-    bool any, nan;
+    ptio_extent of[2]; /* [1]: those below 0 */
+    bool nan;
 } ptio_column;
 
 /** The format of the elements of a grid. */
@@ -29,6 +35,10 @@ typedef struct ptio_cells {
     bool conj, neg;
     bool complex_;
     ptio_column real, imag;
+    /* ints: the texts of these are the longest */
+    int64_t least;
+    uint64_t most;
+    bool zero;
 } ptio_cells;
 
 /** Whether elements of this dtype can be shown at all. */

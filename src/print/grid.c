@@ -50,26 +50,41 @@ typedef struct place {
     const char *at[PTIO_MOST_DIMENSIONS + 1]; /* at[d]: the first element below dimension d - 1 */
 } place;
 
-void ptio_grid_visit(const ptio_grid *grid, void (*visit)(void *ctx, const char *element), void *ctx)
+/* A row is one run, or two with the dots between them. */
+static void visit_row(const ptio_grid *grid, const char *first, ptio_grid_visitor visit, void *ctx)
+{
+    size_t dim = grid->ndim - 1;
+    uint64_t size = (uint64_t)grid->shape[dim];
+    if (!grid->cut || size <= 2 * (uint64_t)grid->edge) {
+        visit(ctx, first, grid->step[dim], (size_t)size);
+        return;
+    }
+    visit(ctx, first, grid->step[dim], grid->edge);
+    visit(ctx, first + distance(grid, dim, grid->edge + 1), grid->step[dim], grid->edge);
+}
+
+void ptio_grid_visit(const ptio_grid *grid, ptio_grid_visitor visit, void *ctx)
 {
     if (!ptio_grid_shown(grid))
         return;
+    if (!grid->ndim) {
+        visit(ctx, grid->base, 0, 1);
+        return;
+    }
     place p;
     p.at[0] = grid->base;
+    p.slot[0] = 0;
     size_t level = 0;
-    if (grid->ndim)
-        p.slot[0] = 0;
     for (;;) {
-        if (level == grid->ndim) {
-            visit(ctx, p.at[level]);
+        if (level + 1 == grid->ndim) {
+            visit_row(grid, p.at[level], visit, ctx);
         } else if (p.slot[level] < slots(grid, level)) {
             if (is_dots(grid, level, p.slot[level])) {
                 p.slot[level]++;
                 continue;
             }
             p.at[level + 1] = p.at[level] + distance(grid, level, p.slot[level]);
-            if (++level < grid->ndim)
-                p.slot[level] = 0;
+            p.slot[++level] = 0;
             continue;
         }
         if (!level)
@@ -86,7 +101,7 @@ typedef struct pen {
     size_t column;
 } pen;
 
-static void put(pen *w, const char *text, size_t size)
+PTIO_INLINE void put(pen *w, const char *text, size_t size)
 {
     ptio_out_bytes(w->out, text, size);
     w->column += size;
@@ -107,8 +122,12 @@ static void break_line(pen *w, size_t newlines, size_t indent)
 
 static void cell(pen *w, const char *element)
 {
-    char text[PTIO_CELL_ROOM];
-    put(w, text, w->style->cell(w->style->ctx, element, text));
+    ptio_out *out = w->out;
+    if (PTIO_OUT_BUFFER - out->used <= PTIO_CELL_ROOM)
+        (void)ptio_out_flush(out);
+    size_t size = w->style->cell(w->style->ctx, element, out->buffer + out->used);
+    out->used += size;
+    w->column += size;
 }
 
 /* Characters, not bytes. */
@@ -128,9 +147,11 @@ static void filled_row(pen *w, size_t dim, const char *first)
     w->column = indent;
     size_t blanks = 0; /* behind the last cell, not written yet: without commas a line does not end in blanks */
     for (size_t i = 0; i < count; i++) {
-        char text[PTIO_CELL_ROOM] = "...";
+        char text[PTIO_CELL_ROOM];
         size_t size = 3;
-        if (!is_dots(w->grid, dim, i))
+        if (is_dots(w->grid, dim, i))
+            memcpy(text, "...", 3);
+        else
             size = w->style->cell(w->style->ctx, first + distance(w->grid, dim, i), text);
         size_t width = columns(text, size);
         if (i) {
@@ -153,21 +174,26 @@ static void filled_row(pen *w, size_t dim, const char *first)
 
 static void row(pen *w, size_t dim, const char *first)
 {
+    const ptio_grid *grid = w->grid;
     size_t indent = w->style->indent + dim, line = w->style->line_width, room = indent < line ? line - indent : 0;
-    size_t per_line = room / (w->style->width + 2), count = slots(w->grid, dim);
-    if (!per_line)
-        per_line = 1;
-    for (size_t i = 0; i < count; i++) {
-        if (i && i % per_line == 0) {
+    size_t per_line = room / (w->style->width + 2), count = slots(grid, dim), in_line = 0;
+    bool cut = grid->cut && (uint64_t)grid->shape[dim] > 2 * (uint64_t)grid->edge;
+    const char *at = first;
+    for (size_t i = 0; i < count; i++, in_line++) {
+        if (i && in_line >= per_line) {
             put(w, ",", 1);
             break_line(w, 1, indent + 1);
+            in_line = 0;
         } else if (i) {
             put(w, ", ", 2);
         }
-        if (is_dots(w->grid, dim, i))
-            put(w, w->grid->edge ? " ..." : "...", w->grid->edge ? 4 : 3);
-        else
-            cell(w, first + distance(w->grid, dim, i));
+        if (cut && i == grid->edge) {
+            put(w, grid->edge ? " ..." : "...", grid->edge ? 4 : 3);
+            at = first + distance(grid, dim, i + 1);
+        } else {
+            cell(w, at);
+            at += grid->step[dim];
+        }
     }
 }
 

@@ -23,8 +23,9 @@ typedef struct ptio_grid {
 /** How many elements are shown; UINT64_MAX where the number does not fit. */
 uint64_t ptio_grid_shown(const ptio_grid *grid);
 
-/** Call `visit` for every element that is shown, in order. */
-void ptio_grid_visit(const ptio_grid *grid, void (*visit)(void *ctx, const char *element), void *ctx);
+/** Call `visit` for all elements that are shown, in order: `count` of them each time, `step` bytes apart. */
+typedef void (*ptio_grid_visitor)(void *ctx, const char *first, int64_t step, size_t count);
+void ptio_grid_visit(const ptio_grid *grid, ptio_grid_visitor visit, void *ctx);
 
 /** What a grid needs to be written. */
 typedef struct ptio_grid_style {

@@ -71,7 +71,13 @@ static bool is_complex(const ptio_npcode *code)
 static void read_floats(const ptio_npcode *code, const char *element, double ret[2])
 {
     char own[16];
+    float single;
     ret[0] = ret[1] = 0;
+    if (code->dtype == PTIO_FLOAT32 && !code->swapped) {
+        memcpy(&single, element, sizeof single);
+        ret[0] = (double)single;
+        return;
+    }
     own_order(code, element, own);
     (void)ptio_convert(code->dtype, own, 0, is_complex(code) ? PTIO_COMPLEX128 : PTIO_FLOAT64, ret, 1);
 }
@@ -99,7 +105,8 @@ static void trim_zeros(ptio_digits *d)
  * there, even where fewer would tell the float from its neighbours: 12968., not 12970. */
 static void element_digits(ptio_dtype dtype, double value, bool scientific, ptio_digits *d)
 {
-    *d = (ptio_digits){.exponent = 0};
+    d->exponent = 0;
+    d->count = 0;
     if (value == 0)
         return;
     unique_digits(dtype, fabs(value), d);
@@ -232,9 +239,8 @@ static size_t time_text(const ptio_npcode *code, const char *element, char *text
     return size + 2;
 }
 
-static void look_at(void *ctx, const char *element)
+static void look_at_one(ptio_npcells *cells, const char *element)
 {
-    ptio_npcells *cells = ctx;
     if (has_point(&cells->code)) {
         double value[2];
         read_floats(&cells->code, element, value);
@@ -247,13 +253,22 @@ static void look_at(void *ctx, const char *element)
     }
 }
 
-static void measure_at(void *ctx, const char *element)
+static void look_at(void *ctx, const char *first, int64_t step, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        look_at_one(ctx, first + (int64_t)i * step);
+}
+
+static void measure_at(void *ctx, const char *first, int64_t step, size_t count)
 {
     ptio_npcells *cells = ctx;
-    double value[2];
-    read_floats(&cells->code, element, value);
-    measure(&cells->real, cells->code.dtype, value[0], false);
-    measure(&cells->imag, cells->code.dtype, value[1], true);
+    for (size_t i = 0; i < count; i++) {
+        double value[2];
+        read_floats(&cells->code, first + (int64_t)i * step, value);
+        measure(&cells->real, cells->code.dtype, value[0], false);
+        if (is_complex(&cells->code))
+            measure(&cells->imag, cells->code.dtype, value[1], true);
+    }
 }
 
 static void settle(ptio_npcolumn *c)

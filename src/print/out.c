@@ -5,6 +5,8 @@
  */
 #include "print/out.h"
 
+#include "base/digits.h"
+
 ptio_status ptio_out_flush(ptio_out *out)
 {
     if (out->status == PTIO_OK && out->used && out->write(out->ctx, out->buffer, out->used) != 0)
@@ -14,7 +16,7 @@ ptio_status ptio_out_flush(ptio_out *out)
     return out->status;
 }
 
-void ptio_out_bytes(ptio_out *out, const char *bytes, size_t size)
+void ptio_out_more(ptio_out *out, const char *bytes, size_t size)
 {
     while (size) {
         size_t room = PTIO_OUT_BUFFER - out->used;
@@ -31,12 +33,9 @@ void ptio_out_bytes(ptio_out *out, const char *bytes, size_t size)
 void ptio_out_u64(ptio_out *out, uint64_t value)
 {
     char digits[20];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    ptio_out_bytes(out, digits + at, sizeof digits - at);
+    unsigned size = ptio_decimal_size(value);
+    ptio_decimal_put(digits, size, value);
+    ptio_out_bytes(out, digits, size);
 }
 
 void ptio_out_i64(ptio_out *out, int64_t value)

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-#define PTIO_OUT_BUFFER 2048
+#define PTIO_OUT_BUFFER 4096
 
 typedef struct ptio_out {
     ptio_write write;
@@ -34,7 +34,18 @@ static inline void ptio_out_init(ptio_out *out, ptio_write write, void *ctx, pti
 /** Hand on what is buffered. Gives the status so far. */
 ptio_status ptio_out_flush(ptio_out *out);
 
-void ptio_out_bytes(ptio_out *out, const char *bytes, size_t size);
+void ptio_out_more(ptio_out *out, const char *bytes, size_t size);
+
+static inline void ptio_out_bytes(ptio_out *out, const char *bytes, size_t size)
+{
+    if (size >= PTIO_OUT_BUFFER - out->used) {
+        ptio_out_more(out, bytes, size);
+        return;
+    }
+    memcpy(out->buffer + out->used, bytes, size);
+    out->used += size;
+}
+
 void ptio_out_u64(ptio_out *out, uint64_t value);
 void ptio_out_i64(ptio_out *out, int64_t value);
 void ptio_out_repeat(ptio_out *out, char c, size_t count);
