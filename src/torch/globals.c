@@ -158,7 +158,7 @@ static bool is_tensor_class(ptio_global *global)
         if (ptio_text_is(global->module, modules[i])) {
             global->handler = PTIO_HANDLER_TENSOR_CLASS;
             global->dtype = (uint8_t)dtype;
-            global->safe = i < 2 || dtype != PTIO_BOOL;
+            global->safe = (i < 2 || dtype != PTIO_BOOL) && ptio_dtype_rows[dtype].class_ != PTIO_DTYPE_COMPLEX;
             global->result = PTIO_TEXT("torch.Tensor");
             return true;
         }
@@ -173,7 +173,7 @@ static bool is_dtype(ptio_global *global)
         return false;
     global->handler = PTIO_HANDLER_DTYPE;
     global->dtype = (uint8_t)dtype;
-    global->safe = dtype != PTIO_BCOMPLEX32;
+    global->safe = dtype != PTIO_BCOMPLEX32 && ptio_text_is(global->name, ptio_dtype_rows[dtype].name); /* no "half" */
     global->result = PTIO_TEXT("torch.dtype");
     return true;
 }

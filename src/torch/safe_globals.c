@@ -16,7 +16,10 @@ static const char *const releases[] = {
 
 ptio_status ptio_safe_rules_init(const ptio_load_options *options, ptio_safe_rules *ret, ptio_error *err)
 {
-    *ret = (ptio_safe_rules){.release = PTIO_RULES_2_13, .allow = options->allow, .allow_count = options->allow_count};
+    *ret = (ptio_safe_rules){.release = PTIO_RULES_2_13,
+                             .allow = options->allow,
+                             .allow_count = options->allow_count,
+                             .utf8 = options->encoding == NULL};
     for (size_t i = 0; i < ret->allow_count; i++)
         if (!ret->allow || !ret->allow[i].name)
             return ptio_fail(err, PTIO_ERR_ARGUMENT, "weights-only.allow", PTIO_NO_OFFSET,
@@ -140,7 +143,7 @@ static bool is_default(const ptio_safe_rules *rules, const ptio_global *global)
     if (global->handler != PTIO_HANDLER_DTYPE)
         return global->safe;
     if (global->dtype == PTIO_BCOMPLEX32)
-        return rules->release >= PTIO_RULES_2_14;
+        return rules->release >= PTIO_RULES_2_14 && ptio_text_is(global->name, "bcomplex32");
     return global->safe && (rules->release > PTIO_RULES_2_6 || !is_new_dtype(global->name));
 }
 

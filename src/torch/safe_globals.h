@@ -14,6 +14,7 @@ typedef struct ptio_safe_rules {
     ptio_rules release;
     const ptio_safe_global *allow; /* the caller's */
     size_t allow_count;
+    bool utf8; /* byte strings of Python 2 must be UTF-8: no encoding was asked for */
 } ptio_safe_rules;
 
 /** What weights_only makes of a global. */

@@ -11,6 +11,7 @@
 
 #include "pickle/opcode.h"
 #include "torch/safe_globals.h"
+#include "torch/weights_calls.h"
 
 /* What a callable is to weights_only. */
 typedef struct called {
@@ -72,6 +73,9 @@ static void judge_opcodes(verdict *v)
         if (ptio_opcode_read(graph->bytes, graph->size, at, v->ckpt->limits.line_bytes, &instruction, &need, NULL) != PTIO_OK ||
             need)
             return;
+        if (instruction.byte == PTIO_OP_SHORT_BINSTRING && v->rules.utf8 &&
+            !ptio_utf8_valid(instruction.text.bytes, instruction.text.size, false))
+            refuse(v, "weights-only.text", at, "a byte string of Python 2 is no UTF-8, and no other encoding was asked for");
         if (ptio_weights_only_opcode(instruction.byte) || told[instruction.byte])
             continue;
         told[instruction.byte] = true;
@@ -84,6 +88,26 @@ static void judge_opcodes(verdict *v)
 
 /* ---- globals ---- */
 
+/* PyTorch looks for "module.name": `torch nn.parameter.Parameter` is one of its list, to it alone. */
+static bool is_split_elsewhere(const verdict *v, ptio_text module, ptio_text name)
+{
+    char text[256];
+    uint8_t handler;
+    if (module.size >= sizeof text || name.size + 1 >= sizeof text - module.size || !module.size || !name.size)
+        return false;
+    memcpy(text, module.bytes, module.size);
+    text[module.size] = '.';
+    memcpy(text + module.size + 1, name.bytes, name.size);
+    size_t size = module.size + 1 + name.size, dot = size;
+    while (dot > 0 && text[dot - 1] != '.')
+        dot--;
+    if (dot == module.size + 1)
+        return false;
+    ptio_safety safety =
+        ptio_safe_global_find(&v->rules, (ptio_text){text, dot - 1}, (ptio_text){text + dot, size - dot}, &handler);
+    return safety == PTIO_SAFE || safety == PTIO_SAFE_BY_LIST;
+}
+
 static void judge_global(verdict *v, const ptio_value *value)
 {
     ptio_text module_text = ptio_node_module(value), name_text = ptio_node_qualname(value);
@@ -94,6 +118,12 @@ static void judge_global(verdict *v, const ptio_value *value)
     if (safety == PTIO_SAFE || safety == PTIO_SAFE_BY_LIST)
         return;
     ptio_quoted module = ptio_quote(module_text), name = ptio_quote(name_text);
+    if (safety == PTIO_UNSAFE && is_split_elsewhere(v, module_text, name_text)) {
+        (void)snprintf(message, sizeof message, "GLOBAL %s.%s is divided into module and name where no pickler divides it",
+                       module.text, name.text);
+        refuse(v, "weights-only.split-name", value->count, message);
+        return;
+    }
     if (safety == PTIO_UNSAFE_BLOCKED) {
         (void)snprintf(message, sizeof message, "Trying to load unsupported GLOBAL %s.%s whose module %s is blocked.",
                        module.text, name.text, module.text);
@@ -150,8 +180,8 @@ static void refuse_called(verdict *v, const char *reason, const ptio_value *valu
 static bool is_class(const called *c)
 {
     switch (c->handler) {
-    case PTIO_HANDLER_NONE: return true;
-    case PTIO_HANDLER_CLASS:
+    case PTIO_HANDLER_NONE:
+    case PTIO_HANDLER_CLASS: return true;
     case PTIO_HANDLER_DEFAULTDICT:
     case PTIO_HANDLER_DEQUE:
     case PTIO_HANDLER_FROZENSET:
@@ -174,17 +204,35 @@ static bool is_class(const called *c)
     }
 }
 
+/* A legacy storage class stands for a name only; untyped and typed storages are classes. */
+static bool is_storage_name(const called *c)
+{
+    return c->handler == PTIO_HANDLER_STORAGE_CLASS && !((const ptio_global *)ptio_value_global(c->callable))->untyped;
+}
+
+static bool can_be_called(const called *c)
+{
+    return c->handler != PTIO_HANDLER_DTYPE && c->handler != PTIO_HANDLER_QSCHEME && c->handler != PTIO_HANDLER_MEMORY_FORMAT &&
+           !is_storage_name(c);
+}
+
 static void judge_call(verdict *v, const ptio_value *value, const called *c)
 {
     bool is_global = c->callable->type == PTIO_NODE_TYPE_GLOBAL;
-    if (value->opcode == 0x81 && (!is_global || !is_class(c)))
+    if (value->opcode == 0x81 && (!is_global || !is_class(c) || is_storage_name(c)))
         refuse_called(v, "weights-only.newobj", value,
                       "Can only create new object for nn.Parameter or classes allowlisted via `add_safe_globals` but got");
+    const char *fault = c->safety == PTIO_SAFE ? ptio_weights_call_fault(value, c->handler) : NULL;
+    if (fault)
+        refuse_called(v, "weights-only.call", value, fault);
     if (value->opcode != 'R')
         return;
+    if (c->safety == PTIO_SAFE_BY_LIST && c->handler == PTIO_HANDLER_NONE &&
+        ptio_text_is(ptio_node_module(c->callable), "torch.distributed._mesh_layout"))
+        refuse_called(v, "weights-only.call", value, "its constructor is called, which no file of PyTorch does:");
     if (!is_global)
         refuse(v, "weights-only.reduce", value->count, "Trying to call reduce for unrecognized function, which is no global");
-    else if (c->handler == PTIO_HANDLER_DTYPE || c->handler == PTIO_HANDLER_QSCHEME || c->handler == PTIO_HANDLER_MEMORY_FORMAT)
+    else if (!can_be_called(c))
         refuse_called(v, "weights-only.reduce", value, "REDUCE calls what cannot be called:");
 }
 
@@ -212,7 +260,7 @@ static ptio_text numpy_dtype_class(const ptio_npdtype *dtype)
 /* A class that BUILD meets, and that the file does not name: what a function made. */
 static void judge_made_class(verdict *v, const ptio_value *value, ptio_text module, ptio_text name)
 {
-    char full[192], message[640];
+    char full[192], message[800];
     ptio_quoted quoted_module = ptio_quote(module), quoted_name = ptio_quote(name);
     (void)snprintf(full, sizeof full, "%.*s.%.*s", (int)module.size, module.bytes, (int)name.size, name.bytes);
     if (ptio_safe_class_listed(&v->rules, ptio_text_of(full)))
@@ -224,16 +272,37 @@ static void judge_made_class(verdict *v, const ptio_value *value, ptio_text modu
     refuse_global(v, "weights-only.build", value->count, module, name, message);
 }
 
+/* Types of the default list. */
+static bool may_be_built(const ptio_value *value, const called *c)
+{
+    switch (c->handler) {
+    case PTIO_HANDLER_ORDERED_DICT:
+    case PTIO_HANDLER_COUNTER:
+    case PTIO_HANDLER_SET:
+    case PTIO_HANDLER_SIZE:
+    case PTIO_HANDLER_DEVICE:
+    case PTIO_HANDLER_COMPLEX:
+    case PTIO_HANDLER_BYTEARRAY: return true;
+    default: return value->seen == PTIO_KIND_TENSOR;
+    }
+}
+
 /* BUILD goes by the exact type of the object. */
 static void judge_state(verdict *v, const ptio_value *value, const called *c)
 {
     if (!ptio_node_state_count(value))
         return;
     if (c->safety == PTIO_SAFE) {
-        if (value->seen != PTIO_KIND_TENSOR && value->seen != PTIO_KIND_SET && c->handler != PTIO_HANDLER_ORDERED_DICT &&
-            c->handler != PTIO_HANDLER_COUNTER)
+        if (!may_be_built(value, c)) {
             refuse_called(v, "weights-only.build", value,
                           "Can only build Tensor, Parameter, OrderedDict or types allowlisted via `add_safe_globals`, but got");
+            return;
+        }
+        for (size_t i = 0; i < ptio_node_state_count(value); i++) {
+            const char *fault = ptio_weights_build_fault(value, c->handler, ptio_node_state(value, i));
+            if (fault)
+                refuse_called(v, "weights-only.build", value, fault);
+        }
         return;
     }
     const ptio_global *global = ptio_value_global(c->callable);
@@ -286,8 +355,32 @@ static void judge_persistent(verdict *v, const ptio_value *value)
              ptio_storage_is_untyped(ptio_meaning(value)))
         refuse(v, "weights-only.untyped", value->count,
                "PyTorch cannot read an UntypedStorage in a legacy stream, weights_only or not");
+    else if (id->type == PTIO_NODE_TYPE_TUPLE && id->count != (v->ckpt->container == PTIO_CONTAINER_LEGACY ? 6u : 5u))
+        refuse(v, "weights-only.persistent-id", value->count,
+               "the id of a storage has another number of items than PyTorch unpacks");
     else if (id->type != PTIO_NODE_TYPE_TUPLE && id->type != PTIO_NODE_TYPE_INT)
         refuse(v, "weights-only.persistent-id", value->count, "persistent_load id must be tuple or int");
+}
+
+/* Keys and items of sets that are made by calls: those of opcodes the loader has refused. */
+static void judge_key(verdict *v, const ptio_value *key)
+{
+    if (key->type == PTIO_NODE_TYPE_REDUCED && ptio_weights_unhashable(key))
+        refuse_called(v, "weights-only.key", key, "a key or item of a set cannot be hashed:");
+}
+
+static void judge_keys(verdict *v, const ptio_graph *graph)
+{
+    for (size_t i = 0; i < graph->dict_count; i++)
+        for (size_t k = 0; k < graph->dicts[i]->head.count; k++)
+            judge_key(v, graph->dicts[i]->block->items[2 * k]);
+}
+
+/* set([…]) */
+static void judge_set(verdict *v, const ptio_value *value)
+{
+    for (size_t i = 0; value->seen == PTIO_KIND_SET && i < ptio_value_count(value); i++)
+        judge_key(v, ptio_value_item(value, i));
 }
 
 static void judge_part(verdict *v, const ptio_pickle_part *part)
@@ -299,9 +392,13 @@ static void judge_part(verdict *v, const ptio_pickle_part *part)
         switch (value->type) {
         case PTIO_NODE_TYPE_GLOBAL: judge_global(v, value); break;
         case PTIO_NODE_TYPE_PERSISTENT: judge_persistent(v, value); break;
-        default: judge_reduced(v, value); break;
+        default:
+            judge_reduced(v, value);
+            judge_set(v, value);
+            break;
         }
     }
+    judge_keys(v, &part->graph);
 }
 
 bool ptio_weights_only_loads(const ptio_checkpoint *ckpt, const ptio_safe_rules *rules, ptio_report *report, ptio_error *err)

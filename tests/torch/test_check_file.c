@@ -201,7 +201,7 @@ static void what_weights_only_refuses_is_named(void **state)
         {"x8C0161", "weights-only.opcode"},
         {"c:collections:defaultdict N 1t R", "weights-only.global"},
         {"c:torch.serialization:_get_layout 'torch.strided' 1t NEW", "weights-only.newobj"},
-        {"c:torch:Size ) R } b", "weights-only.build"},
+        {"c:torch:Size ) R } 'a' 1 s b", "weights-only.build"},
         {"c:torch:device 'cpu' 1t R 'a' 1 s", "weights-only.setitem"},
         {"c:torch:device 'cpu' 1t R 1 a", "weights-only.append"},
         {"c:collections:OrderedDict ) R ) R", "weights-only.reduce"},
@@ -240,6 +240,10 @@ static void what_weights_only_takes(void **state)
         "c:torch:uint7",
         "c:torch:per_tensor_affine",
         "c:torch.cuda:FloatStorage",
+        "c:torch:Size ) R } b",
+        "c:collections:Counter ) R N } 'a' 1 s 2t b",
+        "c:collections:OrderedDict ) R 'a' 1 2t 1t b",
+        "c:torch:device 'cuda:1' 1t R",
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         loaded l = {0};

@@ -165,6 +165,52 @@ static void what_is_allowed(void **state)
     assert_rule("c:numpy:dtype 'f4' False True 3t R ( 3 '<' N N N -1 -1 0 t b", "2.13", two, 2, NULL);
 }
 
+/* What PyTorch finds out by calling: arguments, states and keys. */
+static void what_python_refuses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words, *reason; /* NULL: it loads */
+    } rows[] = {
+        {TENSOR(0, 4) ") b", NULL},
+        {TENSOR(0, 4) "'a' 1t b", "weights-only.build"},
+        {TENSOR(0, 4) "} 'a' 1 s b", "weights-only.build"},
+        {"c:torch._utils:_rebuild_parameter " TENSOR(0, 4) "True " HOOKS "3t R False N N 3t b", NULL},
+        {"c:torch._utils:_rebuild_parameter " TENSOR(0, 4) "True " HOOKS "3t R } b", "weights-only.build"},
+        {"c:torch._utils:_rebuild_parameter " TENSOR(0, 4) "1 " HOOKS "3t R", "weights-only.call"},
+        {"c:torch._utils:_rebuild_parameter " LONG_TENSOR(0, 4) "False " HOOKS "3t R", NULL},
+        {"c:torch._utils:_rebuild_parameter " LONG_TENSOR(0, 4) "True " HOOKS "3t R", "weights-only.call"},
+        {"c:torch._utils:_rebuild_parameter_with_state ( " TENSOR(0, 4) "True " HOOKS "} 'a' 1 s t R", NULL},
+        {"c:torch._utils:_rebuild_parameter_with_state ( " TENSOR(0, 4) "True " HOOKS "} 1 1 s t R", "weights-only.call"},
+        {"c:torch.nn.parameter:Parameter " TENSOR(0, 4) "True N 3t NEW", "weights-only.call"},
+        {HOOKS "N b", "weights-only.build"},
+        {HOOKS "'a' b", "weights-only.build"},
+        {HOOKS "( 1 2 t 1t b", NULL},
+        {"c:collections:Counter ) R 5 b", "weights-only.build"},
+        {"c:collections:Counter ) R N } 1 1 s 2t b", "weights-only.build"},
+        {"c:torch:device 'a' 1t R", "weights-only.call"},
+        {"c:torch:device 'cuda:' 1t R", "weights-only.call"},
+        {"c:builtins:bytearray s'ab' 1t R", "weights-only.call"},
+        {"c:builtins:bytearray ) R", NULL},
+        {"c:torch:Tensor 3 1t R", "weights-only.call"},
+        {"c:torch:FloatStorage ) R", "weights-only.reduce"},
+        {"c:torch:FloatStorage ) NEW", "weights-only.newobj"},
+        {"c:torch.distributed._mesh_layout:_MeshLayout ) NEW", NULL},
+        {"c:torch.distributed._mesh_layout:_MeshLayout ( 1 t 1t R", "weights-only.call"},
+        {"} " HOOKS "1 s", "weights-only.key"},
+        {"c:builtins:set ] " HOOKS "a 1t R", "weights-only.key"},
+        {"} " TENSOR(0, 4) "1 s", NULL},
+        {"s'\\xFF'", "weights-only.text"},
+        {"s'\\xC3\\xA9'", NULL},
+        {"( 'storage' c:torch:FloatStorage '0' 'cpu' 16 N t Q", "weights-only.persistent-id"},
+        {"c:torch:half", "weights-only.global"},
+        {"c:torch:ComplexFloatTensor", "weights-only.global"},
+        {"c:torch:nn.parameter.Parameter", "weights-only.split-name"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        assert_rule(rows[i].words, "2.13", NULL, 0, rows[i].reason);
+}
+
 /* A caller of an older version of the library knows nothing of these fields. */
 static void old_callers_get_the_default(void **state)
 {
@@ -404,6 +450,7 @@ int main(void)
         cmocka_unit_test(releases_differ),
         cmocka_unit_test(rules_must_be_known),
         cmocka_unit_test(what_is_allowed),
+        cmocka_unit_test(what_python_refuses),
         cmocka_unit_test(old_callers_get_the_default),
         cmocka_unit_test(all_are_named),
         cmocka_unit_test(lines_of_python),
