@@ -1431,7 +1431,8 @@ typedef struct ptio_sink_options {
  * Errors     PTIO_ERR_IO with the system's text: "io.parent" there is no such folder, "io.folder" it takes no new files, "io.open" the
  *            file is protected by its mode; PTIO_ERR_ARGUMENT a folder, or options->no_replace; PTIO_ERR_MEMORY
  * Ownership  *ret is the caller's, released by ptio_sink_free()
- * Threads    one at a time for each sink. After a failure a sink gives the same failure for everything
+ * Threads    one at a time for each sink. After a failure a sink gives the same failure for everything; so it does when a save or an
+ *            archive (ptio_writer) in it failed on the way, since a file of which a part is missing must not take the path's place
  */
 PTIO_API ptio_status ptio_sink_open(const char *path, const ptio_sink_options *options, ptio_sink **ret, ptio_error *err);
 
@@ -1502,8 +1503,8 @@ PTIO_API ptio_status ptio_writer_open(ptio_sink *sink, const ptio_writer_options
  */
 PTIO_API ptio_status ptio_writer_add(ptio_writer *writer, const char *name, const void *data, uint64_t size, ptio_error *err);
 
-/** Add a record whose `size` bytes `read` gives, in pieces: fewer bytes than asked is fine, 0 or -1 is a failure, after which the
- *  archive cannot be finished. */
+/** Add a record whose `size` bytes `read` gives, in pieces: fewer bytes than asked is fine, 0 or -1 is a failure, after which neither the
+ *  archive nor the sink can be finished. */
 PTIO_API ptio_status ptio_writer_add_from(ptio_writer *writer, const char *name, uint64_t size,
                                           int64_t (*read)(void *ctx, void *buffer, size_t size), void *ctx, ptio_error *err);
 
@@ -1511,6 +1512,7 @@ PTIO_API ptio_status ptio_writer_add_from(ptio_writer *writer, const char *name,
  *  caller's to finish. */
 PTIO_API ptio_status ptio_writer_finish(ptio_writer *writer, ptio_error *err);
 
+/** Before the sink's end. An archive that was begun and not finished: then the sink cannot be finished either ("zip.unfinished"). */
 PTIO_API void ptio_writer_free(ptio_writer *writer);
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -1537,7 +1539,7 @@ typedef struct ptio_save_options {
     bool legacy;               /* the stream of PyTorch before 1.6: _use_new_zipfile_serialization=False             */
     bool no_crc32;             /* CRC fields are 0: torch.serialization.set_crc32_options(False)                     */
     bool no_byteorder;         /* _disable_byteorder_record=True                                                     */
-    bool skip_data;            /* storages are holes: torch.serialization.skip_data()                                */
+    bool skip_data;            /* storages are holes: torch.serialization.skip_data(). Not in a stream               */
     bool libcxx_id;            /* serialization_id as the macOS wheels make it, not as the Linux ones                */
     uint32_t alignment;        /* of the data of each record, 1 to 65504; 0: 64                                      */
     const char *root;          /* the folder of the records; NULL: as PyTorch names it after the path                */
@@ -1550,8 +1552,8 @@ typedef struct ptio_save_options {
     const ptio_memory *memory;
     ptio_report *report; /* NULL, or where findings go                                                         */
     bool compact;        /* of each storage only the bytes from the first to the last that its tensors use     */
-    /** Called for every 16 MiB or so, with the bytes written and those there will be in all (0: not known). Anything but 0 ends
-     *  the save: PTIO_ERR_CANCELLED. NULL: not called. */
+    /** Called for every 16 MiB or so, with the bytes written into the sink and those there will be (0: not known yet: a stream of which
+     *  the object alone is so large). Anything but 0 ends the save: PTIO_ERR_CANCELLED. NULL: not called. */
     int (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *progress_ctx;
     const ptio_registry *registry; /* whose taggers say the location tags; what none of them knows keeps its own. NULL: all do */

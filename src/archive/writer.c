@@ -56,6 +56,11 @@ void ptio_writer_free(ptio_writer *writer)
 {
     if (!writer)
         return;
+    if (writer->zip)
+        ptio_zip_writer_abandon(writer->zip, &(ptio_error){.status = PTIO_ERR_ARGUMENT,
+                                                           .reason = "zip.unfinished",
+                                                           .offset = PTIO_NO_OFFSET,
+                                                           .message = "an archive was begun in it and not finished"});
     ptio_zip_writer_free(writer->zip);
     ptio_heap heap = writer->heap;
     ptio_heap_free(&heap, writer, sizeof *writer);
@@ -66,6 +71,8 @@ ptio_status ptio_writer_add(ptio_writer *writer, const char *name, const void *d
     ptio_text text = ptio_text_of(name);
     if (ptio_text_equal(text, ID_NAME))
         return PTIO_OK;
+    if (!data && size)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "argument.null", PTIO_NO_OFFSET, "the data of a record are NULL");
     if (size > SIZE_MAX)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.size", PTIO_NO_OFFSET, "%llu bytes are more than memory can hold",
                          (unsigned long long)size);
@@ -107,11 +114,16 @@ ptio_status ptio_writer_add_from(ptio_writer *writer, const char *name, uint64_t
         return ptio_error_in_record(err, ptio_fail_memory(err, "writing a record"), text);
     ptio_status status = ptio_zip_writer_begin(writer->zip, text, size, err);
     if (status == PTIO_OK) {
-        status = copy_pieces(writer, &(reader){read, ctx}, size, piece, err);
+        ptio_error why = {0};
+        status = copy_pieces(writer, &(reader){read, ctx}, size, piece, &why);
         if (status == PTIO_OK)
-            status = ptio_zip_writer_end_record(writer->zip, err);
-        if (status != PTIO_OK)
-            status = ptio_error_in_record(err, status, text);
+            status = ptio_zip_writer_end_record(writer->zip, &why);
+        if (status != PTIO_OK) {
+            (void)ptio_error_in_record(&why, status, text);
+            ptio_zip_writer_abandon(writer->zip, &why);
+            if (err && err->status == PTIO_OK)
+                *err = why;
+        }
     }
     hooks->free(hooks->ctx, piece, piece_size);
     return status;

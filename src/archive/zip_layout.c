@@ -90,6 +90,19 @@ bool ptio_zip_record_size(uint64_t position, size_t name_size, uint64_t size, ui
     return true;
 }
 
+void ptio_zip_measure_add(ptio_zip_measure *m, size_t name_size, uint64_t size)
+{
+    uint64_t record, directory;
+    m->overflow = m->overflow ||
+                  !ptio_zip_record_size(m->position, m->prefix_size + name_size, size, m->alignment, &record, &directory) ||
+                  !ptio_add_u64(m->position, record, &m->position) || !ptio_add_u64(m->directory, directory, &m->directory);
+}
+
+bool ptio_zip_measure_total(const ptio_zip_measure *m, uint64_t *ret)
+{
+    return !m->overflow && ptio_add_u64(m->position, m->directory, ret) && ptio_add_u64(*ret, PTIO_ZIP_ENDS_SIZE, ret);
+}
+
 static unsigned flags_of(const ptio_zip_item *item)
 {
     return PTIO_ZIP_UTF8 | (item->size ? PTIO_ZIP_DESCRIBED : 0);

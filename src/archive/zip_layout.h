@@ -42,6 +42,19 @@ size_t ptio_zip_central_extra(const ptio_zip_item *item);
 bool ptio_zip_record_size(uint64_t position, size_t name_size, uint64_t size, uint32_t alignment, uint64_t *record,
                           uint64_t *directory);
 
+/** Adds up what an archive will take, record by record in their order. */
+typedef struct ptio_zip_measure {
+    size_t prefix_size; /* of the root and a slash */
+    uint32_t alignment;
+    uint64_t position, directory; /* of the next record; of the directory so far */
+    bool overflow;                /* it is more than 64 bits count */
+} ptio_zip_measure;
+
+/** `name_size` is that of the name without root. */
+void ptio_zip_measure_add(ptio_zip_measure *measure, size_t name_size, uint64_t size);
+/** The whole archive. False where it does not fit 64 bits. */
+bool ptio_zip_measure_total(const ptio_zip_measure *measure, uint64_t *ret);
+
 /** Write the 30 bytes before the name, and the `extra` bytes behind it. */
 void ptio_zip_put_local(uint8_t *out, const ptio_zip_item *item, size_t name_size, size_t extra);
 void ptio_zip_put_local_extra(uint8_t *out, const ptio_zip_item *item, size_t extra);

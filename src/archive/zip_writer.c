@@ -90,6 +90,12 @@ ptio_status ptio_zip_writer_new(ptio_sink *sink, const ptio_zip_writer_spec *spe
     return PTIO_OK;
 }
 
+void ptio_zip_writer_abandon(ptio_zip_writer *writer, const ptio_error *why)
+{
+    if (writer->position && !writer->is_finished)
+        ptio_sink_spoil(writer->sink, why);
+}
+
 void ptio_zip_writer_free(ptio_zip_writer *writer)
 {
     if (!writer)

@@ -75,6 +75,9 @@ ptio_status ptio_zip_writer_serialization_id(ptio_zip_writer *writer, ptio_cxx_l
 /** Write the directory and the end records. The sink is not finished by it. */
 ptio_status ptio_zip_writer_finish(ptio_zip_writer *writer, ptio_error *err);
 
+/** The archive will not be finished: if anything of it was written, the sink is spoilt by this failure. */
+void ptio_zip_writer_abandon(ptio_zip_writer *writer, const ptio_error *why);
+
 void ptio_zip_writer_free(ptio_zip_writer *writer);
 
 /**

@@ -333,13 +333,20 @@ ptio_status ptio_sink_copy(ptio_sink *sink, ptio_source *source, uint64_t offset
     return tell(sink, status, err);
 }
 
-ptio_status ptio_sink_expect(ptio_sink *sink, uint64_t size, ptio_error *err)
+ptio_status ptio_sink_expect(ptio_sink *sink, uint64_t size, bool holes, ptio_error *err)
 {
-    ptio_status status = is_open(sink);
-    sink->expected = size;
-    if (status == PTIO_OK && sink->kind->expect)
-        status = sink->kind->expect(sink, size, &sink->failure);
+    ptio_status status = may_grow(sink, size);
+    if (status == PTIO_OK)
+        sink->expected = sink->position + size;
+    if (status == PTIO_OK && sink->kind->expect && !holes)
+        status = sink->kind->expect(sink, sink->expected, &sink->failure);
     return tell(sink, status, err);
+}
+
+void ptio_sink_spoil(ptio_sink *sink, const ptio_error *why)
+{
+    if (sink->failure.status == PTIO_OK)
+        sink->failure = *why;
 }
 
 /* ---- the end ---- */

@@ -33,10 +33,14 @@ ptio_status ptio_sink_skip(ptio_sink *sink, uint64_t size, ptio_error *err);
 ptio_status ptio_sink_copy(ptio_sink *sink, ptio_source *source, uint64_t offset, uint64_t size, ptio_error *err);
 
 /**
- * How many bytes there will be in all: a path asks for the room at once, so that a full disk fails before anything is written, and
- * memory is taken at once. Not for what will have large holes, which need no room.
+ * How many bytes are still to come: a path asks for the room at once, so that a full disk fails before anything is written, and memory
+ * is taken at once. Not with `holes`, which need no room: then only the watcher is told.
  */
-ptio_status ptio_sink_expect(ptio_sink *sink, uint64_t size, ptio_error *err);
+ptio_status ptio_sink_expect(ptio_sink *sink, uint64_t size, bool holes, ptio_error *err);
+
+/** What was written is of no use, since the rest will not come: from now on the sink gives this failure for everything, and a path keeps
+ *  its old file. A failure that it has already stays. */
+void ptio_sink_spoil(ptio_sink *sink, const ptio_error *why);
 
 /**
  * Call `watch` for every 16 MiB that were written, with the bytes so far and those that are expected (0: unknown). Anything but 0

@@ -39,6 +39,9 @@ static ptio_status check_options(const ptio_save_options *options, ptio_error *e
     if ((unsigned)options->byte_order > PTIO_NATIVE_ENDIAN)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.byte-order", PTIO_NO_OFFSET, "there is no byte order %d",
                          (int)options->byte_order);
+    if (options->legacy && options->skip_data && !options->as)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.skip-data", PTIO_NO_OFFSET,
+                         "a stream has no holes: skip_data is for zip archives, as in PyTorch");
     if (options->as && options->compact)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.as", PTIO_NO_OFFSET,
                          "a file that is written as it was cannot be compacted: its storages stay whole");
@@ -178,30 +181,48 @@ static ptio_status fail_none(ptio_error *err)
     return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.none", PTIO_NO_OFFSET, "there is no value to save");
 }
 
+static ptio_status save(ptio_saver *saver, const ptio_value *value, ptio_error *err)
+{
+    ptio_byte_order order = saver->options.byte_order;
+    /* Files without a byteorder record are read as little-endian, on every machine. */
+    bool native = PTIO_HOST_BIG_ENDIAN && saver->options.profile < PTIO_PROFILE_1_13;
+    ptio_status status;
+    saver->is_big_endian = order == PTIO_NATIVE_ENDIAN ? native : order == PTIO_BIG_ENDIAN;
+    ptio_heap_init(&saver->heap, saver->options.memory, saver->options.limits ? saver->options.limits->heap_bytes : 0);
+    saver->ahead.heap = &saver->heap;
+    begin_reducer(saver, &saver->reducer, &saver->heap);
+    if (saver->options.progress)
+        ptio_sink_watch(saver->sink, saver->options.progress, saver->options.progress_ctx);
+    if (saver->options.as)
+        status = ptio_save_as(saver, value, err);
+    else
+        status = saver->options.compact ? write_compact(saver, value, err) : write_file(saver, value, err);
+    ptio_sink_watch(saver->sink, NULL, NULL);
+    ptio_reducer_free(&saver->reducer);
+    ptio_read_ahead_free(&saver->ahead);
+    return status;
+}
+
 ptio_status ptio_save_sink(const ptio_value *value, ptio_sink *sink, const ptio_save_options *given, ptio_error *err)
 {
     if (!value)
         return fail_none(err);
+    if (!sink)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "argument.null", PTIO_NO_OFFSET, "the sink is NULL");
     ptio_saver saver = {.options = known_options(given), .sink = sink};
     ptio_status status = check_options(&saver.options, err);
     if (status != PTIO_OK)
         return status;
-    ptio_byte_order order = saver.options.byte_order;
-    /* Files without a byteorder record are read as little-endian, on every machine. */
-    bool native = PTIO_HOST_BIG_ENDIAN && saver.options.profile < PTIO_PROFILE_1_13;
-    saver.is_big_endian = order == PTIO_NATIVE_ENDIAN ? native : order == PTIO_BIG_ENDIAN;
-    ptio_heap_init(&saver.heap, saver.options.memory, saver.options.limits ? saver.options.limits->heap_bytes : 0);
-    saver.ahead.heap = &saver.heap;
-    begin_reducer(&saver, &saver.reducer, &saver.heap);
-    if (saver.options.progress)
-        ptio_sink_watch(sink, saver.options.progress, saver.options.progress_ctx);
-    if (saver.options.as)
-        status = ptio_save_as(&saver, value, err);
-    else
-        status = saver.options.compact ? write_compact(&saver, value, err) : write_file(&saver, value, err);
-    ptio_sink_watch(sink, NULL, NULL);
-    ptio_reducer_free(&saver.reducer);
-    ptio_read_ahead_free(&saver.ahead);
+    uint64_t begin = ptio_sink_position(sink);
+    ptio_error why = {0};
+    status = save(&saver, value, &why);
+    if (status == PTIO_OK)
+        return PTIO_OK;
+    /* A file of which a part is missing must not be finished by somebody who does not look at the status. */
+    if (ptio_sink_position(sink) != begin)
+        ptio_sink_spoil(sink, &why);
+    if (err && err->status == PTIO_OK)
+        *err = why;
     return status;
 }
 

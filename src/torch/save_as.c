@@ -115,6 +115,25 @@ static bool *unused_records(ptio_saver *saver, const meeting *m)
     return unused;
 }
 
+/* The size that the archive will have, before anything of it is written. */
+static ptio_status expect_records(ptio_saver *saver, const ptio_zip_writer_spec *spec, const bool *unused,
+                                  const ptio_pickled *pickle, ptio_error *err)
+{
+    const ptio_archive *archive = saver->options.as->archive;
+    size_t prefix_size = archive->root.size + 1;
+    ptio_zip_measure m = {.prefix_size = prefix_size, .alignment = spec->alignment};
+    uint64_t total;
+    for (size_t i = 0; i < archive->count; i++) {
+        ptio_text name = ptio_archive_name(archive, i);
+        bool is_pickle = ptio_text_is((ptio_text){name.bytes + prefix_size, name.size - prefix_size}, "data.pkl");
+        if (!unused[i])
+            ptio_zip_measure_add(&m, name.size - prefix_size, is_pickle ? pickle->size : archive->entries[i].size);
+    }
+    if (!ptio_zip_measure_total(&m, &total))
+        return ptio_fail(err, PTIO_ERR_LIMIT, "save.size", PTIO_NO_OFFSET, "the file would have more bytes than 64 bits count");
+    return ptio_sink_expect(saver->sink, total, false, err);
+}
+
 static ptio_status write_records(ptio_saver *saver, ptio_zip_writer *writer, const bool *unused, const ptio_pickled *pickle,
                                  ptio_error *err)
 {
@@ -149,6 +168,8 @@ static ptio_status save_zip(ptio_saver *saver, const ptio_value *value, ptio_err
     if (status == PTIO_OK)
         status = ptio_zip_writer_new(saver->sink, &spec, &saver->heap, &writer, err);
     if (status == PTIO_OK)
+        status = expect_records(saver, &spec, unused, &pickle, err);
+    if (status == PTIO_OK)
         status = write_records(saver, writer, unused, &pickle, err);
     ptio_pointer_map_free(&m.storages, &saver->heap);
     ptio_zip_writer_free(writer);
@@ -164,6 +185,15 @@ static ptio_status save_zip(ptio_saver *saver, const ptio_value *value, ptio_err
 static ptio_status copy_storage(ptio_saver *saver, const ptio_entry *entry, ptio_error *err)
 {
     return ptio_sink_copy(saver->sink, saver->options.as->source, entry->data_offset - 8, entry->size + 8, err);
+}
+
+static ptio_status expect_storages(ptio_saver *saver, ptio_error *err)
+{
+    const ptio_archive *archive = saver->options.as->archive;
+    uint64_t size = 0; /* of parts of a file: no overflow */
+    for (size_t i = 0; i < archive->count; i++)
+        size += archive->entries[i].size + 8;
+    return ptio_sink_expect(saver->sink, size, false, err);
 }
 
 static ptio_status save_stream(ptio_saver *saver, const ptio_value *value, ptio_error *err)
@@ -182,6 +212,8 @@ static ptio_status save_stream(ptio_saver *saver, const ptio_value *value, ptio_
             status = ptio_sink_write(saver->sink, pickle.bytes, pickle.size, err);
         ptio_pickled_free(&pickle, &saver->heap);
     }
+    if (status == PTIO_OK)
+        status = expect_storages(saver, err);
     for (size_t i = 0; status == PTIO_OK && i < ckpt->archive->count; i++)
         status = copy_storage(saver, &ckpt->archive->entries[i], err);
     ptio_pointer_map_free(&m.storages, &saver->heap);

@@ -80,6 +80,18 @@ static ptio_status put_storage(ptio_saver *saver, const ptio_saved_storage *save
     return status ? status : ptio_save_storage(saver, saved->storage, &target, err);
 }
 
+/* Only storages are still to come. */
+static ptio_status expect_storages(ptio_saver *saver, ptio_error *err)
+{
+    const ptio_reducer *r = &saver->reducer;
+    uint64_t size = 0;
+    for (size_t i = 0; i < r->storage_count; i++)
+        if (!ptio_add_u64(size, r->storages[i].storage->nbytes, &size) || !ptio_add_u64(size, 8, &size))
+            return ptio_fail(err, PTIO_ERR_LIMIT, "save.size", PTIO_NO_OFFSET,
+                             "the file would have more bytes than 64 bits count");
+    return ptio_sink_expect(saver->sink, size, false, err);
+}
+
 static ptio_status put_storages(ptio_saver *saver, ptio_error *err)
 {
     ptio_reducer *r = &saver->reducer;
@@ -93,6 +105,8 @@ static ptio_status put_storages(ptio_saver *saver, ptio_error *err)
     if (r->storage_count && !ptio_block_append(&r->arena, &list.block, 0, keys, r->storage_count))
         return ptio_reduce_no_memory(r, err);
     ptio_status status = put(saver, &list.head, err);
+    if (status == PTIO_OK)
+        status = expect_storages(saver, err);
     for (size_t i = 0; status == PTIO_OK && i < r->storage_count; i++)
         status = put_storage(saver, order[i], err);
     return status;

@@ -27,6 +27,7 @@ typedef struct zip_save {
     ptio_saver *saver;
     ptio_zip_writer *writer;
     const profile *profile;
+    const ptio_saved_storage **order; /* of the storages */
 } zip_save;
 
 static ptio_status add(zip_save *z, const char *name, ptio_text data, ptio_error *err)
@@ -91,10 +92,9 @@ static ptio_status add_storage(zip_save *z, const ptio_saved_storage *saved, pti
 
 static ptio_status add_storages(zip_save *z, ptio_error *err)
 {
-    const ptio_saved_storage **order = ptio_save_order(z->saver, !z->profile->numeric, err);
-    ptio_status status = order ? PTIO_OK : PTIO_ERR_MEMORY;
+    ptio_status status = PTIO_OK;
     for (size_t i = 0; status == PTIO_OK && i < z->saver->reducer.storage_count; i++)
-        status = add_storage(z, order[i], err);
+        status = add_storage(z, z->order[i], err);
     return status;
 }
 
@@ -124,19 +124,34 @@ static ptio_status root_name(const zip_save *z, ptio_text *ret, ptio_error *err)
     return z->profile->root_of_path ? ptio_zip_root_of_path(ptio_sink_path(z->saver->sink), ret, err) : PTIO_OK;
 }
 
-/* What there will be in all, so that a full disk is known before anything is written. */
+static void measure(ptio_zip_measure *m, ptio_text name, uint64_t size)
+{
+    ptio_zip_measure_add(m, name.size, size);
+}
+
+/* What there will be in all, so that a full disk is known before anything is written. The same records as above, in the same order. */
 static ptio_status expect_size(zip_save *z, ptio_text root, const ptio_pickled *pickle, ptio_error *err)
 {
-    const ptio_reducer *r = &z->saver->reducer;
-    uint64_t size = pickle->size, record, directory;
-    for (size_t i = 0; i < r->storage_count; i++) {
-        size_t name = root.size + 6 + ptio_node_text_of(r->storages[i].key).size;
-        if (!ptio_zip_record_size(size, name, r->storages[i].storage->nbytes, z->saver->options.alignment, &record, &directory) ||
-            !ptio_add_u64(size, record, &size) || !ptio_add_u64(size, directory, &size))
-            return ptio_fail(err, PTIO_ERR_LIMIT, "save.size", PTIO_NO_OFFSET,
-                             "the file would have more bytes than 64 bits count");
+    const ptio_save_options *options = &z->saver->options;
+    uint64_t total, order_size = z->saver->is_big_endian ? 3 : 6;
+    ptio_zip_measure m = {.prefix_size = root.size + 1, .alignment = options->alignment};
+    measure(&m, PTIO_TEXT("data.pkl"), pickle->size);
+    if (z->profile->format_version) {
+        measure(&m, PTIO_TEXT(".format_version"), 1);
+        measure(&m, PTIO_TEXT(".storage_alignment"), (uint64_t)snprintf(NULL, 0, "%u", options->alignment));
     }
-    return z->saver->options.skip_data ? PTIO_OK : ptio_sink_expect(z->saver->sink, size, err);
+    if (z->profile->byteorder && !options->no_byteorder)
+        measure(&m, PTIO_TEXT("byteorder"), order_size);
+    for (size_t i = 0; i < z->saver->reducer.storage_count; i++)
+        ptio_zip_measure_add(&m, 5 + ptio_node_text_of(z->order[i]->key).size, z->order[i]->storage->nbytes);
+    measure(&m, PTIO_TEXT("version"), 2);
+    if (z->profile->byteorder && options->no_byteorder)
+        measure(&m, PTIO_TEXT("byteorder"), order_size);
+    if (z->profile->byteorder)
+        measure(&m, PTIO_TEXT(".data/serialization_id"), PTIO_SERIALIZATION_ID_SIZE);
+    if (!ptio_zip_measure_total(&m, &total))
+        return ptio_fail(err, PTIO_ERR_LIMIT, "save.size", PTIO_NO_OFFSET, "the file would have more bytes than 64 bits count");
+    return ptio_sink_expect(z->saver->sink, total, options->skip_data, err);
 }
 
 ptio_status ptio_save_zip(ptio_saver *saver, const ptio_value *value, ptio_error *err)
@@ -152,6 +167,8 @@ ptio_status ptio_save_zip(ptio_saver *saver, const ptio_value *value, ptio_error
         status = ptio_save_pickle(saver, value, &pickle, err);
     if (status == PTIO_OK)
         status = ptio_zip_writer_new(saver->sink, &spec, &saver->heap, &z.writer, err);
+    if (status == PTIO_OK && !(z.order = ptio_save_order(saver, !z.profile->numeric, err)))
+        status = PTIO_ERR_MEMORY;
     if (status == PTIO_OK)
         status = expect_size(&z, root, &pickle, err);
     if (status == PTIO_OK)

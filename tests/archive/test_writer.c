@@ -290,6 +290,27 @@ static void an_archive_with_half_a_record_is_not_finished(void **state)
         m.err = (ptio_error){0};
         assert_int_equal(ptio_writer_finish(m.writer, &m.err), PTIO_ERR_ARGUMENT);
         assert_string_equal(m.err.reason, "zip.call");
+        m.err = (ptio_error){0};
+        assert_int_equal(ptio_sink_finish(m.sink, &m.err), PTIO_ERR_IO);
+        assert_string_equal(m.err.reason, "io.callback");
+        stop(&m);
+    }
+}
+
+/* A sink with an archive that nobody finished is not finished either; one of which nothing was written is. */
+static void an_archive_that_was_left_is_not_finished(void **state)
+{
+    (void)state;
+    for (int records = 0; records < 2; records++) {
+        maker m;
+        start(&m, NULL);
+        if (records)
+            add(&m, "data.pkl", "N.", 2);
+        ptio_writer_free(m.writer);
+        m.writer = NULL;
+        assert_int_equal(ptio_sink_finish(m.sink, &m.err), records ? PTIO_ERR_ARGUMENT : PTIO_OK);
+        if (records)
+            assert_string_equal(m.err.reason, "zip.unfinished");
         stop(&m);
     }
 }
@@ -434,6 +455,9 @@ static void what_is_not_there_is_refused(void **state)
     start(&m, NULL);
     assert_int_equal(ptio_writer_add(m.writer, NULL, "a", 1, &m.err), PTIO_ERR_ARGUMENT);
     assert_string_equal(m.err.reason, "zip.name");
+    m.err = (ptio_error){0};
+    assert_int_equal(ptio_writer_add(m.writer, "a", NULL, 1, &m.err), PTIO_ERR_ARGUMENT);
+    assert_string_equal(m.err.reason, "argument.null");
     stop(&m);
 }
 
@@ -447,6 +471,7 @@ int main(void)
         cmocka_unit_test(the_root_follows_the_path),
         cmocka_unit_test(pieces_make_the_same_bytes),
         cmocka_unit_test(an_archive_with_half_a_record_is_not_finished),
+        cmocka_unit_test(an_archive_that_was_left_is_not_finished),
         cmocka_unit_test(the_nth_allocation_fails),
         cmocka_unit_test(the_nth_write_fails),
         cmocka_unit_test(the_nth_byte_fails),

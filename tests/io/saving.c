@@ -218,7 +218,7 @@ ptio_status saving_run(const saving *s, const ptio_memory *memory, ptio_error *e
     the_disk.never_number = s->never_number;
     ptio_status status = ptio_sink_open_with(&disk_calls, paths[s->by_link ? LINK : TARGET], &options, &sink, err);
     if (status == PTIO_OK && !s->unexpected)
-        status = ptio_sink_expect(sink, s->size, err);
+        status = ptio_sink_expect(sink, s->size, false, err);
     if (status == PTIO_OK)
         status = write_all(sink, s->size, err);
     if (status == PTIO_OK)

@@ -974,7 +974,7 @@ static void there_must_be_room(void **state)
     calls.allocate = no_allocate;
     put_file(path, "old", 0600);
     assert_int_equal(ptio_sink_open_with(&calls, path, NULL, &sink, NULL), PTIO_OK);
-    assert_int_equal(ptio_sink_expect(sink, 1000, &err), PTIO_ERR_IO);
+    assert_int_equal(ptio_sink_expect(sink, 1000, false, &err), PTIO_ERR_IO);
     assert_string_equal(err.reason, "io.room");
     assert_int_equal(ptio_sink_finish(sink, NULL), PTIO_ERR_IO);
     ptio_sink_free(sink);
@@ -989,7 +989,7 @@ static void room_is_given_back(void **state)
     struct stat about;
     ptio_sink *sink;
     assert_int_equal(ptio_sink_open(path, NULL, &sink, NULL), PTIO_OK);
-    assert_int_equal(ptio_sink_expect(sink, 10000000, NULL), PTIO_OK);
+    assert_int_equal(ptio_sink_expect(sink, 10000000, false, NULL), PTIO_OK);
     assert_int_equal(ptio_sink_write(sink, "new", 3, NULL), PTIO_OK);
     assert_int_equal(ptio_sink_finish(sink, NULL), PTIO_OK);
     ptio_sink_free(sink);

@@ -452,7 +452,7 @@ static void paths_have_holes(void **state)
     for (int expected = 0; expected < 2; expected++) {
         assert_int_equal(ptio_sink_open(path, NULL, &sink, NULL), PTIO_OK);
         if (expected)
-            assert_int_equal(ptio_sink_expect(sink, HOLE + 108, NULL), PTIO_OK);
+            assert_int_equal(ptio_sink_expect(sink, HOLE + 108, false, NULL), PTIO_OK);
         write_hole(sink);
         expect_hole(path, 0, HOLE + 108, true);
     }
@@ -798,7 +798,7 @@ static void the_first_failure_stays(void **state)
                 uint64_t calls = f.calls;
                 assert_int_equal(ptio_sink_write(sink, bytes, SIZE, NULL), PTIO_ERR_IO);
                 assert_int_equal(ptio_sink_skip(sink, SIZE, NULL), PTIO_ERR_IO);
-                assert_int_equal(ptio_sink_expect(sink, SIZE, NULL), PTIO_ERR_IO);
+                assert_int_equal(ptio_sink_expect(sink, SIZE, false, NULL), PTIO_ERR_IO);
                 assert_int_equal(ptio_sink_finish(sink, &again), PTIO_ERR_IO);
                 assert_string_equal(again.message, first.message);
                 assert_int_equal(f.calls, calls);
@@ -856,14 +856,14 @@ static void memory_that_is_expected_is_there_at_once(void **state)
     ptio_sink *sink;
     ptio_error err = {0};
     assert_int_equal(ptio_sink_to_memory(&memory.hooks, &sink, NULL), PTIO_OK);
-    assert_int_equal(ptio_sink_expect(sink, SIZE, NULL), PTIO_OK);
+    assert_int_equal(ptio_sink_expect(sink, SIZE, false, NULL), PTIO_OK);
     uint64_t calls = memory.calls;
     write_all(sink);
     assert_int_equal(memory.calls, calls);
     ptio_sink_free(sink);
     assert_int_equal(ptio_sink_to_memory(&memory.hooks, &sink, NULL), PTIO_OK);
     assert_int_equal(ptio_sink_write(sink, "x", 1, NULL), PTIO_OK);
-    assert_int_equal(ptio_sink_expect(sink, UINT64_MAX, &err), PTIO_ERR_MEMORY);
+    assert_int_equal(ptio_sink_expect(sink, UINT64_MAX - 1, false, &err), PTIO_ERR_MEMORY);
     ptio_sink_free(sink);
     assert_int_equal(memory.held, 0);
 }
