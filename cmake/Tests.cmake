@@ -7,7 +7,7 @@
 #     tests/NAME/run.py     run with --ptio COMMAND. Programs beside it are built for it, no tests themselves: it finds them in
 #                           $PTIO_BUILD_DIR/bin, and runs them by the command $PTIO_RUN, where that is not empty
 #     tests/oracle/save.py, hostile.py  the same
-#     tests/oracle/dlpack.py, statedict.py: run with --library LIBPTIO, which they load themselves
+#     tests/oracle/dlpack.py, statedict.py, tensors.py: run with --library LIBPTIO, which they load themselves
 #     tests/checks/*.sh     of the sources and the built library: layers, symbols, header, format
 #     fuzz/fuzz_NAME.c      a fuzz target, run over fuzz/corpus/NAME
 #     examples/*.c          run over the checkpoint of the demo
@@ -111,7 +111,7 @@ if(NOT PTIO_LIBFUZZER)
     endforeach()
     # PyTorch's process loads the library, which has to be one of its own kind.
     if(PTIO_ORACLE_PYTHON AND NOT run AND NOT PTIO_SANITIZE)
-        foreach(name dlpack statedict)
+        foreach(name dlpack statedict tensors)
             ptio_add_test(oracle.${name} ${PTIO_ORACLE_PYTHON} tests/oracle/${name}.py --library $<TARGET_FILE:ptio>)
         endforeach()
     endif()

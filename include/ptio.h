@@ -822,11 +822,12 @@ PTIO_API const char *ptio_qscheme_name(ptio_qscheme scheme);
  *
  * Strides are followed and the conj and neg bits resolved. Casts go as in PyTorch: to nearest even, NaN to NaN, complex to real
  * drops the imaginary part, float to int truncates. Quantized tensors give their stored ints unless dtype is a float, which
- * dequantizes.
+ * dequantizes. Sparse tensors give what to_dense() does: values of one place are summed, and the parts are checked before.
  *
  * Shapes     any; `size` must be numel * itemsize(dtype) exactly
- * Errors     PTIO_ERR_ARGUMENT wrong size, a meta or composed tensor, or a cast that has no meaning (bits16 to float32);
- *            PTIO_ERR_LIMIT expand_factor; what ptio_storage_data() gives
+ * Errors     PTIO_ERR_ARGUMENT wrong size, a meta or nested tensor, or a cast that has no meaning (bits16 to float32);
+ *            PTIO_ERR_LIMIT expand_factor, which for sparse tensors counts their values; PTIO_ERR_FORMAT sparse parts that do not fit
+ *            together; what ptio_storage_data() gives
  */
 PTIO_API ptio_status ptio_tensor_copy(const ptio_tensor *tensor, ptio_dtype dtype, void *buffer, uint64_t size, ptio_error *err);
 
@@ -855,7 +856,7 @@ PTIO_API ptio_status ptio_tensor_slice_shape(const ptio_tensor *tensor, const pt
  *
  * Of a storage that was not read yet only the bytes that are needed are read, in the order of the file, where it has them as they
  * are: one row of a matrix of 100 GB costs one row. Checksums are of whole records, so they are not compared then. Compressed ones,
- * and those of up to 64 KiB, are read whole and kept, as by ptio_storage_data().
+ * and those of up to 64 KiB, are read whole and kept, as by ptio_storage_data(). A sparse tensor is made dense first.
  *
  * Shapes     `slices` has one for each of the `ndim` dimensions, NULL means all of all; `size` is the product of
  *            ptio_tensor_slice_shape() * itemsize(dtype)

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "tensor/convert.h"
 #include "tensor/copy.h"
+#include "tensor/dense.h"
 #include "tensor/walk.h"
 
 enum {
@@ -47,12 +48,18 @@ static ptio_status check_has_elements(const ptio_tensor *tensor, ptio_error *err
     return PTIO_OK;
 }
 
+/* Elements that there are in memory: of a sparse tensor its values. */
+static uint64_t stored_elements(const ptio_tensor *tensor)
+{
+    if (!tensor->storage)
+        return ptio_tensor_numel(ptio_tensor_part_named(tensor, "values"));
+    return tensor->storage->nbytes / ptio_dtype_rows[tensor->dtype].itemsize * ptio_dtype_per_byte((ptio_dtype)tensor->dtype);
+}
+
 ptio_status ptio_tensor_check_expansion(const ptio_tensor *tensor, ptio_error *err)
 {
-    const ptio_storage *storage = tensor->storage;
-    uint64_t elements =
-        storage->nbytes / ptio_dtype_rows[tensor->dtype].itemsize * ptio_dtype_per_byte((ptio_dtype)tensor->dtype);
-    uint64_t factor = storage->pool->expand_factor;
+    const ptio_tensor *stored = tensor->storage ? tensor : ptio_tensor_part_named(tensor, "values");
+    uint64_t elements = stored_elements(tensor), factor = stored->storage->pool->expand_factor;
     if (tensor->numel <= EXPAND_FREELY || tensor->numel / factor <= elements)
         return PTIO_OK;
     return ptio_fail(err, PTIO_ERR_LIMIT, "limit.expand", PTIO_NO_OFFSET,
@@ -382,7 +389,12 @@ ptio_status ptio_tensor_copy(const ptio_tensor *tensor, ptio_dtype dtype, void *
     const void *base = NULL;
     bool done = false;
     ptio_dequantizer dequantizer;
-    ptio_status status = ptio_tensor_check_copy(tensor, dtype, size, err);
+    ptio_status status;
+    if (ptio_tensor_is_sparse(tensor)) {
+        status = ptio_dense_check(tensor, tensor->numel, dtype, size, err);
+        return status == PTIO_OK ? ptio_dense_copy(tensor, dtype, buffer, err) : status;
+    }
+    status = ptio_tensor_check_copy(tensor, dtype, size, err);
     if (status != PTIO_OK || tensor->numel == 0)
         return status;
     if (is_all_of_storage(tensor, dtype, size)) {

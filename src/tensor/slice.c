@@ -6,6 +6,7 @@
  */
 #include "base/error.h"
 #include "tensor/copy.h"
+#include "tensor/dense.h"
 #include "tensor/pieces.h"
 
 /* What is left of one dimension. */
@@ -117,6 +118,41 @@ static ptio_status copy_part(const ptio_tensor *part, ptio_dequantizer *dequanti
     return status;
 }
 
+/* ---- sparse tensors, which are made dense first ---- */
+
+static void make_contiguous(ptio_tensor_view *view, const ptio_tensor *sparse)
+{
+    int64_t step = 1;
+    view->tensor = *sparse;
+    view->tensor.layout = PTIO_STRIDED;
+    view->tensor.storage_offset = 0;
+    view->tensor.dims = view->dims;
+    for (size_t i = sparse->ndim; i-- > 0;) {
+        view->dims[i] = sparse->dims[i];
+        view->dims[sparse->ndim + i] = step;
+        step *= sparse->dims[i];
+    }
+}
+
+static ptio_status copy_sparse(const ptio_tensor *tensor, const ptio_slice *slices, ptio_dtype dtype, void *buffer, uint64_t size,
+                               ptio_error *err)
+{
+    ptio_tensor_view all, part;
+    void *elements;
+    size_t bytes;
+    make_contiguous(&all, tensor);
+    cut_view(&part, &all.tensor, slices);
+    ptio_status status = ptio_dense_check(tensor, part.tensor.numel, dtype, size, err);
+    if (status != PTIO_OK || part.tensor.numel == 0)
+        return status;
+    status = ptio_dense_new(tensor, &elements, &bytes, err);
+    if (status != PTIO_OK)
+        return status;
+    ptio_tensor_read_elements(&part.tensor, elements, NULL, dtype, buffer);
+    ptio_dense_free(tensor, elements, bytes);
+    return PTIO_OK;
+}
+
 /* ---- the public part ---- */
 
 ptio_status ptio_tensor_slice_shape(const ptio_tensor *tensor, const ptio_slice *slices, int64_t *shape, ptio_error *err)
@@ -134,6 +170,8 @@ ptio_status ptio_tensor_copy_slice(const ptio_tensor *tensor, const ptio_slice *
     ptio_dequantizer dequantizer;
     uint64_t all;
     ptio_status status = check_slices(tensor, slices, err);
+    if (status == PTIO_OK && ptio_tensor_is_sparse(tensor))
+        return copy_sparse(tensor, slices, dtype, buffer, size, err);
     if (status == PTIO_OK)
         status = ptio_tensor_check_cast(tensor, dtype, &all, err);
     if (status != PTIO_OK)

@@ -70,7 +70,8 @@ const ptio_tensor *ptio_tensor_with_flags(ptio_arena *arena, const ptio_tensor *
 /** The part called `name`, or NULL. */
 const ptio_tensor *ptio_tensor_part_named(const ptio_tensor *tensor, const char *name);
 
-/** Whether reading the elements would cost far more than the storage holds (limits: expand_factor). PTIO_ERR_LIMIT "limit.expand". */
+/** Whether reading the elements would cost far more than the storage, or the values of a sparse tensor, hold (limits: expand_factor).
+ *  PTIO_ERR_LIMIT "limit.expand". */
 ptio_status ptio_tensor_check_expansion(const ptio_tensor *tensor, ptio_error *err);
 
 /** The bytes of a strided tensor's storage, for reading its elements: what expand_factor refuses is not read at all. */

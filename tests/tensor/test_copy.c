@@ -366,17 +366,18 @@ static void wrong_calls(void **state)
     const ptio_tensor *tensor = world_array(&w, PTIO_FLOAT32, 1, (int64_t[]){2}, (double[]){1, 2});
     const ptio_tensor *bits = world_tensor(&w, world_storage(&w, PTIO_UINT8, "abcd", 4), PTIO_BITS16, 1, (int64_t[]){2}, NULL, 0);
     const ptio_tensor *meta = ptio_tensor_with_flags(&w.arena, tensor, PTIO_TENSOR_META, 0);
+    const ptio_tensor *nested = world_composed(&w, PTIO_FLOAT32, PTIO_NESTED, 0, 0, NULL, 0, NULL);
     const ptio_tensor *sparse = world_composed(&w, PTIO_FLOAT32, PTIO_SPARSE_COO, 0, 1, (int64_t[]){3}, 0, NULL);
     const struct {
         const ptio_tensor *tensor;
         ptio_dtype dtype;
         uint64_t size;
         const char *reason;
-    } rows[] = {{tensor, PTIO_FLOAT32, 7, "tensor.buffer"},    {tensor, PTIO_FLOAT64, 8, "tensor.buffer"},
-                {tensor, PTIO_BITS8, 2, "tensor.cast"},        {tensor, PTIO_NO_DTYPE, 0, "tensor.cast"},
-                {tensor, PTIO_DTYPE_COUNT, 0, "tensor.cast"},  {tensor, PTIO_QINT8, 2, "tensor.cast"},
-                {bits, PTIO_FLOAT32, 8, "tensor.cast"},        {meta, PTIO_FLOAT32, 8, "tensor.meta"},
-                {sparse, PTIO_FLOAT32, 12, "tensor.composed"}, {NULL, PTIO_FLOAT32, 0, "tensor.none"}};
+    } rows[] = {{tensor, PTIO_FLOAT32, 7, "tensor.buffer"},   {tensor, PTIO_FLOAT64, 8, "tensor.buffer"},
+                {tensor, PTIO_BITS8, 2, "tensor.cast"},       {tensor, PTIO_NO_DTYPE, 0, "tensor.cast"},
+                {tensor, PTIO_DTYPE_COUNT, 0, "tensor.cast"}, {tensor, PTIO_QINT8, 2, "tensor.cast"},
+                {bits, PTIO_FLOAT32, 8, "tensor.cast"},       {meta, PTIO_FLOAT32, 8, "tensor.meta"},
+                {nested, PTIO_FLOAT32, 0, "tensor.composed"}, {NULL, PTIO_FLOAT32, 0, "tensor.none"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_int_equal(ptio_tensor_copy(rows[i].tensor, rows[i].dtype, buffer, rows[i].size, &w.err), PTIO_ERR_ARGUMENT);
         world_expect(&w, PTIO_ERR_ARGUMENT, rows[i].reason);
