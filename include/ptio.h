@@ -1418,6 +1418,7 @@ typedef struct ptio_sink_options {
     bool no_replace;    /* PTIO_ERR_ARGUMENT "io.exists" where there is a file already                     */
     const char *backup; /* keep the file that was there under its name and this suffix, such as ".bak"     */
     const ptio_memory *memory;
+    bool dry_run; /* look whether the path can be written, and count the bytes, but make and change nothing */
 } ptio_sink_options;
 
 /**
@@ -1453,6 +1454,9 @@ PTIO_API ptio_status ptio_sink_from_callbacks(const ptio_sink_callbacks *callbac
 
 /** Write bytes. Short and interrupted writes go on; small ones are gathered, so ptio_sink_finish() writes the last of them. */
 PTIO_API ptio_status ptio_sink_write(ptio_sink *sink, const void *data, size_t size, ptio_error *err);
+
+/** How many bytes were written into a sink so far. */
+PTIO_API uint64_t ptio_sink_position(const ptio_sink *sink);
 
 /** What a sink of memory holds, until the next write or ptio_sink_free(). No bytes for other sinks. */
 PTIO_API ptio_text ptio_sink_bytes(const ptio_sink *sink);

@@ -17,21 +17,35 @@ static int watch(void *ctx, uint64_t done, uint64_t total)
     return 0;
 }
 
-static int64_t count_bytes(void *ctx, const void *data, size_t size)
+/* About the file that is written. */
+static int fail_out(const cli_options *options, const ptio_error *err)
 {
+    ptio_error told = *err;
+    if (!options->out || strcmp(options->out, "-") != 0)
+        return cli_fail(options->out ? options->out : options->file, err);
+    told.record[0] = '\0';
+    return cli_fail("standard output", &told);
+}
+
+static int64_t pass_by(void *ctx, const void *data, size_t size)
+{
+    (void)ctx;
     (void)data;
-    *(uint64_t *)ctx += size;
     return (int64_t)size;
 }
 
-static int open_sink(const cli_options *options, uint64_t *counted, ptio_sink **ret)
+/* A dry run looks at the path, by which the root folder is called, but makes nothing. */
+static int open_sink(const cli_options *options, ptio_sink **ret)
 {
-    const ptio_sink_callbacks counting = {.write = count_bytes};
+    const ptio_sink_callbacks nowhere = {.write = pass_by};
+    ptio_sink_options how = options->sink;
     ptio_error err = {0};
-    ptio_status status = options->dry_run                 ? ptio_sink_from_callbacks(&counting, counted, NULL, ret, &err)
-                         : strcmp(options->out, "-") == 0 ? ptio_sink_from_fd(1, NULL, ret, &err)
-                                                          : ptio_sink_open(options->out, &options->sink, ret, &err);
-    return status == PTIO_OK ? CLI_GOOD : cli_fail(options->out, &err);
+    bool is_path = options->out && strcmp(options->out, "-") != 0;
+    how.dry_run = options->dry_run;
+    ptio_status status = is_path            ? ptio_sink_open(options->out, &how, ret, &err)
+                         : options->dry_run ? ptio_sink_from_callbacks(&nowhere, NULL, NULL, ret, &err)
+                                            : ptio_sink_from_fd(1, NULL, ret, &err);
+    return status == PTIO_OK ? CLI_GOOD : fail_out(options, &err);
 }
 
 int cli_save(const cli_options *options, const ptio_value *value, const ptio_save_options *save)
@@ -39,15 +53,14 @@ int cli_save(const cli_options *options, const ptio_value *value, const ptio_sav
     ptio_error err = {0};
     ptio_sink *sink;
     progress p;
-    uint64_t counted = 0;
     ptio_save_options watched = *save;
     progress_begin(&p);
     watched.progress = watch;
     watched.progress_ctx = &p;
-    watched.skip_data = watched.skip_data || (options->dry_run && !watched.as);
+    watched.skip_data = watched.skip_data || (options->dry_run && !watched.as && !watched.legacy);
     /* Before there is a temporary file that nobody would remove. */
     cli_wait_when_interrupted(options->out && strcmp(options->out, "-") != 0);
-    int code = open_sink(options, &counted, &sink);
+    int code = open_sink(options, &sink);
     if (code != CLI_GOOD) {
         cli_wait_when_interrupted(false);
         return code;
@@ -57,20 +70,21 @@ int cli_save(const cli_options *options, const ptio_value *value, const ptio_sav
         status = PTIO_ERR_CANCELLED;
     if (status == PTIO_OK)
         status = ptio_sink_finish(sink, &err);
+    uint64_t size = ptio_sink_position(sink);
     ptio_sink_free(sink);
     cli_wait_when_interrupted(false);
     progress_clear(&p);
     if (status == PTIO_ERR_CANCELLED)
         return CLI_INTERRUPTED;
     if (status == PTIO_OK && options->dry_run) {
-        out_u64(counted);
+        out_u64(size);
         out_string(" bytes would be written\n");
     }
     if (status == PTIO_OK)
         return CLI_GOOD;
     /* What is damaged is what is read. */
     bool is_read = status == PTIO_ERR_FORMAT || status == PTIO_ERR_UNSUPPORTED || !options->out;
-    return cli_fail(is_read ? options->file : options->out, &err);
+    return is_read ? cli_fail(options->file, &err) : fail_out(options, &err);
 }
 
 /* ---- changing ---- */

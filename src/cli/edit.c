@@ -129,8 +129,10 @@ static bool name_item(walk *w, size_t index, size_t *key)
 static bool fail_rename(editor *ed, const char *before, const grown *after, const char *why)
 {
     grown what = {0};
-    bool made = grow_string(&what, "would become ") && ptio_print_escaped(grow_text(after), grow_write, &what, NULL) == PTIO_OK &&
-                grow_string(&what, ", ") && grow_string(&what, why);
+    bool made = !after->size ? grow_string(&what, "would have no name")
+                             : grow_string(&what, "would become ") &&
+                                   ptio_print_escaped(grow_text(after), grow_write, &what, NULL) == PTIO_OK &&
+                                   grow_string(&what, ", ") && grow_string(&what, why);
     if (!made)
         edit_no_memory(ed);
     else

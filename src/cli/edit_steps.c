@@ -22,16 +22,22 @@ static bool usage(editor *ed, const char *what, const edit_step *step)
 
 /* ---- reading ---- */
 
-/* OLD=NEW, at the first = that has no backslash in front. */
+/* OLD=NEW, at the first = that has no backslash in front. In a name \= is a =; a regular expression is read by its own rules. */
 static bool split(editor *ed, edit_step *step)
 {
-    const char *equals = step->text;
-    while (*equals && *equals != '=')
-        equals += *equals == '\\' && equals[1] ? 2 : 1;
+    const char *equals = step->text, *piece = step->text;
+    bool is_name = step->kind == CLI_CHANGE_RENAME;
+    for (; *equals && *equals != '='; equals += *equals == '\\' && equals[1] ? 2 : 1) {
+        if (!is_name || *equals != '\\' || equals[1] != '=')
+            continue;
+        if (!grow_add(&step->glob, piece, (size_t)(equals - piece)))
+            return edit_no_memory(ed);
+        piece = equals + 1;
+    }
     if (!*equals || equals == step->text)
         return usage(ed, "this is no OLD=NEW:", step);
     step->by = equals + 1;
-    return grow_add(&step->glob, step->text, (size_t)(equals - step->text)) || edit_no_memory(ed);
+    return grow_add(&step->glob, piece, (size_t)(equals - piece)) || edit_no_memory(ed);
 }
 
 static bool read_regex(editor *ed, edit_step *step)

@@ -142,5 +142,6 @@ int main(int count, char **arguments)
 {
     (void)signal(SIGINT, interrupted);
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that has enough is no error: out.c stops quietly */
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files fails as a full disk does, and leaves no temporary file */
     return out_end(choose(count, arguments));
 }

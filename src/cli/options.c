@@ -297,6 +297,11 @@ static bool set_profile(cli_options *o, const char *value)
     return o->keep = strcmp(value, "keep") == 0;
 }
 
+static bool set_release(cli_options *o, const char *value)
+{
+    return set_profile(o, value) && !o->keep;
+}
+
 static bool set_legacy(cli_options *o, const char *value)
 {
     (void)value;
@@ -470,8 +475,9 @@ static const struct row {
     {"compact", NULL, CLI_SAVE, set_compact, "only the bytes that tensors use"},
     {"data-only", NULL, CLI_SAVE, set_data_only, "leave out objects; modules as state_dict"},
     {"in-place", NULL, CLI_SAVE, set_in_place, "write IN itself; there is no OUT"},
-    {"dry-run", NULL, CLI_SAVE, set_dry_run, "tell what would be done, write nothing"},
+    {"dry-run", NULL, SAVING, set_dry_run, "tell what would be done, write nothing"},
     {"profile", "RELEASE", CLI_SAVE, set_profile, "as 2.7 (default), 2.1, 1.13, 1.10 or 1.6 writes, or keep"},
+    {"profile", "RELEASE", CLI_NEW, set_release, "as 2.7 (default), 2.1, 1.13, 1.10 or 1.6 writes"},
     {"legacy", NULL, SAVING, set_legacy, "the stream of PyTorch before 1.6"},
     {"protocol", "N", SAVING, set_protocol, "of the pickle, 0 to 5; PyTorch's default is 2"},
     {"endian", "ORDER", SAVING, set_endian, "of the storages: little, big, native (default)"},

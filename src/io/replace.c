@@ -35,6 +35,14 @@ ptio_status ptio_replace_exists(ptio_error *err)
     return ptio_fail(err, PTIO_ERR_ARGUMENT, "io.exists", PTIO_NO_OFFSET, "there is a file already, which is not to be replaced");
 }
 
+ptio_status ptio_replace_no_folder(const ptio_target *target, int number, ptio_error *err)
+{
+    char what[192];
+    (void)snprintf(what, sizeof what, "no temporary file can be made in the folder %s",
+                   ptio_quote(ptio_text_of(target->folder_name)).text);
+    return failed(err, "io.folder", what, number);
+}
+
 /* ---- temporary names ---- */
 
 /* A new name beside `name`, of which `most` bytes are shown at most, cut between characters. */
@@ -75,10 +83,7 @@ static ptio_status make_temporary(ptio_replace *replace, ptio_error *err)
     replace->has_temporary = replace->fd >= 0;
     if (replace->has_temporary)
         return PTIO_OK;
-    char what[192];
-    (void)snprintf(what, sizeof what, "no temporary file can be made in the folder %s",
-                   ptio_quote(ptio_text_of(target->folder_name)).text);
-    return failed(err, "io.folder", what, number);
+    return ptio_replace_no_folder(target, number, err);
 }
 
 ptio_status ptio_replace_begin(ptio_replace *replace, const ptio_target *target, ptio_heap *heap, ptio_error *err)

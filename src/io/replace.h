@@ -54,6 +54,9 @@ typedef struct ptio_replace {
     bool has_temporary;
 } ptio_replace;
 
+/** What fails where the folder takes no temporary file: "io.folder". */
+ptio_status ptio_replace_no_folder(const ptio_target *target, int number, ptio_error *err);
+
 /** Make the temporary file of a target of kind NEW or FILE. The target's folder belongs to *replace from then on, failure or not. */
 ptio_status ptio_replace_begin(ptio_replace *replace, const ptio_target *target, ptio_heap *heap, ptio_error *err);
 

@@ -370,7 +370,7 @@ ptio_status ptio_sink_finish(ptio_sink *sink, ptio_error *err)
 
 uint64_t ptio_sink_position(const ptio_sink *sink)
 {
-    return sink->position;
+    return sink ? sink->position : 0;
 }
 
 ptio_text ptio_sink_name(const ptio_sink *sink)

@@ -18,9 +18,6 @@
 #include "io/source.h"
 #include "ptio.h"
 
-/** Bytes written so far. */
-uint64_t ptio_sink_position(const ptio_sink *sink);
-
 /** `size` bytes of zeros: a hole where the target is a regular file and is written at its end. */
 ptio_status ptio_sink_skip(ptio_sink *sink, uint64_t size, ptio_error *err);
 

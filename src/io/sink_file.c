@@ -262,6 +262,55 @@ static const ptio_sink_kind path_kind = {.write = write_fd,
                                          .finish = finish_path,
                                          .release = release_path};
 
+/* ---- a path that is only looked at ---- */
+
+static ptio_status write_nothing(ptio_sink *sink, const void *data, size_t size, size_t *taken, ptio_error *err)
+{
+    (void)sink;
+    (void)data;
+    (void)err;
+    *taken = size;
+    return PTIO_OK;
+}
+
+static ptio_status skip_nothing(ptio_sink *sink, uint64_t size, uint64_t *done, ptio_error *err)
+{
+    (void)sink;
+    (void)err;
+    *done = size;
+    return PTIO_OK;
+}
+
+static ptio_status copy_nothing(ptio_sink *sink, const ptio_sink_range *range, uint64_t *done, ptio_error *err)
+{
+    (void)sink;
+    (void)err;
+    *done = range->size;
+    return PTIO_OK;
+}
+
+static uint64_t no_head(const ptio_sink *sink, uint64_t offset)
+{
+    (void)sink;
+    (void)offset;
+    return 0;
+}
+
+static const ptio_sink_kind dry_kind = {
+    .write = write_nothing, .skip = skip_nothing, .copy_head = no_head, .copy = copy_nothing, .release = release_path};
+
+/* Whether the temporary file could be made. */
+static ptio_status look_at_folder(ptio_target *target, ptio_error *err)
+{
+    ptio_status status = PTIO_OK;
+    if (target->kind != PTIO_TARGET_STREAM && target->calls->may_write(target->folder, ".") != 0)
+        status = ptio_replace_no_folder(target, errno, err);
+    ptio_target_close(target);
+    return status;
+}
+
+/* ---- opening ---- */
+
 static ptio_status open_stream(ptio_sink *sink, ptio_target *target, ptio_error *err)
 {
     /* Only behind a link of /proc there may be a regular file. O_CREAT makes nothing, but Linux refuses then to open a FIFO that
@@ -307,6 +356,8 @@ static ptio_status open_target(ptio_sink *sink, const char *path, ptio_error *er
         ptio_target_close(&target);
         return status;
     }
+    if (sink->kind == &dry_kind)
+        return look_at_folder(&target, err);
     return target.kind == PTIO_TARGET_STREAM ? open_stream(sink, &target, err) : open_replace(sink, &target, err);
 }
 
@@ -334,7 +385,7 @@ ptio_status ptio_sink_open_with(const ptio_calls *calls, const char *path, const
     if (given)
         memcpy(&options, given, given->struct_size && given->struct_size < sizeof options ? given->struct_size : sizeof options);
     ptio_sink *sink;
-    ptio_status status = ptio_sink_new(path, &path_kind, options.memory, &sink, err);
+    ptio_status status = ptio_sink_new(path, options.dry_run ? &dry_kind : &path_kind, options.memory, &sink, err);
     if (status != PTIO_OK)
         return ptio_error_in_record(err, status, ptio_text_of(path));
     sink->calls = calls;

@@ -17,6 +17,7 @@ import pathlib
 import pickle
 import random
 import re
+import resource
 import signal
 import struct
 import subprocess
@@ -779,6 +780,10 @@ def save_in_place(bench):
     array = bench.file("a.npy", npy("<f4", (1,), floats(1)))
     assert "npy" in bench.fails(4, "save", "--in-place", array)
     assert array.read_bytes().startswith(b"\x93NUMPY")
+    bench.good("save", "--rename-regex=^epoch$=a=b", path, bench.folder / "odd.pt")
+    bench.good("save", "--in-place", r"--rename=a\=b=c", bench.folder / "odd.pt")
+    assert "'c'" in bench.good("show", bench.folder / "odd.pt")
+    assert "epoch: would have no name" in bench.fails(4, "save", "--rename=epoch=", path, bench.folder / "none.pt")
     for wrong in ((path, "out.pt"), ("-",), ()):
         bench.fails(4, "save", "--in-place", *wrong)
     bench.fails(4, "save", path)
@@ -787,6 +792,40 @@ def save_in_place(bench):
     kept = bench.folder / "kept.pt"
     bench.good("save", "--profile=keep", "--drop=model.tied", "--rename=epoch=step", path, kept)
     same(names(bench, kept), ["model.fc.weight", "model.fc.bias"])
+
+
+@test
+def save_dry_run(bench):
+    """What is told is what happens: the bytes to one, the failure in the same words."""
+    path = bench.file("sample.pt", sample())
+    for options in ((), ("--legacy",), ("--profile=1.6",), ("--align=4096",), ("--cast=float64",), ("--root=x",), ("--profile=keep",)):
+        for name in ("a.pt", "a_longer_name_of_a_file.pt"):
+            out = bench.folder / name
+            told = bench.good("save", "--dry-run", *options, path, out)
+            assert not out.exists()
+            bench.good("save", *options, path, out)
+            same(int(told.splitlines()[-1].split()[0]), out.stat().st_size)
+            out.unlink()
+    told = bench.good("new", "--dry-run", "--profile=1.13", bench.folder / "new.pt", "w=%s:model.fc.weight" % path)
+    bench.good("new", "--profile=1.13", bench.folder / "new.pt", "w=%s:model.fc.weight" % path)
+    same(told, "%d bytes would be written\n" % (bench.folder / "new.pt").stat().st_size)
+    bench.fails(4, "new", "--profile=keep", bench.folder / "new.pt", "w=%s:model.fc.weight" % path)
+    for code, out in ((3, bench.folder / "nowhere" / "a.pt"), (4, bench.folder / ".pt"), (4, bench.folder)):
+        same(bench.fails(code, "save", "--dry-run", path, out), bench.fails(code, "save", path, out))
+
+
+@test
+def save_where_it_fails(bench):
+    """Standard output is called so, and a limit on the size of files leaves nothing behind."""
+    path = bench.file("sample.pt", sample())
+    if os.path.exists("/dev/full"):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([bench.ptio, "save", path, "-"], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE)
+        same((done.returncode, done.stderr), (3, b"ptio: standard output: writing failed: No space left on device\n"))
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+    done = subprocess.run([bench.ptio, "save", path, bench.folder / "out.pt"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=limit)
+    same(done.returncode, 3)
+    same([p.name for p in bench.folder.iterdir()], ["sample.pt"])
 
 
 @test

@@ -886,6 +886,28 @@ static void streams_tell_of_a_full_disk(void **state)
     }
 }
 
+/* A dry run finds what would fail, and makes nothing. */
+static void a_dry_run_makes_nothing(void **state)
+{
+    (void)state;
+    const ptio_sink_options dry = {.struct_size = sizeof dry, .dry_run = true, .backup = ".bak"};
+    ptio_sink *sink;
+    ptio_error err = {0};
+    (void)unlink(path);
+    assert_int_equal(ptio_sink_open(path, &dry, &sink, NULL), PTIO_OK);
+    assert_int_equal(ptio_sink_write(sink, bytes, SIZE, NULL), PTIO_OK);
+    assert_int_equal(ptio_sink_skip(sink, SIZE, NULL), PTIO_OK);
+    assert_int_equal(ptio_sink_position(sink), 2 * SIZE);
+    assert_int_equal(ptio_sink_finish(sink, NULL), PTIO_OK);
+    ptio_sink_free(sink);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(ptio_sink_open("nowhere/there", &dry, &sink, &err), PTIO_ERR_IO);
+    assert_string_equal(err.reason, "io.parent");
+    err = (ptio_error){0};
+    assert_int_equal(ptio_sink_open(folder, &dry, &sink, &err), PTIO_ERR_ARGUMENT);
+    assert_int_equal(ptio_sink_position(NULL), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
@@ -917,6 +939,7 @@ int main(void)
         TEST(memory_runs_out),
         TEST(memory_that_is_expected_is_there_at_once),
         TEST(streams_tell_of_a_full_disk),
+        TEST(a_dry_run_makes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
