@@ -24,7 +24,8 @@ enum {
     CLI_NEW = 128,
     CLI_STATS = 256,
     CLI_GET = 512,
-    CLI_ALL = 1023
+    CLI_DIFF = 1024,
+    CLI_ALL = 2047
 };
 
 /** What `ptio save` changes, in the order of the command line. Renames stand side by side. */
@@ -54,9 +55,10 @@ typedef enum cli_form { CLI_FORM_PRINTED, CLI_FORM_RAW, CLI_FORM_NPY, CLI_FORM_T
 
 /** Everything that can stand on a command line. */
 typedef struct cli_options {
-    const char *file; /* "-": standard input */
-    const char *path; /* inside the file, or NULL */
-    const char *out;  /* of save, get: where to; "-": standard output */
+    const char *file;  /* "-": standard input */
+    const char *other; /* of diff: the second file */
+    const char *path;  /* inside the file, or NULL */
+    const char *out;   /* of save, get: where to; "-": standard output */
     bool help, json, hash, raw, all, keep;
     bool data_only, in_place, dry_run; /* of save */
     bool finite;                       /* of stats */
@@ -64,6 +66,8 @@ typedef struct cli_options {
     unsigned forms;                    /* options that say so */
     const char *slice;
     ptio_dtype cast;
+    double rtol, atol; /* of diff */
+    bool tolerant;     /* one of them was given */
     cli_change changes[CLI_MOST_CHANGES];
     size_t change_count;
     ptio_map_location map;
@@ -135,6 +139,7 @@ int cmd_dis(const cli_options *options);
 int cmd_check(const cli_options *options);
 int cmd_save(const cli_options *options);
 int cmd_new(const cli_options *options);
+int cmd_diff(const cli_options *options);
 int cmd_get(const cli_options *options);
 int cmd_stats(const cli_options *options);
 

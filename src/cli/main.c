@@ -56,6 +56,14 @@ static const cli_verb verbs[] = {
      "--finite leaves out what is not finite. A GLOB is about names of \"ptio ls\",\n"
      "and takes what is below them too.",
      "ptio stats --select '*.weight' model.pt", cmd_stats},
+    {"diff", CLI_DIFF, "A B [PATH]", "how two checkpoints differ",
+     "Compare two checkpoints of any kind, or what both have at PATH: which keys only\n"
+     "one of them has, shapes, dtypes, and elements: how many differ, the largest\n"
+     "differences and where, and whether torch.allclose() would be content. Other\n"
+     "values are compared as Python's == does it. Without --rtol and --atol every bit\n"
+     "counts; with one of them close is equal. Exits with 0 if they are equal, 1 if\n"
+     "they differ. A GLOB takes what has the name and what is below it.",
+     "ptio diff --drop optimizer monday.pt tuesday.pt", cmd_diff},
     {"save", CLI_SAVE, "IN OUT", "write a checkpoint again, as torch.save would",
      "Load IN and write OUT: the same bytes as torch.save(torch.load(IN), OUT).\n"
      "Files of every era become zip files of today; --profile keep writes IN\n"

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +77,26 @@ static bool set_slice(cli_options *o, const char *value)
 static bool set_dtype(cli_options *o, const char *value)
 {
     return (o->cast = ptio_dtype_from_name(value)) != PTIO_NO_DTYPE;
+}
+
+/* A number that is 0 or more; in C's notation, but no word such as "inf" or "nan". */
+static bool read_tolerance(cli_options *o, const char *value, double *ret)
+{
+    char *end;
+    if (!strchr("0123456789.", *value))
+        return false;
+    *ret = strtod(value, &end);
+    return o->tolerant = end != value && !*end && *ret <= DBL_MAX;
+}
+
+static bool set_rtol(cli_options *o, const char *value)
+{
+    return read_tolerance(o, value, &o->rtol);
+}
+
+static bool set_atol(cli_options *o, const char *value)
+{
+    return read_tolerance(o, value, &o->atol);
 }
 
 static bool set_out(cli_options *o, const char *value)
@@ -431,7 +452,7 @@ static bool set_limit(cli_options *o, const char *text)
     return false;
 }
 
-#define LOADING (CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_SAVE | CLI_STATS | CLI_GET)
+#define LOADING (CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_SAVE | CLI_STATS | CLI_GET | CLI_DIFF)
 #define PRINTING (CLI_SHOW | CLI_GET)
 #define SAVING (CLI_SAVE | CLI_NEW)
 
@@ -442,7 +463,7 @@ static const struct row {
     setter set;
     const char *help;
 } rows[] = {
-    {"json", NULL, CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_STATS, set_json, "for programs: JSON"},
+    {"json", NULL, CLI_SHOW | CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_STATS | CLI_DIFF, set_json, "for programs: JSON"},
     {"json", NULL, CLI_GET, set_form_json, "JSON: of a tensor its dtype, shape and data"},
     {"raw", NULL, CLI_GET, set_form_raw, "bytes: elements in C order, little-endian"},
     {"npy", NULL, CLI_GET, set_form_npy, "a .npy file, as numpy.save() writes it"},
@@ -464,9 +485,11 @@ static const struct row {
     {"max-depth", "N", CLI_SHOW | CLI_TREE, set_max_depth, "show deeper contents as \"...\""},
     {"head", "N", CLI_SHOW | CLI_LS | CLI_TREE, set_head, "the first N of each container (ls: of the list)"},
     {"record", "NAME", CLI_DIS, set_record, "another pickle of the archive"},
+    {"rtol", "X", CLI_DIFF, set_rtol, "a difference of X * |b| is none; default 1e-05"},
+    {"atol", "X", CLI_DIFF, set_atol, "and one of X; default 1e-08"},
     {"finite", NULL, CLI_STATS, set_finite, "min, max, mean, std of the finite numbers only"},
-    {"select", "GLOB", CLI_SAVE | CLI_STATS, set_select, "only what has such a name; again for more"},
-    {"drop", "GLOB", CLI_SAVE | CLI_STATS, set_drop, "leave out what has such a name"},
+    {"select", "GLOB", CLI_SAVE | CLI_STATS | CLI_DIFF, set_select, "only what has such a name; again for more"},
+    {"drop", "GLOB", CLI_SAVE | CLI_STATS | CLI_DIFF, set_drop, "leave out what has such a name"},
     {"rename", "OLD=NEW", CLI_SAVE, set_rename, "a name, or the first parts of names"},
     {"rename-regex", "RE=NEW", CLI_SAVE, set_rename_regex, "what matches, by NEW with \\1 ... \\9"},
     {"strip-prefix", "PREFIX", CLI_SAVE, set_strip_prefix, "from all keys that have it, such as \"module.\""},
@@ -549,7 +572,9 @@ static int add_operand(const cli_verb *verb, const char *argument, cli_options *
 {
     if (!ret->file)
         ret->file = argument;
-    else if (!ret->path && (verb->bit & (CLI_SHOW | CLI_LS | CLI_TREE | CLI_STATS | CLI_GET)))
+    else if (!ret->other && verb->bit == CLI_DIFF)
+        ret->other = argument;
+    else if (!ret->path && (verb->bit & (CLI_DIFF | CLI_SHOW | CLI_LS | CLI_TREE | CLI_STATS | CLI_GET)))
         ret->path = argument;
     else if (!ret->out && verb->bit == CLI_SAVE)
         ret->out = argument;
@@ -564,6 +589,10 @@ static int check_operands(const cli_verb *verb, cli_options *ret)
         return cli_usage(verb->name, verb->bit == CLI_NEW ? "the file to write is missing" : "a file is missing", NULL);
     if (verb->bit == CLI_NEW && !ret->array_count)
         return cli_usage(verb->name, "there is nothing to put into", ret->out);
+    if (verb->bit == CLI_DIFF && !ret->other)
+        return cli_usage(verb->name, "the second file is missing", NULL);
+    if (verb->bit == CLI_DIFF && strcmp(ret->file, "-") == 0 && strcmp(ret->other, "-") == 0)
+        return cli_usage(verb->name, "only one of the files can be standard input", NULL);
     if (verb->bit != CLI_SAVE)
         return CLI_GOOD;
     if (ret->in_place && ret->out)
@@ -579,7 +608,11 @@ static int check_operands(const cli_verb *verb, cli_options *ret)
 
 int cli_parse(const cli_verb *verb, int count, char **arguments, cli_options *ret)
 {
-    *ret = (cli_options){.load = {PTIO_LOAD_OPTIONS}, .save = {PTIO_SAVE_OPTIONS}, .sink = {.struct_size = sizeof ret->sink}};
+    *ret = (cli_options){.load = {PTIO_LOAD_OPTIONS},
+                         .save = {PTIO_SAVE_OPTIONS},
+                         .sink = {.struct_size = sizeof ret->sink},
+                         .rtol = 1e-5,
+                         .atol = 1e-8};
     ret->load.limits = &ret->limits;
     bool only_operands = false;
     for (int i = 0; i < count; i++) {

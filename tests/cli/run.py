@@ -413,6 +413,148 @@ def check_rules(bench):
         bench.fails(4, "check", "--rules", release, path)
 
 
+# ---- diff
+
+def differences(bench, a, b, *options, code=1):
+    done = bench.run("diff", "--json", *options, a, b)
+    same((done.returncode, done.stderr), (code, b""))
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return lines[:-1], lines[-1]["summary"]
+
+
+def pickled(bench, name, value):
+    return bench.file(name, pickle.dumps(value, 4))
+
+
+@test
+def diff_same(bench):
+    path = bench.file("sample.pt", sample())
+    same(bench.good("diff", path, path), "tensors: 4 equal; other values: 1 equal\n")
+    same(differences(bench, path, path, code=0), ([], {"tensors_equal": 4, "tensors_close": 0, "tensors_different": 0, "values_equal": 1, "values_close": 0,
+                                                     "values_different": 0, "only_a": 0, "only_b": 0}))
+    with open(path, "rb") as stream:
+        bench.good("diff", "-", path, stdin=stream)
+    bench.good("diff", path, path, "model.fc.weight")
+    bench.fails(4, "diff", path)
+    bench.fails(4, "diff", "-", "-")
+    bench.fails(4, "diff", path, path, "model", "more")
+    bench.fails(3, "diff", path, bench.folder / "none.pt")
+    bench.fails(2, "diff", path, bench.file("page.pt", b"<html><body>not found</body></html>"))
+    bench.fails(1, "diff", path, path, "none")
+    for option in ("--rtol=x", "--rtol=-1", "--atol=inf", "--atol=nan", "--rtol=", "--atol=1x"):
+        bench.fails(4, "diff", option, path, path)
+
+
+@test
+def diff_values(bench):
+    """As Python's == has it; two NaNs are the same."""
+    for a, b, right in ((1, 1.0, None), (True, 1, None), (2 ** 70, 2 ** 70, None), (2 ** 70, 2 ** 70 + 1, "value"), (2 ** 53 + 1, float(2 ** 53), "value"), (2 ** 70, 2.0 ** 70, None),
+                        (math.nan, math.nan, None), (0.0, -0.0, None), (1.5, "1.5", "type"), ("a", "b", "value"), ("a", b"a", "type"), ([1], (1,), "type"),
+                        (None, None, None), (None, 0, "type"), (b"a", bytearray(b"a"), None), ({3, 1}, frozenset((1, 3)), None), ({1, 2}, {1, 3}, "value"), (1j, 1j, None),
+                        (1j, 2j, "value"), (collections.OrderedDict(a=1), {"a": 1}, None), (list, dict, "value"), (fractions.Fraction(1, 2), fractions.Fraction(1, 2), None),
+                        (fractions.Fraction(1, 2), fractions.Fraction(1, 3), "value"), (datetime.timedelta(1), fractions.Fraction(1), "class")):
+        found, summary = differences(bench, pickled(bench, "a.pkl", {"x": a}), pickled(bench, "b.pkl", {"x": b}), code=0 if right is None else 1)
+        same([line["difference"] for line in found], [right] if right else [])
+        assert all(line["name"].startswith("x") for line in found), found
+
+
+@test
+def diff_containers(bench):
+    a = {"keep": [1, 2], "gone": {"x": 1}, (1, 2): "tuple", 3: "int", "list": [1, 2, 3], "deep": [[{"lr": 0.1}]], 1j: 1, 2j: 2}
+    b = {2j: 3, (1, 2): "tuple!", 3: "int", "deep": [[{"lr": 0.2}]], "list": [1, 2], "keep": [1, 2], "new": None, 1j: 1}
+    found, summary = differences(bench, pickled(bench, "a.pkl", a), pickled(bench, "b.pkl", b))
+    same(sorted((line["name"], line["difference"], line.get("a"), line.get("b")) for line in found if "complex" not in line["name"]),
+         [("(1, 2)", "value", "'tuple'", "'tuple!'"), ("deep.0.0.lr", "value", "0.1", "0.2"), ("gone", "only-a", "dict of 1", None), ("list.2", "only-a", "3", None),
+          ("new", "only-b", None, "None")])
+    same(summary["only_a"], 2 + 2)  # keys that are found by themselves only, at other places: two of each file
+    found, summary = differences(bench, bench.folder / "a.pkl", bench.folder / "b.pkl", "--select=deep", "--atol=0.2", code=0)
+    same(summary["values_close"], 1)
+
+
+@test
+def diff_knots(bench):
+    """Containers that hold themselves and each other, of periods that have nothing in common; a value shared by every level."""
+    def ring(count, last=0):
+        cells = [[0] for _ in range(count)]
+        for i, cell in enumerate(cells):
+            cell.append(cells[(i + 1) % count])
+        cells[-1][0] = last
+        return cells[0]
+
+    count = int(3000 * SHARE)
+    room = sys.getrecursionlimit()
+    sys.setrecursionlimit(200000)
+    import threading
+    made = {}
+    threading.stack_size(512 << 20)
+    thread = threading.Thread(target=lambda: made.update(a=pickle.dumps(ring(count)), b=pickle.dumps(ring(count + 1)), c=pickle.dumps(ring(count + 1, 1))))
+    thread.start()
+    thread.join()
+    threading.stack_size(0)
+    sys.setrecursionlimit(room)
+    a, b, c = (bench.file(name, made[name]) for name in "abc")
+    bench.good("diff", a, b)
+    same(len(differences(bench, a, c)[0]) > 0, True)
+    ladder = []
+    for _ in range(200):
+        ladder = [ladder, ladder]
+    bench.good("diff", pickled(bench, "l.pkl", ladder), pickled(bench, "m.pkl", ladder))
+
+
+@test
+def diff_tensors(bench):
+    def one(name, dtype, values, shape, stride=None, requires_grad=False):
+        form = {"FloatStorage": "f", "DoubleStorage": "d", "LongStorage": "q", "ByteStorage": "B"}[dtype]
+        body = struct.pack("<%d%s" % (len(values), form), *values)
+        return bench.file(name, archive(dct((text("w"), tensor(storage("0", len(values), dtype), shape, stride, requires_grad=requires_grad))), [("0", body)]))
+
+    a = one("a.pt", "FloatStorage", (0, 1, 2, 3, 4, 5), (2, 3))
+    found, summary = differences(bench, a, one("b.pt", "FloatStorage", (0, 1, 2.5, 3, 4, 5.25), (2, 3)))
+    same(found, [{"name": "w", "difference": "elements", "numel": 6, "different": 2, "allclose": False,
+                  "max_abs": {"difference": 0.5, "at": [0, 2], "a": 2.0, "b": 2.5}, "max_rel": {"difference": 0.2, "at": [0, 2], "a": 2.0, "b": 2.5}}])
+    same((summary["tensors_equal"], summary["tensors_different"]), (0, 1))
+    same(differences(bench, a, bench.folder / "b.pt", "--rtol=0.2", code=0)[1]["tensors_close"], 1)
+    same(differences(bench, a, bench.folder / "b.pt", "--atol=0.5", "--rtol=0", code=0)[0], [])
+    differences(bench, a, bench.folder / "b.pt", "--atol=0.49", "--rtol=0")
+    same(differences(bench, a, one("t.pt", "FloatStorage", (0, 3, 1, 4, 2, 5), (2, 3), (1, 2)), code=0)[0], [])
+    for b, right in ((one("s.pt", "FloatStorage", (0, 1, 2, 3, 4, 5), (3, 2)), {"name": "w", "difference": "shape", "a": [2, 3], "b": [3, 2]}),
+                     (one("d.pt", "DoubleStorage", (0, 1, 2, 3, 4, 5), (2, 3)), {"name": "w", "difference": "dtype", "a": "float32", "b": "float64"}),
+                     (one("g.pt", "FloatStorage", (0, 1, 2, 3, 4, 5), (2, 3), None, True), {"name": "w", "difference": "requires_grad", "a": "False", "b": "True"}),
+                     (pickled(bench, "n.pkl", {"w": 1}), {"name": "w", "difference": "type", "a": "float32 [2, 3]", "b": "1"})):
+        same(differences(bench, a, b)[0], [right])
+    # Bits count unless told otherwise, and integers are exact.
+    found = differences(bench, one("z.pt", "FloatStorage", (0.0, math.nan), (2,)), one("y.pt", "FloatStorage", (-0.0, math.nan), (2,)))[0]
+    same((found[0]["different"], found[0]["allclose"], found[0]["max_abs"]["difference"]), (1, True, 0))
+    differences(bench, bench.folder / "z.pt", bench.folder / "y.pt", "--atol=0", code=0)
+    found = differences(bench, one("i.pt", "LongStorage", (2 ** 53, -2 ** 63), (2,)), one("j.pt", "LongStorage", (2 ** 53 + 1, 2 ** 63 - 1), (2,)))[0]
+    same((found[0]["max_abs"]["difference"], found[0]["max_abs"]["a"], found[0]["max_abs"]["b"], found[0]["different"]), (2.0 ** 64, -2 ** 63, 2 ** 63 - 1, 2))
+    found = differences(bench, one("o.pt", "FloatStorage", (math.nan, 1), (2,)), one("p.pt", "FloatStorage", (1, 1), (2,)), "--atol=1e300")[0]
+    same((found[0]["max_abs"]["difference"], found[0]["allclose"]), ("inf", False))
+
+
+@test
+def diff_in_pieces(bench):
+    size = 300000
+    values = list(range(size))
+    a = bench.file("a.pt", archive(tensor(storage("0", size), (2, 150000)), [("0", floats(*values))]))
+    values[size - 7] += 1
+    b = bench.file("b.pt", archive(tensor(storage("0", size), (2, 150000), (1, 2)), [("0", floats(*[values[i // 2 + i % 2 * 150000] for i in range(size)]))]))
+    found = differences(bench, a, b)[0]
+    same((found[0]["different"], found[0]["max_abs"]["at"], found[0]["name"]), (1, [1, 149993], ""))
+    assert "(root): 1 of 300000 elements differs, all are close\n    by up to 1 at [1, 149993]: 299993.0 -> 299994.0\n" in bench.run("diff", a, b).stdout.decode()
+
+
+@test
+def diff_selects(bench):
+    path = bench.file("sample.pt", sample())
+    changed = bench.folder / "changed.pt"
+    bench.good("save", "--drop=model.tied", "--rename=epoch=epochs", path, changed)
+    same([line["name"] for line in differences(bench, path, changed)[0]], ["model.tied", "epoch", "epochs"])
+    same(differences(bench, path, changed, "--select=model.fc", code=0)[1]["tensors_equal"], 2)
+    same([line["name"] for line in differences(bench, path, changed, "--drop=epoch*")[0]], ["model.tied"])
+    assert "nothing has such a name" in bench.fails(1, "diff", "--drop=none", path, path)
+
+
 # ---- get
 
 def npy(descr, shape, body):

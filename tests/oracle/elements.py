@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Compare what `ptio stats` says of tensors, and what `ptio get` gives of them, with PyTorch and NumPy.
+"""Compare what `ptio stats` and `ptio diff` say of tensors, and what `ptio get` gives of them, with PyTorch and NumPy.
 
     elements.py --ptio COMMAND [--seed N]
 
 Run by a Python that has PyTorch. A file of random tensors of each dtype, of several shapes and strides, is told by both, and slices of them become
-files of NumPy. Closes with
+files of NumPy; a second file has some elements changed. Closes with
 "N passed, N failed". PTIO_TEST_SHARE is not needed: it takes seconds.
 """
 import argparse
@@ -176,6 +176,66 @@ def compare_get(ptio, path, saved, seed):
         yield "get: %s[%s]: %s" % (name, slices, wrong) if wrong else None
 
 
+def changed(r, t):
+    """A copy with some other elements: far from the old ones, near them, odd ones; or with other bits of the same numbers."""
+    other = t.clone(memory_format=torch.contiguous_format).resolve_conj()
+    flat = other.view(-1)
+    for _ in range(r.randrange(4) if t.numel() else 0):
+        at = r.randrange(t.numel())
+        if t.dtype == torch.bool:
+            flat[at] = not flat[at]
+        elif not t.dtype.is_floating_point and not t.dtype.is_complex:
+            flat[at] = r.randrange(2 if t.dtype == torch.bool else 100)
+        else:
+            near = wide(flat[at]) * (1 + 10.0 ** r.uniform(-9, -1))
+            flat[at] = r.choice((near, near, torch.tensor(-0.0), torch.tensor(math.nan), torch.tensor(math.inf))).to(t.dtype)
+    return other
+
+
+def bits(t):
+    flat = torch.empty(t.numel(), dtype=t.dtype)
+    flat.copy_(t.reshape(-1))
+    return flat.view(torch.uint8).reshape(t.numel(), -1)
+
+
+def diff_differs(a, b, line):
+    """What `ptio diff --json` has wrong about two tensors; `line` is None where it says nothing."""
+    different = int((bits(a) != bits(b)).any(dim=1).sum()) if a.numel() else 0
+    if line is None:
+        return ["it says nothing"] if different else []
+    x, y = wide(a).reshape(-1), wide(b).reshape(-1)
+    same = (x == y) | (x.isnan() & y.isnan())
+    distance = torch.where(same, 0.0, (x - y).abs().nan_to_num(nan=math.inf, posinf=math.inf))
+    wrong = ["different"] * (line["different"] != different)
+    whole = a.dtype in (torch.int64, torch.uint64)
+    if whole:
+        pairs = [(p, q) for p, q in zip(a.reshape(-1).tolist(), b.reshape(-1).tolist())]
+        wrong += ["max_abs"] * (line["max_abs"]["difference"] != float(max(abs(p - q) for p, q in pairs)))
+        return wrong
+    wrong += ["max_abs"] * (not is_close(line["max_abs"]["difference"], distance.max()))
+    at = tuple(line["max_abs"]["at"])
+    found = [complex(*v) if isinstance(v, list) else complex(float(v)) for v in (line["max_abs"]["a"], line["max_abs"]["b"])] if not a.dtype.is_complex else None
+    if found:
+        right = [complex(wide(a)[at]), complex(wide(b)[at])]
+        wrong += ["at"] * any(f != r and not (f != f and r != r) for f, r in zip(found, right))
+    if not a.dtype.is_complex:
+        wrong += ["allclose"] * (line["allclose"] != torch.allclose(x, y, equal_nan=True))
+    return wrong
+
+
+def compare_diff(ptio, path, saved, seed):
+    r = random.Random(seed)
+    others = {name: changed(r, t) for name, t in saved.items()}
+    torch.save(others, path + ".other")
+    done = subprocess.run([ptio, "diff", "--json", path, path + ".other"], stdout=subprocess.PIPE)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    told = {line["name"]: line for line in lines[:-1]}
+    yield None if done.returncode == (1 if told else 0) and all(line["difference"] == "elements" for line in told.values()) else "diff: exit %d: %s" % (done.returncode, lines)
+    for name, t in saved.items():
+        wrong = diff_differs(t, others[name], told.get(name))
+        yield "diff: %s: %s: %s" % (name, wrong, told.get(name)) if wrong else None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--ptio", required=True)
@@ -188,7 +248,8 @@ def main():
             path = os.path.join(folder, "t.pt")
             saved = tensors(seed)
             torch.save(saved, path)
-            for wrong in (*compare_stats(options.ptio, path, saved), *compare_get(options.ptio, path, saved, seed)):
+            for wrong in (*compare_stats(options.ptio, path, saved), *compare_get(options.ptio, path, saved, seed),
+                          *compare_diff(options.ptio, path, saved, seed)):
                 passed += not wrong
                 failures += ["seed %d: %s" % (seed, wrong)] if wrong else []
     for failure in failures[:20]:
