@@ -6,8 +6,8 @@
 #     tests/support/*.c     helpers of all
 #     tests/NAME/run.py     run with --ptio COMMAND. Programs beside it are built for it, no tests themselves: it finds them in
 #                           $PTIO_BUILD_DIR/bin, and runs them by the command $PTIO_RUN, where that is not empty
-#     tests/oracle/save.py, hostile.py  the same
-#     tests/oracle/dlpack.py, statedict.py, tensors.py: run with --library LIBPTIO, which they load themselves
+#     tests/oracle/save.py, hostile.py, allowing.py  the same
+#     tests/oracle/dlpack.py, statedict.py, tensors.py, unsafe.py: run with --library LIBPTIO, which they load themselves
 #     tests/checks/*.sh     of the sources and the built library: layers, symbols, header, format
 #     fuzz/fuzz_NAME.c      a fuzz target, run over fuzz/corpus/NAME
 #     examples/*.c          run over the checkpoint of the demo
@@ -88,7 +88,7 @@ if(NOT PTIO_LIBFUZZER)
     endif()
     find_package(Python3 COMPONENTS Interpreter)
     file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*/run.py tests/oracle/save.py
-         tests/oracle/elements.py tests/oracle/hostile.py)
+         tests/oracle/elements.py tests/oracle/hostile.py tests/oracle/allowing.py)
     # The install test and the examples of the documents are about the build that a user makes on the same machine.
     if(run OR PTIO_SANITIZE)
         list(FILTER sources EXCLUDE REGEX "^tests/(install|docs)/")
@@ -111,7 +111,7 @@ if(NOT PTIO_LIBFUZZER)
     endforeach()
     # PyTorch's process loads the library, which has to be one of its own kind.
     if(PTIO_ORACLE_PYTHON AND NOT run AND NOT PTIO_SANITIZE)
-        foreach(name dlpack statedict tensors)
+        foreach(name dlpack statedict tensors unsafe)
             ptio_add_test(oracle.${name} ${PTIO_ORACLE_PYTHON} tests/oracle/${name}.py --library $<TARGET_FILE:ptio>)
         endforeach()
     endif()

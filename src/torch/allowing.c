@@ -56,7 +56,8 @@ static bool is_nameless(ptio_text module, ptio_text name)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (ptio_text_is(module, names[i][0]) && ptio_text_is(name, names[i][1]))
             return true;
-    return false;
+    return ptio_text_is(name, "torch") &&
+           ptio_text_starts(module, "torch"); /* the module, as a name in another: getattr(…, "channels_last") */
 }
 
 static place find_place(const ptio_finding *finding)

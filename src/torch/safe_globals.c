@@ -230,3 +230,21 @@ ptio_safety ptio_safe_global_find(const ptio_safe_rules *rules, ptio_text module
         *handler = handler_of(item->name);
     return PTIO_SAFE_BY_LIST;
 }
+
+bool ptio_safe_split_elsewhere(const ptio_safe_rules *rules, ptio_text module, ptio_text name)
+{
+    char text[256];
+    uint8_t handler;
+    if (module.size >= sizeof text || name.size + 1 >= sizeof text - module.size || !module.size || !name.size)
+        return false;
+    memcpy(text, module.bytes, module.size);
+    text[module.size] = '.';
+    memcpy(text + module.size + 1, name.bytes, name.size);
+    size_t size = module.size + 1 + name.size, dot = size;
+    while (dot > 0 && text[dot - 1] != '.')
+        dot--;
+    if (dot == module.size + 1)
+        return false;
+    ptio_safety safety = ptio_safe_global_find(rules, (ptio_text){text, dot - 1}, (ptio_text){text + dot, size - dot}, &handler);
+    return safety == PTIO_SAFE || safety == PTIO_SAFE_BY_LIST;
+}

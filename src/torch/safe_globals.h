@@ -35,6 +35,9 @@ void ptio_safe_name(const ptio_safe_rules *rules, ptio_text *module, ptio_text *
 /** What becomes of a global of that name. *handler (a ptio_handler) is that of the object which it stands for. */
 ptio_safety ptio_safe_global_find(const ptio_safe_rules *rules, ptio_text module, ptio_text name, uint8_t *handler);
 
+/** Whether "module.name" is safe to PyTorch, which looks for that, but divided elsewhere: `torch nn.parameter.Parameter`. */
+bool ptio_safe_split_elsewhere(const ptio_safe_rules *rules, ptio_text module, ptio_text name);
+
 /** Whether the caller's list has the global, blocked or not. */
 bool ptio_safe_global_listed(const ptio_safe_rules *rules, ptio_text module, ptio_text name);
 

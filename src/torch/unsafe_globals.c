@@ -68,7 +68,8 @@ static ptio_status look_at(ptio_global_list *list, const ptio_safe_rules *rules,
         return ptio_fail(err, PTIO_ERR_FORMAT, "pickle.text", PTIO_NO_OFFSET, "the name of a global is not UTF-8");
     ptio_safe_name(rules, &module, &name);
     ptio_safety safety = ptio_safe_global_find(rules, module, name, &handler);
-    bool unsafe = safety == PTIO_UNSAFE || (safety == PTIO_UNSAFE_BLOCKED && !ptio_safe_global_listed(rules, module, name));
+    bool unsafe = (safety == PTIO_UNSAFE && !ptio_safe_split_elsewhere(rules, module, name)) ||
+                  (safety == PTIO_UNSAFE_BLOCKED && !ptio_safe_global_listed(rules, module, name));
     return unsafe ? add_name(list, module, name, err) : PTIO_OK;
 }
 

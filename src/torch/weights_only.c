@@ -88,26 +88,6 @@ static void judge_opcodes(verdict *v)
 
 /* ---- globals ---- */
 
-/* PyTorch looks for "module.name": `torch nn.parameter.Parameter` is one of its list, to it alone. */
-static bool is_split_elsewhere(const verdict *v, ptio_text module, ptio_text name)
-{
-    char text[256];
-    uint8_t handler;
-    if (module.size >= sizeof text || name.size + 1 >= sizeof text - module.size || !module.size || !name.size)
-        return false;
-    memcpy(text, module.bytes, module.size);
-    text[module.size] = '.';
-    memcpy(text + module.size + 1, name.bytes, name.size);
-    size_t size = module.size + 1 + name.size, dot = size;
-    while (dot > 0 && text[dot - 1] != '.')
-        dot--;
-    if (dot == module.size + 1)
-        return false;
-    ptio_safety safety =
-        ptio_safe_global_find(&v->rules, (ptio_text){text, dot - 1}, (ptio_text){text + dot, size - dot}, &handler);
-    return safety == PTIO_SAFE || safety == PTIO_SAFE_BY_LIST;
-}
-
 static void judge_global(verdict *v, const ptio_value *value)
 {
     ptio_text module_text = ptio_node_module(value), name_text = ptio_node_qualname(value);
@@ -118,7 +98,7 @@ static void judge_global(verdict *v, const ptio_value *value)
     if (safety == PTIO_SAFE || safety == PTIO_SAFE_BY_LIST)
         return;
     ptio_quoted module = ptio_quote(module_text), name = ptio_quote(name_text);
-    if (safety == PTIO_UNSAFE && is_split_elsewhere(v, module_text, name_text)) {
+    if (safety == PTIO_UNSAFE && ptio_safe_split_elsewhere(&v->rules, module_text, name_text)) {
         (void)snprintf(message, sizeof message, "GLOBAL %s.%s is divided into module and name where no pickler divides it",
                        module.text, name.text);
         refuse(v, "weights-only.split-name", value->count, message);
