@@ -1386,6 +1386,10 @@ typedef struct ptio_print_options {
  * object of any other class is <ptio object CLASS state={…}>, where Python would run code of that class or show a memory address.
  * Control characters and invisible ones are escaped, but with `raw`.
  *
+ * Of a tensor that was not read yet no more is read than is shown: of a big one the edges, and of all elements (`threshold`) some
+ * 64 KiB at a time, where the file has them as they are (see ptio_tensor_copy_slice()). The text of any number of values needs no
+ * more memory than that.
+ *
  * Options    NULL means all defaults
  * Errors     PTIO_ERR_LIMIT (walk_nodes), PTIO_ERR_CANCELLED by `write`; what ptio_storage_data() gives
  */

@@ -219,26 +219,31 @@ static void look_at(void *ctx, const char *first, int64_t step, size_t count)
 static void settle_ints(ptio_cells *cells)
 {
     char text[PTIO_FORMAT_ROOM];
-    size_t sizes[2] = {whole_text(cells->dtype, cells->most, text), whole_text(cells->dtype, (uint64_t)cells->least, text)};
-    if (cells->dtype == PTIO_BOOL && cells->zero)
-        sizes[1] = strlen("False");
-    cells->real.width = sizes[0] > sizes[1] ? sizes[0] : sizes[1];
+    uint64_t ends[2] = {cells->most, (uint64_t)cells->least};
+    if (cells->dtype == PTIO_BOOL && !cells->zero)
+        ends[1] = cells->most;
+    for (size_t i = 0; i < 2; i++) {
+        size_t size = whole_text(cells->dtype, ends[i], text);
+        if (size > cells->real.width)
+            cells->real.width = size;
+    }
 }
 
-void ptio_cells_fit(ptio_cells *cells, const ptio_grid *grid)
+bool ptio_cells_fit(ptio_cells *cells, const ptio_grid *grid)
 {
     cells->complex_ = is_complex(cells->dtype);
     bool floating = cells->complex_ || is_floating(cells->dtype);
     ptio_column start = {.floating = floating, .integral = true, .width = 1, .e8m0 = cells->dtype == PTIO_FLOAT8_E8M0FNU};
     start.places = (unsigned)cells->format.places;
     cells->real = cells->imag = start;
-    ptio_grid_visit(grid, look_at, cells);
+    bool all = ptio_grid_visit(grid, look_at, cells);
     if (!floating) {
         settle_ints(cells);
-        return;
+        return all;
     }
     settle(&cells->real, cells->format.notation);
     settle(&cells->imag, cells->format.notation);
+    return all;
 }
 
 size_t ptio_cells_width(const ptio_cells *cells)

@@ -44,8 +44,8 @@ typedef struct ptio_cells {
 /** Whether elements of this dtype can be shown at all. */
 bool ptio_cells_can_show(ptio_dtype dtype);
 
-/** Look at all elements of the grid that are shown and settle how they are written. */
-void ptio_cells_fit(ptio_cells *cells, const ptio_grid *grid);
+/** Look at all elements of the grid that are shown and settle how they are written. False where they cannot be loaded. */
+bool ptio_cells_fit(ptio_cells *cells, const ptio_grid *grid);
 
 /** Width of a cell, and its text: a ptio_grid_style.cell whose ctx is the ptio_cells. */
 size_t ptio_cells_width(const ptio_cells *cells);

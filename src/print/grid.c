@@ -23,13 +23,19 @@ static bool is_dots(const ptio_grid *grid, size_t dim, size_t slot)
     return grid->cut && (uint64_t)grid->shape[dim] > 2 * (uint64_t)grid->edge && slot == grid->edge;
 }
 
-/* Bytes from the first element of a dimension to that of a slot. */
-static int64_t distance(const ptio_grid *grid, size_t dim, size_t slot)
+/* The element of a dimension that a slot shows. */
+static int64_t index_of(const ptio_grid *grid, size_t dim, size_t slot)
 {
-    int64_t index = (int64_t)slot;
     if (grid->cut && (uint64_t)grid->shape[dim] > 2 * (uint64_t)grid->edge && slot > grid->edge)
-        index = grid->shape[dim] - (int64_t)(2 * grid->edge + 1 - slot);
-    return index * grid->step[dim];
+        return grid->shape[dim] - (int64_t)(2 * grid->edge + 1 - slot);
+    return (int64_t)slot;
+}
+
+/* Slots from this one on that are neighbours in the grid: up to the dots, or the end. */
+static size_t neighbours(const ptio_grid *grid, size_t dim, size_t slot)
+{
+    bool dots = grid->cut && (uint64_t)grid->shape[dim] > 2 * (uint64_t)grid->edge && slot < grid->edge;
+    return (dots ? grid->edge : slots(grid, dim)) - slot;
 }
 
 uint64_t ptio_grid_shown(const ptio_grid *grid)
@@ -44,51 +50,138 @@ uint64_t ptio_grid_shown(const ptio_grid *grid)
     return count;
 }
 
-/* A place in the grid: the slot in each dimension, and where that is in memory. */
+/* A place in the grid: the slot in each dimension, and where that is in memory. What is loaded is a block: some neighbours of the first
+ * dimension behind which all fit the room. */
 typedef struct place {
+    const ptio_grid *grid;
     size_t slot[PTIO_MOST_DIMENSIONS];
     const char *at[PTIO_MOST_DIMENSIONS + 1]; /* at[d]: the first element below dimension d - 1 */
+    int64_t index[PTIO_MOST_DIMENSIONS];
+    size_t block, most;  /* the dimension, and how many neighbours fit       */
+    int64_t block_first; /* index of those that are loaded, and their number */
+    size_t block_count;
+    const char *block_at;
 } place;
 
-/* A row is one run, or two with the dots between them. */
-static void visit_row(const ptio_grid *grid, const char *first, ptio_grid_visitor visit, void *ctx)
+static void place_begin(place *p, const ptio_grid *grid)
 {
-    size_t dim = grid->ndim - 1;
-    uint64_t size = (uint64_t)grid->shape[dim];
-    if (!grid->cut || size <= 2 * (uint64_t)grid->edge) {
-        visit(ctx, first, grid->step[dim], (size_t)size);
+    p->grid = grid;
+    p->at[0] = grid->base;
+    p->slot[0] = 0;
+    p->block = p->block_count = 0;
+    p->most = 1;
+    if (!grid->load)
         return;
+    size_t inner = 1; /* elements behind one of the dimension */
+    for (p->block = grid->ndim; p->block-- > 0;) {
+        size_t size = (size_t)grid->shape[p->block];
+        p->most = grid->room / inner;
+        if (!p->block || size > p->most || slots(grid, p->block) < size)
+            break;
+        inner *= size;
     }
-    visit(ctx, first, grid->step[dim], grid->edge);
-    visit(ctx, first + distance(grid, dim, grid->edge + 1), grid->step[dim], grid->edge);
+    if (!p->most)
+        p->most = 1;
 }
 
-void ptio_grid_visit(const ptio_grid *grid, ptio_grid_visitor visit, void *ctx)
+/* Load the element of dimension `block` at p->index, and as many neighbours as are shown and fit. */
+static bool load_block(place *p, size_t slot)
+{
+    size_t count = neighbours(p->grid, p->block, slot);
+    p->block_count = count < p->most ? count : p->most;
+    p->block_first = p->index[p->block];
+    p->block_at = p->grid->load(p->grid->load_ctx, p->index, p->block, p->block_count);
+    return p->block_at != NULL;
+}
+
+/* Set at[level + 1] for a slot. False where it cannot be loaded. */
+static bool enter(place *p, size_t level, size_t slot)
+{
+    const ptio_grid *grid = p->grid;
+    int64_t index = p->index[level] = index_of(grid, level, slot);
+    if (!grid->load || level > p->block) {
+        p->at[level + 1] = p->at[level] + index * grid->step[level];
+        return true;
+    }
+    if (level < p->block) {
+        p->block_count = 0;
+        return true;
+    }
+    bool loaded = index >= p->block_first && (uint64_t)(index - p->block_first) < p->block_count;
+    if (!loaded && !load_block(p, slot))
+        return false;
+    p->at[level + 1] = p->block_at + (index - p->block_first) * grid->step[level];
+    return true;
+}
+
+/* How many cells of the row stand one `step` after the other, from a slot on; 0 after a failure. */
+static size_t run(place *p, size_t slot, const char **first)
+{
+    size_t last = p->grid->ndim - 1, count = neighbours(p->grid, last, slot);
+    if (!enter(p, last, slot))
+        return 0;
+    *first = p->at[last + 1];
+    if (p->grid->load && p->block == last) {
+        size_t held = p->block_count - (size_t)(p->index[last] - p->block_first);
+        count = held < count ? held : count;
+    }
+    return count;
+}
+
+/* The only element of a grid without dimensions. */
+static const char *only(const ptio_grid *grid)
+{
+    return grid->load ? grid->load(grid->load_ctx, NULL, 0, 1) : grid->base;
+}
+
+static bool visit_row(place *p, ptio_grid_visitor visit, void *ctx)
+{
+    const ptio_grid *grid = p->grid;
+    size_t dim = grid->ndim - 1, count = slots(grid, dim);
+    for (size_t slot = 0; slot < count;) {
+        const char *first;
+        if (is_dots(grid, dim, slot)) {
+            slot++;
+            continue;
+        }
+        size_t n = run(p, slot, &first);
+        if (!n)
+            return false;
+        visit(ctx, first, grid->step[dim], n);
+        slot += n;
+    }
+    return true;
+}
+
+bool ptio_grid_visit(const ptio_grid *grid, ptio_grid_visitor visit, void *ctx)
 {
     if (!ptio_grid_shown(grid))
-        return;
+        return true;
     if (!grid->ndim) {
-        visit(ctx, grid->base, 0, 1);
-        return;
+        const char *element = only(grid);
+        if (element)
+            visit(ctx, element, 0, 1);
+        return element != NULL;
     }
     place p;
-    p.at[0] = grid->base;
-    p.slot[0] = 0;
+    place_begin(&p, grid);
     size_t level = 0;
     for (;;) {
         if (level + 1 == grid->ndim) {
-            visit_row(grid, p.at[level], visit, ctx);
+            if (!visit_row(&p, visit, ctx))
+                return false;
         } else if (p.slot[level] < slots(grid, level)) {
             if (is_dots(grid, level, p.slot[level])) {
                 p.slot[level]++;
                 continue;
             }
-            p.at[level + 1] = p.at[level] + distance(grid, level, p.slot[level]);
+            if (!enter(&p, level, p.slot[level]))
+                return false;
             p.slot[++level] = 0;
             continue;
         }
         if (!level)
-            return;
+            return true;
         p.slot[--level]++;
     }
 }
@@ -140,8 +233,10 @@ static size_t columns(const char *text, size_t size)
 }
 
 /* A row in NumPy's way. Each dimension's brackets take a column off the line. */
-static void filled_row(pen *w, size_t dim, const char *first)
+static bool filled_row(pen *w, place *p)
 {
+    size_t dim = w->grid->ndim - 1, held = 0;
+    const char *at = NULL;
     size_t indent = w->style->indent + dim + 1, limit = w->style->fill > dim + 1 ? w->style->fill - dim - 1 : 0;
     size_t count = slots(w->grid, dim);
     w->column = indent;
@@ -149,10 +244,15 @@ static void filled_row(pen *w, size_t dim, const char *first)
     for (size_t i = 0; i < count; i++) {
         char text[PTIO_CELL_ROOM];
         size_t size = 3;
-        if (is_dots(w->grid, dim, i))
+        if (is_dots(w->grid, dim, i)) {
             memcpy(text, "...", 3);
-        else
-            size = w->style->cell(w->style->ctx, first + distance(w->grid, dim, i), text);
+        } else {
+            if (!held && !(held = run(p, i, &at)))
+                return false;
+            size = w->style->cell(w->style->ctx, at, text);
+            at += w->grid->step[dim];
+            held--;
+        }
         size_t width = columns(text, size);
         if (i) {
             comma(w);
@@ -170,15 +270,17 @@ static void filled_row(pen *w, size_t dim, const char *first)
     }
     ptio_out_repeat(w->out, ' ', blanks);
     w->column += blanks;
+    return true;
 }
 
-static void row(pen *w, size_t dim, const char *first)
+static bool row(pen *w, place *p)
 {
     const ptio_grid *grid = w->grid;
+    size_t dim = grid->ndim - 1, held = 0;
+    const char *at = NULL;
     size_t indent = w->style->indent + dim, line = w->style->line_width, room = indent < line ? line - indent : 0;
     size_t per_line = room / (w->style->width + 2), count = slots(grid, dim), in_line = 0;
     bool cut = grid->cut && (uint64_t)grid->shape[dim] > 2 * (uint64_t)grid->edge;
-    const char *at = first;
     for (size_t i = 0; i < count; i++, in_line++) {
         if (i && in_line >= per_line) {
             put(w, ",", 1);
@@ -189,29 +291,34 @@ static void row(pen *w, size_t dim, const char *first)
         }
         if (cut && i == grid->edge) {
             put(w, grid->edge ? " ..." : "...", grid->edge ? 4 : 3);
-            at = first + distance(grid, dim, i + 1);
-        } else {
-            cell(w, at);
-            at += grid->step[dim];
+            continue;
         }
+        if (!held && !(held = run(p, i, &at)))
+            return false;
+        cell(w, at);
+        at += grid->step[dim];
+        held--;
     }
+    return true;
 }
 
 size_t ptio_grid_write(const ptio_grid *grid, const ptio_grid_style *style, ptio_out *out)
 {
     pen w = {grid, style, out, style->indent};
     if (!grid->ndim) {
-        cell(&w, grid->base);
+        const char *element = only(grid);
+        if (element)
+            cell(&w, element);
         return w.column;
     }
     place p;
+    place_begin(&p, grid);
     size_t level = 0;
-    p.at[0] = grid->base;
-    p.slot[0] = 0;
     put(&w, "[", 1);
     for (;;) {
         if (level + 1 == grid->ndim) {
-            (style->fill ? filled_row : row)(&w, level, p.at[level]);
+            if (!(style->fill ? filled_row : row)(&w, &p))
+                return w.column;
         } else if (p.slot[level] < slots(grid, level)) {
             if (p.slot[level]) {
                 comma(&w);
@@ -222,7 +329,8 @@ size_t ptio_grid_write(const ptio_grid *grid, const ptio_grid_style *style, ptio
                 p.slot[level]++;
                 continue;
             }
-            p.at[level + 1] = p.at[level] + distance(grid, level, p.slot[level]);
+            if (!enter(&p, level, p.slot[level]))
+                return w.column;
             p.slot[++level] = 0;
             put(&w, "[", 1);
             continue;

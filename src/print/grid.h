@@ -12,20 +12,29 @@
 
 /** The elements of something strided: how they lie in memory and which of them are shown. */
 typedef struct ptio_grid {
-    const char *base; /* element [0, …, 0]                                    */
+    const char *base; /* element [0, …, 0]; NULL with `load`                    */
     size_t ndim;
     const int64_t *shape;
     int64_t step[PTIO_MOST_DIMENSIONS]; /* bytes from one element to the next                   */
     size_t edge;                        /* with `cut`: elements shown at each end of a dimension */
     bool cut;
+    /*
+     * For elements that are not in memory: lay some of them side by side, as `step` tells. Those at index[0], index[1], … of the first
+     * dimensions, `count` of dimension `dim` from index[dim] on, and all of the others: at most `room` elements, or one.
+     * NULL where that fails, and then nothing more is shown.
+     */
+    const char *(*load)(void *ctx, const int64_t *index, size_t dim, size_t count);
+    void *load_ctx;
+    size_t room;
 } ptio_grid;
 
 /** How many elements are shown; UINT64_MAX where the number does not fit. */
 uint64_t ptio_grid_shown(const ptio_grid *grid);
 
-/** Call `visit` for all elements that are shown, in order: `count` of them each time, `step` bytes apart. */
+/** Call `visit` for all elements that are shown, in order: `count` of them each time, `step` bytes apart. False where some cannot be
+ * loaded. */
 typedef void (*ptio_grid_visitor)(void *ctx, const char *first, int64_t step, size_t count);
-void ptio_grid_visit(const ptio_grid *grid, ptio_grid_visitor visit, void *ctx);
+bool ptio_grid_visit(const ptio_grid *grid, ptio_grid_visitor visit, void *ctx);
 
 /** What a grid needs to be written. */
 typedef struct ptio_grid_style {

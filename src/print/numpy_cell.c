@@ -278,14 +278,14 @@ static void settle(ptio_npcolumn *c)
 
 void ptio_npcells_fit(ptio_npcells *cells, const ptio_grid *grid)
 {
-    ptio_grid_visit(grid, look_at, cells);
+    (void)ptio_grid_visit(grid, look_at, cells);
     if (cells->code.dtype == PTIO_BOOL && grid->ndim)
         cells->width = 5;
     if (!has_point(&cells->code))
         return;
     settle(&cells->real);
     settle(&cells->imag);
-    ptio_grid_visit(grid, measure_at, cells);
+    (void)ptio_grid_visit(grid, measure_at, cells);
     make_room(&cells->real, false);
     make_room(&cells->imag, true);
 }

@@ -13,6 +13,7 @@
 #include "print/cell.h"
 #include "print/printer.h"
 #include "print/repr_array.h"
+#include "tensor/pieces.h"
 #include "torch/meaning.h"
 
 /* What belongs to an object, in the order in which it is shown. */
@@ -505,13 +506,14 @@ void ptio_write_bare_text(ptio_printer *p, ptio_text text)
 static bool write_item(ptio_printer *p, const ptio_value *value)
 {
     const ptio_tensor *tensor = ptio_value_tensor(value);
-    const void *data;
+    char element[16];
+    ptio_dtype dtype = ptio_tensor_dtype(tensor);
     ptio_quantizer q = ptio_tensor_quantizer(tensor);
     if (ptio_tensor_ndim(tensor) || ptio_tensor_is_parameter(tensor) || ptio_tensor_layout(tensor) != PTIO_STRIDED || q.scheme ||
-        ptio_tensor_is_meta(tensor) || !ptio_cells_can_show(ptio_tensor_dtype(tensor)) ||
-        ptio_tensor_data(tensor, &data, NULL) != PTIO_OK)
+        ptio_tensor_is_meta(tensor) || !ptio_cells_can_show(dtype) ||
+        ptio_tensor_copy_only(tensor, NULL, dtype, element, ptio_dtype_itemsize(dtype), NULL) != PTIO_OK)
         return false;
-    ptio_repr_element(p->out, ptio_tensor_dtype(tensor), data);
+    ptio_repr_element(p->out, dtype, element);
     return true;
 }
 

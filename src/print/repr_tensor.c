@@ -15,6 +15,8 @@
 #include "archive/archive.h"
 #include "base/text.h"
 #include "print/cell.h"
+#include "print/window.h"
+#include "tensor/pieces.h"
 
 /* A piece of the text of a tensor. `column` counts from the last line break, as the suffixes are set by it. */
 typedef struct job {
@@ -51,37 +53,6 @@ static bool is_quantized(const ptio_tensor *tensor)
     return ptio_tensor_quantizer(tensor).scheme != PTIO_NOT_QUANTIZED;
 }
 
-/* Elements in their own memory, for quantized tensors, which are shown as the floats they stand for. NULL after a failure. */
-static float *dequantize(job *j, const ptio_tensor *tensor, size_t *size)
-{
-    uint64_t bytes;
-    float *copy = NULL;
-    if (ptio_mul_u64(ptio_tensor_numel(tensor), sizeof *copy, &bytes) && bytes <= SIZE_MAX)
-        copy = ptio_heap_resize(j->style->heap, NULL, 0, (size_t)bytes);
-    if (!copy) {
-        (void)fail(j, ptio_heap_fail(j->style->heap, j->out->err, "the elements of a quantized tensor"));
-        return NULL;
-    }
-    *size = (size_t)bytes;
-    ptio_status status = ptio_tensor_copy(tensor, PTIO_FLOAT32, copy, bytes, j->out->err);
-    if (status == PTIO_OK)
-        return copy;
-    ptio_heap_free(j->style->heap, copy, *size);
-    (void)fail(j, status);
-    return NULL;
-}
-
-static void set_steps(ptio_grid *grid, const ptio_tensor *tensor, const int64_t *stride, size_t itemsize)
-{
-    grid->ndim = ptio_tensor_ndim(tensor);
-    grid->shape = ptio_tensor_shape(tensor);
-    int64_t next = (int64_t)itemsize;
-    for (size_t i = grid->ndim; i-- > 0;) {
-        grid->step[i] = stride ? stride[i] * (int64_t)itemsize : next;
-        next *= grid->shape[i];
-    }
-}
-
 static void write_grid(job *j, ptio_grid *grid, ptio_cells *cells, size_t indent)
 {
     uint64_t shown = ptio_grid_shown(grid);
@@ -90,10 +61,24 @@ static void write_grid(job *j, ptio_grid *grid, ptio_cells *cells, size_t indent
                                 "a tensor would show %llu elements, more than walk_nodes allows", (unsigned long long)shown));
         return;
     }
-    ptio_cells_fit(cells, grid);
+    if (!ptio_cells_fit(cells, grid))
+        return;
     ptio_grid_style style = {.indent = indent, .width = ptio_cells_width(cells), .cell = ptio_cells_text, .ctx = cells};
     style.line_width = j->style->line_width;
     j->column = ptio_grid_write(grid, &style, j->out);
+}
+
+/* Where the brackets of a tensor are written: the ctx of write_shown(). */
+typedef struct place {
+    job *j;
+    ptio_cells *cells;
+    size_t indent;
+} place;
+
+static void write_shown(void *ctx, ptio_grid *grid)
+{
+    place *at = ctx;
+    write_grid(at->j, grid, at->cells, at->indent);
 }
 
 static bool has_elements(const ptio_tensor *tensor)
@@ -114,16 +99,12 @@ static void body(job *j, const ptio_tensor *tensor, size_t indent)
     }
     ptio_grid grid = {.edge = j->style->edge, .cut = ptio_tensor_numel(tensor) > j->style->threshold};
     ptio_cells cells = {.dtype = ptio_tensor_dtype(tensor), .format = j->style->format};
-    if (is_quantized(tensor)) {
-        size_t size = 0;
-        float *copy = dequantize(j, tensor, &size);
-        if (!copy)
-            return;
-        cells.dtype = PTIO_FLOAT32;
-        grid.base = (const char *)copy;
-        set_steps(&grid, tensor, NULL, sizeof *copy);
-        write_grid(j, &grid, &cells, indent);
-        ptio_heap_free(j->style->heap, copy, size);
+    ptio_storage_pieces pieces;
+    if (is_quantized(tensor))
+        cells.dtype = PTIO_FLOAT32; /* the numbers that the ints stand for */
+    if (is_quantized(tensor) || ptio_tensor_in_pieces(tensor, &pieces)) {
+        place at = {j, &cells, indent};
+        (void)fail(j, ptio_window_show(tensor, cells.dtype, &grid, j->style->heap, write_shown, &at, j->out->err));
         return;
     }
     const void *data;
@@ -135,7 +116,7 @@ static void body(job *j, const ptio_tensor *tensor, size_t indent)
     grid.base = data;
     cells.conj = ptio_tensor_is_conj(tensor);
     cells.neg = ptio_tensor_is_neg(tensor);
-    set_steps(&grid, tensor, ptio_tensor_stride(tensor), ptio_dtype_itemsize(cells.dtype));
+    ptio_grid_shape(&grid, tensor, ptio_tensor_stride(tensor), ptio_dtype_itemsize(cells.dtype));
     write_grid(j, &grid, &cells, indent);
 }
 
@@ -488,53 +469,4 @@ ptio_status ptio_repr_tensor(ptio_out *out, const ptio_tensor *tensor, ptio_text
     if (parameter && !plain)
         ptio_out_char(out, ')');
     return j.status;
-}
-
-/* ---- storages ---- */
-
-static bool is_of_zip(const ptio_storage *storage)
-{
-    const ptio_archive *archive = storage->origin == &ptio_storage_of_record ? storage->origin_data : NULL;
-    return archive && archive->kind == PTIO_ARCHIVE_ZIP;
-}
-
-/* Every element is shown. Of a zip archive torch.load() makes an UntypedStorage one of bytes. */
-
-ptio_status ptio_repr_storage(ptio_out *out, const ptio_storage *storage, const ptio_tensor_style *style)
-{
-    ptio_dtype dtype = ptio_storage_dtype(storage);
-    size_t itemsize = ptio_dtype_itemsize(dtype);
-    uint64_t count = itemsize ? ptio_storage_nbytes(storage) / itemsize : 0;
-    const void *data = NULL;
-    bool meta = ptio_storage_is_meta(storage);
-    if (meta) {
-        ptio_out_string(out, "...\n");
-    } else {
-        ptio_status status = ptio_storage_data(storage, &data, out->err);
-        if (status != PTIO_OK)
-            return status;
-        for (uint64_t i = 0; i < count && out->status == PTIO_OK; i++) {
-            if (style->most_items && i == style->most_items) {
-                ptio_out_string(out, " ...\n");
-                break;
-            }
-            ptio_out_char(out, ' ');
-            ptio_repr_element(out, dtype, (const char *)data + i * itemsize);
-            ptio_out_char(out, '\n');
-        }
-        if (!count)
-            ptio_out_string(out, " \n");
-    }
-    if (ptio_storage_is_untyped(storage) && !is_of_zip(storage)) {
-        ptio_out_string(out, "[torch.storage.UntypedStorage(");
-    } else {
-        ptio_out_string(out, "[torch.storage.TypedStorage(dtype=torch.");
-        ptio_out_string(out, ptio_dtype_name(dtype));
-        ptio_out_string(out, ", ");
-    }
-    ptio_out_string(out, meta ? "device=meta" : "device=cpu");
-    ptio_out_string(out, ") of size ");
-    ptio_out_u64(out, count);
-    ptio_out_char(out, ']');
-    return PTIO_OK;
 }

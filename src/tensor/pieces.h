@@ -27,4 +27,8 @@ bool ptio_tensor_in_pieces(const ptio_tensor *tensor, ptio_storage_pieces *ret);
 /** Read the elements of a tensor that has some, in the byte order of this machine, as ptio_tensor_compact() lays them. */
 ptio_status ptio_tensor_read_pieces(const ptio_tensor *tensor, const ptio_storage_pieces *pieces, void *out, ptio_error *err);
 
+/** ptio_tensor_copy_slice() of a strided tensor and good slices, which reads no more than that even where it is all of the tensor. */
+ptio_status ptio_tensor_copy_only(const ptio_tensor *tensor, const ptio_slice *slices, ptio_dtype dtype, void *buffer,
+                                  uint64_t size, ptio_error *err);
+
 #endif

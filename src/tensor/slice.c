@@ -163,11 +163,25 @@ ptio_status ptio_tensor_slice_shape(const ptio_tensor *tensor, const ptio_slice 
     return status;
 }
 
+ptio_status ptio_tensor_copy_only(const ptio_tensor *tensor, const ptio_slice *slices, ptio_dtype dtype, void *buffer,
+                                  uint64_t size, ptio_error *err)
+{
+    ptio_tensor_view part;
+    ptio_dequantizer dequantizer;
+    cut_view(&part, tensor, slices);
+    ptio_status status = ptio_tensor_check_copy(&part.tensor, dtype, size, err);
+    if (status != PTIO_OK || part.tensor.numel == 0)
+        return status;
+    bool dequantized = ptio_tensor_is_dequantized(tensor, dtype);
+    if (dequantized)
+        status = begin_dequantizer(&dequantizer, tensor, &part.tensor, slices, err);
+    return status == PTIO_OK ? copy_part(&part.tensor, dequantized ? &dequantizer : NULL, dtype, buffer, err) : status;
+}
+
 ptio_status ptio_tensor_copy_slice(const ptio_tensor *tensor, const ptio_slice *slices, ptio_dtype dtype, void *buffer,
                                    uint64_t size, ptio_error *err)
 {
     ptio_tensor_view part;
-    ptio_dequantizer dequantizer;
     uint64_t all;
     ptio_status status = check_slices(tensor, slices, err);
     if (status == PTIO_OK && ptio_tensor_is_sparse(tensor))
@@ -179,11 +193,5 @@ ptio_status ptio_tensor_copy_slice(const ptio_tensor *tensor, const ptio_slice *
     cut_view(&part, tensor, slices);
     if (part.tensor.numel == tensor->numel)
         return ptio_tensor_copy(tensor, dtype, buffer, size, err);
-    status = ptio_tensor_check_copy(&part.tensor, dtype, size, err);
-    if (status != PTIO_OK || part.tensor.numel == 0)
-        return status;
-    bool dequantized = ptio_tensor_is_dequantized(tensor, dtype);
-    if (dequantized)
-        status = begin_dequantizer(&dequantizer, tensor, &part.tensor, slices, err);
-    return status == PTIO_OK ? copy_part(&part.tensor, dequantized ? &dequantizer : NULL, dtype, buffer, err) : status;
+    return ptio_tensor_copy_only(tensor, slices, dtype, buffer, size, err);
 }

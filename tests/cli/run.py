@@ -152,6 +152,24 @@ def show_options_of_tensors(bench):
 
 
 @test
+def show_in_constant_memory(bench):
+    """Ten million values take no more memory than a hundred thousand."""
+    def peak(count):
+        numbers = struct.pack("<1000f", *(i / 16 for i in range(1000)))
+        path = bench.file("many.pt", archive(tensor(storage("0", count), (count // 100, 100)), [("0", numbers * (count // 1000))]))
+        with open(os.devnull, "wb") as nothing:
+            process = subprocess.Popen([bench.ptio, "show", "--all", str(path)], stdout=nothing)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = 0
+        same(status, 0)
+        return used.ru_maxrss
+
+    # The memory of this program, which makes the files, counts as that of its children: so the smallest is run last.
+    large = peak(int(10000000 * max(SHARE, 0.3)))
+    assert large < peak(100000) + 6000, (large, peak(100000))
+
+
+@test
 def show_shared_and_cyclic(bench):
     cycle = [1]
     cycle.append(cycle)
