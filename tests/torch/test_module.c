@@ -62,6 +62,32 @@ static void buffers_may_stay_out(void **state)
     loaded_free(&l);
 }
 
+/* A hundred names and more, of which every second stays out; another module has a set of its own. */
+static void many_buffers_may_stay_out(void **state)
+{
+    (void)state;
+    loaded l = {0};
+    ptio_module *m = NULL;
+    pickle(&l.pickle,
+           "proto2 c:my:Net ) NEW } ( 'training' True '_parameters' } '_non_persistent_buffers_set' c:builtins:set ] ( ");
+    for (int i = 0; i < 300; i += 2)
+        pickle(&l.pickle, "'b%d' ", i);
+    pickle(&l.pickle, "e 1t R '_buffers' } ( ");
+    for (int i = 0; i < 300; i++)
+        pickle(&l.pickle, "'b%d' %d ", i, i);
+    pickle(&l.pickle, "u '_modules' } 'child' c:my:Net ) NEW } ( 'training' True '_parameters' } '_modules' } '_buffers' } "
+                      "( 'b2' 1 'b3' 2 u '_non_persistent_buffers_set' c:builtins:set ] 'b3' a 1t R u b s u b .");
+    zip_file(&l.file, &l.pickle, NULL, 0);
+    assert_int_equal(load_bytes(&l, &l.file, NULL), PTIO_OK);
+    assert_int_equal(ptio_module_open(l.ckpt, ptio_root(l.ckpt), &m, NULL), PTIO_OK);
+    assert_int_equal(ptio_module_state_count(m), 151);
+    assert_memory_equal(ptio_module_state_at(m, 0)->name.bytes, "b1", 2);
+    assert_memory_equal(ptio_module_state_at(m, 149)->name.bytes, "b299", 4);
+    assert_memory_equal(ptio_module_state_at(m, 150)->name.bytes, "child.b2", 8);
+    ptio_module_free(m);
+    loaded_free(&l);
+}
+
 /* named_modules() tells a module once; state_dict() tells all its places. */
 static void shared_modules_are_named_once(void **state)
 {
@@ -137,6 +163,42 @@ static void modules_in_two_places_each(void **state)
     }
 }
 
+/* What a module in many places holds is looked at in each of them, though it gives no entries. */
+static void places_have_a_budget(void **state)
+{
+    (void)state;
+    loaded l = {0};
+    pickle(&l.pickle, "proto2 c:my:M ) NEW } ( 'training' True '_buffers' } '_modules' } '_parameters' } ( ");
+    for (int i = 0; i < 4000; i++)
+        pickle(&l.pickle, "'p%d' N ", i);
+    pickle(&l.pickle, "u u b p7 x30 ");
+    for (int i = 0; i < 13; i++)
+        pickle(&l.pickle, MODULE("my:M", "", "", "'a' g7 'b' g7 ") "p7 x30 ");
+    pickle(&l.pickle, "g7 .");
+    zip_file(&l.file, &l.pickle, NULL, 0);
+    assert_int_equal(load_bytes(&l, &l.file, NULL), PTIO_OK);
+    assert_too_much(&l);
+}
+
+/* No depth is too deep, only names are too long. */
+static void modules_may_be_deep(void **state)
+{
+    (void)state;
+    loaded l = {0};
+    ptio_module *m = NULL;
+    pickle(&l.pickle, "proto2 N p7 x30 ");
+    for (int i = 0; i < 6000; i++)
+        pickle(&l.pickle, MODULE("my:M", "'w' 1 ", "", "'a' g7 ") "p7 x30 ");
+    pickle(&l.pickle, "g7 .");
+    zip_file(&l.file, &l.pickle, NULL, 0);
+    assert_int_equal(load_bytes(&l, &l.file, NULL), PTIO_OK);
+    assert_int_equal(ptio_module_open(l.ckpt, ptio_root(l.ckpt), &m, NULL), PTIO_OK);
+    assert_int_equal(ptio_module_state_count(m), 6000);
+    assert_int_equal(ptio_module_state_at(m, 5999)->name.size, 2 * 5999 + 1);
+    ptio_module_free(m);
+    loaded_free(&l);
+}
+
 /* A long name at every level, which the names below repeat. */
 static void names_have_a_budget(void **state)
 {
@@ -162,7 +224,8 @@ int main(void)
         cmocka_unit_test(order_is_that_of_state_dict),   cmocka_unit_test(buffers_may_stay_out),
         cmocka_unit_test(shared_modules_are_named_once), cmocka_unit_test(old_and_odd_modules),
         cmocka_unit_test(a_module_that_holds_itself),    cmocka_unit_test(modules_in_two_places_each),
-        cmocka_unit_test(names_have_a_budget),
+        cmocka_unit_test(names_have_a_budget),           cmocka_unit_test(many_buffers_may_stay_out),
+        cmocka_unit_test(places_have_a_budget),          cmocka_unit_test(modules_may_be_deep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
