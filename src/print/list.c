@@ -299,7 +299,7 @@ static bool add_tensor(lister *l, const path_key *path, const ptio_value *value,
         if ((tensor->layout == PTIO_NESTED || tensor->layout == PTIO_JAGGED) && !component)
             continue; /* what the components were made of */
         const path_key *key = text_key(l, path, ptio_text_of(part->name));
-        if (!key || !append(l, key, part->value, part->tensor, true))
+        if (!key || !append(l, key, part->value, part->tensor, detached || !component))
             return false;
     }
     return true;

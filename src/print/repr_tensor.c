@@ -396,8 +396,11 @@ static void nested_inside(job *j, const ptio_tensor *tensor)
     ptio_out_string(j->out, shown ? "\n]" : "\n\n]");
     j->column = 1;
     suffixes s = suffixes_begin(j, strlen("nested_tensor("), false);
-    if (ptio_tensor_requires_grad(tensor))
+    /* torch.load() makes it by an operation on its buffer; a Parameter is no result. */
+    if (ptio_tensor_requires_grad(tensor) && ptio_tensor_is_parameter(tensor))
         suffix(&s, "requires_grad=", "True");
+    else if (ptio_tensor_requires_grad(tensor))
+        suffix(&s, "grad_fn=", "<NestedViewFromBufferBackward0>");
     put(j, ")");
 }
 
@@ -427,7 +430,8 @@ static void jagged(job *j, const ptio_tensor *tensor)
     put(j, "), offsets=");
     put_small(j, offsets);
     put(j, ptio_tensor_requires_grad(tensor) ? ", requires_grad=True" : "");
-    put(j, part(tensor, "lengths") ? ", contiguous=False)" : ", contiguous=True)");
+    bool contiguous = !part(tensor, "lengths") && ptio_tensor_is_contiguous(values);
+    put(j, contiguous ? ", contiguous=True)" : ", contiguous=False)");
 }
 
 /* "MyTensor" of "__main__.MyTensor". */

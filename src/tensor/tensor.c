@@ -204,6 +204,27 @@ ptio_status ptio_tensor_new(ptio_arena *arena, const ptio_tensor_spec *spec, con
     return status;
 }
 
+/* The components of a nested tensor are made by unbind(), and require grad as it does. They are strided, and have no components. */
+static bool copy_components(ptio_arena *arena, ptio_tensor *nested, unsigned set, unsigned clear)
+{
+    if (!nested->extra)
+        return true;
+    size_t count = nested->extra->part_count;
+    ptio_tensor_extra *extra = ptio_arena_alloc(arena, sizeof *extra);
+    ptio_tensor_part_row *parts = PTIO_NEW(arena, ptio_tensor_part_row, count);
+    if (!extra || !parts)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        parts[i] = nested->extra->parts[i];
+        if (is_component(&parts[i]) && !(parts[i].tensor = ptio_tensor_with_flags(arena, parts[i].tensor, set, clear)))
+            return false;
+    }
+    *extra = *nested->extra;
+    extra->parts = parts;
+    nested->extra = extra;
+    return true;
+}
+
 const ptio_tensor *ptio_tensor_with_flags(ptio_arena *arena, const ptio_tensor *tensor, unsigned set, unsigned clear)
 {
     ptio_tensor *copy = ptio_arena_alloc(arena, sizeof *copy);
@@ -211,7 +232,9 @@ const ptio_tensor *ptio_tensor_with_flags(ptio_arena *arena, const ptio_tensor *
         return NULL;
     *copy = *tensor;
     copy->flags = (uint8_t)((tensor->flags & ~clear) | set);
-    return copy;
+    bool nested = tensor->layout == PTIO_NESTED || tensor->layout == PTIO_JAGGED;
+    return !nested || copy_components(arena, copy, set & PTIO_TENSOR_REQUIRES_GRAD, clear & PTIO_TENSOR_REQUIRES_GRAD) ? copy
+                                                                                                                       : NULL;
 }
 
 /* ---- getters ---- */

@@ -139,10 +139,15 @@ static const char *component_name(ptio_loader *loader, uint64_t index)
 
 /* One component: a strided view of the buffer. `dims` are its sizes, then its strides; its first element is `offset` behind the buffer's. */
 static ptio_status component(ptio_loader *loader, const ptio_tensor *buffer, uint64_t index, const int64_t *shape,
-                             const int64_t *stride, size_t ndim, int64_t offset, ptio_tensor_part_row *part, ptio_error *err)
+                             const int64_t *stride, size_t ndim, int64_t offset, unsigned flags, ptio_tensor_part_row *part,
+                             ptio_error *err)
 {
-    ptio_tensor_spec spec = {
-        .dtype = (ptio_dtype)buffer->dtype, .ndim = ndim, .shape = shape, .stride = stride, .storage = buffer->storage};
+    ptio_tensor_spec spec = {.dtype = (ptio_dtype)buffer->dtype,
+                             .ndim = ndim,
+                             .shape = shape,
+                             .stride = stride,
+                             .storage = buffer->storage,
+                             .flags = flags};
     if (!ptio_add_i64(buffer->storage_offset, offset, &spec.storage_offset))
         return ptio_fail(err, PTIO_ERR_FORMAT, "nested.offset", PTIO_NO_OFFSET,
                          "an offset of a nested tensor is beyond all numbers");
@@ -177,6 +182,7 @@ static ptio_status handle_nested(ptio_loader *loader, ptio_node_reduced *node, c
     if (ptio_argument_count(node) != 4 || !buffer || !sizes || !strides || !buffer->storage || !sizes->storage ||
         !strides->storage)
         return bad(loader, node, global, err, "the arguments are not buffer, sizes, strides and offsets");
+    unsigned flags = buffer->flags & PTIO_TENSOR_REQUIRES_GRAD;
     uint64_t count = sizes->ndim == 2 ? (uint64_t)sizes->dims[0] : 0;
     size_t ndim = sizes->ndim == 2 ? (size_t)sizes->dims[1] : 0, offset_count = 0;
     int64_t *size_ints = NULL, *stride_ints = NULL, *offsets = NULL;
@@ -199,7 +205,8 @@ static ptio_status handle_nested(ptio_loader *loader, ptio_node_reduced *node, c
     if (!parts)
         return ptio_heap_fail(&loader->ckpt->heap, err, "a nested tensor");
     for (uint64_t i = 0; i < count && status == PTIO_OK; i++)
-        status = component(loader, buffer, i, size_ints + i * ndim, stride_ints + i * ndim, ndim, offsets[i], &parts[i], err);
+        status =
+            component(loader, buffer, i, size_ints + i * ndim, stride_ints + i * ndim, ndim, offsets[i], flags, &parts[i], err);
     if (status != PTIO_OK)
         return locate(loader, node, status, err);
     size_t used = (size_t)count;
@@ -207,8 +214,7 @@ static ptio_status handle_nested(ptio_loader *loader, ptio_node_reduced *node, c
         if (given[i])
             parts[used++] = (ptio_tensor_part_row){names[i], given[i], ptio_argument(node, i)};
     }
-    ptio_tensor_spec spec = {
-        .dtype = (ptio_dtype)buffer->dtype, .layout = PTIO_NESTED, .flags = buffer->flags & PTIO_TENSOR_REQUIRES_GRAD};
+    ptio_tensor_spec spec = {.dtype = (ptio_dtype)buffer->dtype, .layout = PTIO_NESTED, .flags = flags};
     return compose(loader, node, &spec, parts, used, err);
 }
 
@@ -244,6 +250,7 @@ static ptio_status handle_jagged(ptio_loader *loader, ptio_node_reduced *node, c
     const ptio_node_dict *dict = ptio_value_entries(ptio_argument(node, 0));
     const ptio_value *values_value = dict ? member(dict, "values") : NULL, *offsets_value = dict ? member(dict, "offsets") : NULL;
     const ptio_value *lengths_value = dict ? member(dict, "lengths") : NULL, *ragged = dict ? member(dict, "_ragged_idx") : NULL;
+    unsigned flags = dict && ptio_is_true(member(dict, "requires_grad")) ? PTIO_TENSOR_REQUIRES_GRAD : 0;
     const ptio_tensor *values = tensor_of(values_value), *offsets = tensor_of(offsets_value), *lengths = tensor_of(lengths_value);
     int64_t ragged_dim = 1;
     if (values && offsets && values->flags & offsets->flags & PTIO_TENSOR_META)
@@ -272,7 +279,7 @@ static ptio_status handle_jagged(ptio_loader *loader, ptio_node_reduced *node, c
             return bad(loader, node, global, err, "offsets and lengths do not fit the values");
         length = sizes ? sizes[i] : starts[i + 1] - starts[i];
         shape[dim] = length;
-        status = component(loader, values, i, shape, stride, values->ndim, offset, &parts[i], err);
+        status = component(loader, values, i, shape, stride, values->ndim, offset, flags, &parts[i], err);
     }
     if (status != PTIO_OK && (!err || err->status == PTIO_OK))
         return bad(loader, node, global, err, "offsets and lengths do not fit the values");
@@ -283,8 +290,7 @@ static ptio_status handle_jagged(ptio_loader *loader, ptio_node_reduced *node, c
     parts[used++] = (ptio_tensor_part_row){"offsets", offsets, offsets_value};
     if (lengths)
         parts[used++] = (ptio_tensor_part_row){"lengths", lengths, lengths_value};
-    ptio_tensor_spec spec = {
-        .dtype = (ptio_dtype)values->dtype, .layout = PTIO_JAGGED, .flags = values->flags & PTIO_TENSOR_REQUIRES_GRAD};
+    ptio_tensor_spec spec = {.dtype = (ptio_dtype)values->dtype, .layout = PTIO_JAGGED, .flags = flags};
     return compose(loader, node, &spec, parts, used, err);
 }
 

@@ -201,7 +201,10 @@ class Maker(object):
     def nested(self):
         self.swappable = False
         parts = [torch.randn(self.r.randrange(1, 4), 3) for _ in range(self.r.randrange(1, 4))]
-        return torch.nested.nested_tensor(parts, layout=self.r.choice((torch.strided, torch.jagged)))
+        made = torch.nested.nested_tensor(parts, layout=self.r.choice((torch.strided, torch.jagged)))
+        if made.layout == torch.jagged and self.r.random() < 0.3:
+            made = made.transpose(1, 2)
+        return self.r.choice((nn.Parameter, lambda t: t.requires_grad_(True)))(made) if self.r.random() < 0.2 else made
 
     def meta(self):
         t = torch.empty(self.shape(), dtype=self.r.choice(PLAIN), device="meta")

@@ -561,6 +561,9 @@ static void jagged_tensors_have_components(void **state)
     assert_int_equal(ptio_tensor_numel(ptio_tensor_part(t, 2, NULL)), 1);
     assert_int_equal(ptio_tensor_storage_offset(ptio_tensor_part(t, 2, NULL)), 2);
     assert_text(ptio_value_class(l.root), "torch.nested._internal.nested_tensor.NestedTensor");
+    assert_false(ptio_tensor_requires_grad(t));
+    load(&l, JAGGED "'values' " TENSOR(0, 6) "'offsets' " LONG_TENSOR(0, 4) "'requires_grad' True u 1t R");
+    assert_true(ptio_tensor_requires_grad(tensor_of(&l)));
     load(&l,
          JAGGED "'values' " TENSOR(0, 6) "'offsets' " LONG_TENSOR(0, 3) "'lengths' " LONG_TENSOR(0, 2) "'_ragged_idx' 1 u 1t R");
     assert_int_equal(ptio_tensor_numel(ptio_tensor_part(tensor_of(&l), 0, NULL)), 0);
