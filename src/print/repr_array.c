@@ -295,20 +295,28 @@ bool ptio_str_npscalar(ptio_out *out, ptio_text code, ptio_text bytes)
     return true;
 }
 
+/* [('a', 'u1'), ('b', '<i4')], align=True: the text that dtypes of fields have, which does not tell of align. */
+static void put_structured(ptio_out *out, const ptio_npdtype *dtype)
+{
+    ptio_repr_escaped(out, dtype->field_code);
+    ptio_out_string(out, dtype->is_aligned ? ", align=True" : "");
+}
+
 void ptio_repr_npdtype(ptio_out *out, const ptio_value *dtype)
 {
+    const ptio_npdtype *meaning = ptio_meaning(dtype);
     ptio_npcode c = ptio_npcode_read(ptio_value_name(dtype));
     ptio_out_string(out, "dtype(");
-    if (c.name && !c.swapped)
+    if (meaning->is_structured)
+        put_structured(out, meaning);
+    else if (c.name && !c.swapped)
         ptio_repr_str(out, ptio_text_of(c.name));
     else if (c.kind == 'O')
         ptio_out_string(out, "'O'");
     else if ((c.kind == 'V' || c.kind == 'S') && c.order == '|')
         ptio_repr_str(out, (ptio_text){c.text.bytes + 1, c.text.size - 1});
-    else if (c.kind)
-        ptio_repr_str(out, c.text);
     else
-        ptio_repr_escaped(out, c.text);
+        ptio_repr_str(out, c.text);
     ptio_out_char(out, ')');
 }
 

@@ -33,7 +33,12 @@ typedef struct ptio_npdtype {
     ptio_dtype dtype; /* PTIO_NO_DTYPE where PyTorch has none, or the byte order is the other */
     char byte_order;  /* '<', '>' or '|'                                                      */
     bool is_object;
-    bool is_structured;
+    bool is_aligned;                 /* a structured one made with align=True */
+    bool is_structured;              /* made of others: it has fields, or is an array in a field                */
+    ptio_text field_code;            /* of a structured one: its text as the dtype of a field                    */
+    const struct ptio_npdtype *base; /* of an array in a field: the dtype of its elements; else NULL  */
+    size_t ndim;
+    const int64_t *shape; /* `ndim` sizes of that array */
 } ptio_npdtype;
 
 typedef struct ptio_ndarray {

@@ -1,22 +1,15 @@
 /*
  * The header of a .npy file: a Python dict of three keys, written as a literal, and parsed as nothing more than that.
  *
- * A structured dtype is a list of fields (name, dtype[, shape]), which may nest; a field without a name is padding. It gets the name
- * that str() gives it in NumPy:
- *
- *     [('a', 'i1'), ('b', '<f4', (2,))]                                                   where fields follow one another
- *     {'names': ['a', 'b'], 'formats': ['i1', '<f4'], 'offsets': [0, 4], 'itemsize': 8}   where there are gaps
+ * A structured dtype is a list of fields (name, dtype[, shape]), which may nest; a field without a name is padding.
  */
 #include "torch/npy.h"
 
 #include "base/cursor.h"
-
-#include <inttypes.h>
-#include <stdio.h>
+#include "torch/numpy_fields.h"
 
 #define MOST_HEADER ((uint64_t)1 << 20)
 #define MOST_FIELDS_DEEP 8
-#define MOST_NAME 512 /* letters of a field's name, quoted */
 
 typedef struct parser {
     ptio_loader *loader;
@@ -116,207 +109,88 @@ static ptio_status take_shape(parser *p, const int64_t **ret, size_t *count)
     return PTIO_OK;
 }
 
-/* ---- texts, written twice: once to count, once into memory ---- */
-
-typedef struct text_out {
-    char *bytes; /* NULL: only count */
-    size_t size;
-} text_out;
-
-static void put(text_out *out, ptio_text text)
-{
-    if (out->bytes && text.size)
-        memcpy(out->bytes + out->size, text.bytes, text.size);
-    out->size += text.size;
-}
-
-static void put_string(text_out *out, const char *string)
-{
-    put(out, ptio_text_of(string));
-}
-
-static void put_number(text_out *out, uint64_t number)
-{
-    char digits[24];
-    (void)snprintf(digits, sizeof digits, "%" PRIu64, number);
-    put_string(out, digits);
-}
-
-static void put_shape(text_out *out, const int64_t *shape, size_t ndim)
-{
-    put_string(out, "(");
-    for (size_t i = 0; i < ndim; i++) {
-        put_string(out, i ? ", " : "");
-        put_number(out, (uint64_t)shape[i]);
-    }
-    put_string(out, ndim == 1 ? ",)" : ")");
-}
-
 /* ---- structured dtypes ---- */
 
-typedef struct field {
-    struct field *next;
-    ptio_text name; /* quoted as Python does; empty: padding */
-    const ptio_npdtype *dtype;
-    const int64_t *shape;
-    size_t ndim; /* of an array in the field */
-    uint64_t offset;
-} field;
-
-/* A structured dtype that is being parsed. */
+/* A structured dtype that is being parsed, and the field that is open. */
 typedef struct frame {
-    field *first, *last;
+    ptio_npfield *first, *last;
+    ptio_npfield open; /* without a name: padding */
     uint64_t itemsize;
-    bool gaps, has_objects;
 } frame;
 
-/* A format as str() of a structured dtype has it: without '|', and bool as '?'. */
-static void put_format(text_out *out, const ptio_npdtype *dtype)
+static ptio_status too_large(const parser *p)
 {
-    if (dtype->is_structured) {
-        put(out, dtype->code);
-        return;
-    }
-    ptio_text code = dtype->code;
-    if (code.size && code.bytes[0] == '|')
-        code = (ptio_text){code.bytes + 1, code.size - 1};
-    put_string(out, "'");
-    put(out, ptio_text_is(code, "b1") ? PTIO_TEXT("?") : code);
-    put_string(out, "'");
-}
-
-static void put_list(text_out *out, const frame *f)
-{
-    put_string(out, "[");
-    for (const field *item = f->first; item; item = item->next) {
-        put_string(out, item == f->first ? "(" : ", (");
-        put(out, item->name);
-        put_string(out, ", ");
-        put_format(out, item->dtype);
-        if (item->ndim) {
-            put_string(out, ", ");
-            put_shape(out, item->shape, item->ndim);
-        }
-        put_string(out, ")");
-    }
-    put_string(out, "]");
-}
-
-static void put_field_format(text_out *out, const field *item)
-{
-    put_string(out, item->ndim ? "(" : "");
-    put_format(out, item->dtype);
-    if (item->ndim) {
-        put_string(out, ", ");
-        put_shape(out, item->shape, item->ndim);
-        put_string(out, ")");
-    }
-}
-
-static void put_dict(text_out *out, const frame *f)
-{
-    static const char *const heads[] = {"{'names': [", "], 'formats': [", "], 'offsets': ["};
-    for (size_t part = 0; part < 3; part++) {
-        bool first = true;
-        put_string(out, heads[part]);
-        for (const field *item = f->first; item; item = item->next) {
-            if (!item->name.size)
-                continue;
-            put_string(out, first ? "" : ", ");
-            first = false;
-            if (part == 0)
-                put(out, item->name);
-            else if (part == 1)
-                put_field_format(out, item);
-            else
-                put_number(out, item->offset);
-        }
-    }
-    put_string(out, "], 'itemsize': ");
-    put_number(out, f->itemsize);
-    put_string(out, "}");
+    return bad(p, "a structured dtype has too many bytes");
 }
 
 /* The dtype of all fields, when the list is at its end. */
 static ptio_status close_frame(parser *p, const frame *f, const ptio_npdtype **ret)
 {
-    ptio_arena *arena = &p->loader->ckpt->arena;
-    void (*put_all)(text_out *, const frame *) = f->gaps ? put_dict : put_list;
-    text_out counted = {NULL, 0};
-    put_all(&counted, f);
-    ptio_npdtype *dtype = PTIO_NEW(arena, ptio_npdtype, 1);
-    text_out out = {ptio_arena_alloc(arena, counted.size), 0};
-    if (!dtype || !out.bytes)
-        return no_memory(p);
-    put_all(&out, f);
-    *dtype = (ptio_npdtype){.code = {out.bytes, out.size},
-                            .itemsize = f->itemsize,
-                            .byte_order = '|',
-                            .is_object = f->has_objects,
-                            .is_structured = true};
+    ptio_npdtype *dtype = PTIO_NEW(&p->loader->ckpt->arena, ptio_npdtype, 1);
     *ret = dtype;
-    return PTIO_OK;
-}
-
-static ptio_status quote_name(parser *p, ptio_text name, field *item)
-{
-    char quoted[MOST_NAME];
-    if (!name.size)
-        return PTIO_OK;
-    if (name.size > MOST_NAME / 8)
-        return bad(p, "the name of a field is too long");
-    quoted[0] = '\'';
-    ptio_escape_into(quoted + 1, sizeof quoted - 2, name);
-    size_t size = strlen(quoted);
-    quoted[size] = '\'';
-    item->name = ptio_arena_text(&p->loader->ckpt->arena, (ptio_text){quoted, size + 1});
-    return item->name.bytes ? PTIO_OK : no_memory(p);
+    return dtype ? ptio_npdtype_of_fields(p->loader, &(ptio_npstruct){.first = f->first, .itemsize = f->itemsize, .alignment = 1},
+                                          dtype, p->err)
+                 : no_memory(p);
 }
 
 /* The beginning of a field: ('name', or (('title', 'name'), */
 static ptio_status open_field(parser *p, frame *f)
 {
-    ptio_text name, title;
-    bool titled;
+    f->open = (ptio_npfield){.offset = f->itemsize};
     if (!take(p, '('))
         return bad(p, "a field of a structured dtype is no tuple");
-    titled = take(p, '(');
-    if ((titled && (!take_string(p, &title) || !take(p, ','))) || !take_string(p, &name) || (titled && !take(p, ')')) ||
-        !take(p, ','))
+    bool titled = take(p, '(');
+    if ((titled && (!take_string(p, &f->open.title) || !take(p, ','))) || !take_string(p, &f->open.name) ||
+        (titled && !take(p, ')')) || !take(p, ','))
         return bad(p, "a field of a structured dtype has no name");
-    field *item = PTIO_NEW(&p->loader->ckpt->arena, field, 1);
-    if (!item)
+    return PTIO_OK;
+}
+
+/* Add the open field to those with names, which have texts of their own. */
+static ptio_status keep_field(parser *p, frame *f)
+{
+    ptio_arena *arena = &p->loader->ckpt->arena;
+    ptio_npfield *field = PTIO_NEW(arena, ptio_npfield, 1);
+    if (!field)
+        return no_memory(p);
+    *field = f->open;
+    field->name = ptio_arena_text(arena, f->open.name);
+    if (field->title.bytes)
+        field->title = ptio_arena_text(arena, f->open.title);
+    if (!field->name.bytes || (f->open.title.bytes && !field->title.bytes))
         return no_memory(p);
     if (f->last)
-        f->last->next = item;
+        f->last->next = field;
     else
-        f->first = item;
-    f->last = item;
-    f->gaps = f->gaps || !name.size;
-    item->offset = f->itemsize;
-    return quote_name(p, name, item);
+        f->first = field;
+    f->last = field;
+    return PTIO_OK;
 }
 
 /* The end of a field: its shape, where it is an array of its own, and the bracket. */
 static ptio_status close_field(parser *p, frame *f, const ptio_npdtype *dtype)
 {
-    field *item = f->last;
-    item->dtype = dtype;
     if (take(p, ',') && peek(p) != ')') {
-        ptio_status status = take_shape(p, &item->shape, &item->ndim);
+        const int64_t *shape;
+        size_t ndim;
+        ptio_status status = take_shape(p, &shape, &ndim);
         if (status != PTIO_OK)
             return status;
         (void)take(p, ',');
+        ptio_npdtype *array = PTIO_NEW(&p->loader->ckpt->arena, ptio_npdtype, 1);
+        if (!array)
+            return no_memory(p);
+        status = ndim ? ptio_npdtype_of_array(p->loader, dtype, ndim, shape, array, p->err) : PTIO_OK;
+        if (status != PTIO_OK)
+            return status == PTIO_ERR_FORMAT ? too_large(p) : status;
+        dtype = ndim ? array : dtype;
     }
-    uint64_t size = dtype->itemsize;
-    for (size_t i = 0; i < item->ndim; i++) {
-        if (!ptio_mul_u64(size, (uint64_t)item->shape[i], &size))
-            return bad(p, "a field of a structured dtype has too many bytes");
-    }
-    if (!ptio_add_u64(f->itemsize, size, &f->itemsize) || f->itemsize > INT64_MAX)
-        return bad(p, "a structured dtype has too many bytes");
-    f->has_objects = f->has_objects || dtype->is_object;
-    return take(p, ')') ? PTIO_OK : bad(p, "a field of a structured dtype does not end where it should");
+    f->open.dtype = dtype;
+    if (!ptio_add_u64(f->itemsize, dtype->itemsize, &f->itemsize) || f->itemsize > INT64_MAX)
+        return too_large(p);
+    if (!take(p, ')'))
+        return bad(p, "a field of a structured dtype does not end where it should");
+    return f->open.name.size ? keep_field(p, f) : PTIO_OK;
 }
 
 static ptio_status take_code(parser *p, const ptio_npdtype **ret)
@@ -340,17 +214,19 @@ static ptio_status take_dtype(parser *p, const ptio_npdtype **ret)
     for (;;) {
         ptio_status status;
         const ptio_npdtype *dtype;
+        bool empty = false;
         if (take(p, '[')) {
             if (depth == MOST_FIELDS_DEEP)
                 return bad(p, "structured dtypes nest more than 8 deep");
-            frames[depth++] = (frame){.first = NULL};
-            if (peek(p) == ']')
-                return bad(p, "a structured dtype has no fields");
-            if ((status = open_field(p, &frames[depth - 1])) != PTIO_OK)
-                return status;
-            continue;
+            empty = take(p, ']');
+            if (!empty) {
+                frames[depth++] = (frame){.first = NULL};
+                if ((status = open_field(p, &frames[depth - 1])) != PTIO_OK)
+                    return status;
+                continue;
+            }
         }
-        status = take_code(p, &dtype);
+        status = empty ? close_frame(p, &(frame){.first = NULL}, &dtype) : take_code(p, &dtype);
         /* A dtype is complete. It may end its field, that its list, that the field around it, and so on. */
         while (status == PTIO_OK && depth) {
             frame *top = &frames[depth - 1];

@@ -15,8 +15,9 @@
 #include <stdio.h>
 
 #include "tensor/convert.h"
+#include "torch/numpy_fields.h"
 
-#define MOST_FIELDS_DEEP 8
+#define ALIGNED_STRUCT 0x80 /* in the flags of a dtype: NPY_ALIGNED_STRUCT */
 
 static ptio_status bad(ptio_loader *loader, const ptio_value *node, ptio_error *err, const char *what)
 {
@@ -84,6 +85,18 @@ static bool name_dtype(ptio_arena *arena, ptio_npdtype *dtype, char kind, uint64
     return dtype->code.bytes != NULL;
 }
 
+/* As C on 64-bit machines aligns such elements. */
+static uint64_t natural_alignment(char kind, uint64_t size)
+{
+    switch (kind) {
+    case 'S':
+    case 'V': return 1;
+    case 'U': return 4;
+    case 'c': return size > 1 ? size / 2 : 1;
+    default: return size ? size : 1;
+    }
+}
+
 static ptio_status fill_dtype(ptio_loader *loader, char order, char kind, uint64_t number, const char *unit, ptio_npdtype *dtype,
                               ptio_error *err)
 {
@@ -91,6 +104,7 @@ static ptio_status fill_dtype(ptio_loader *loader, char order, char kind, uint64
     if (!code_size(kind, number, &dtype->itemsize))
         return PTIO_ERR_FORMAT;
     dtype->is_object = kind == 'O';
+    dtype->alignment = natural_alignment(kind, dtype->itemsize);
     dtype->dtype = torch_dtype(kind, dtype->itemsize);
     if (!name_dtype(&loader->ckpt->arena, dtype, kind, number, unit))
         return ptio_heap_fail(&loader->ckpt->heap, err, "a NumPy dtype");
@@ -132,125 +146,79 @@ ptio_status ptio_npdtype_from_code(ptio_loader *loader, ptio_text code, const pt
     return fill_dtype(loader, order, kind == 'a' ? 'S' : kind, kind == 'O' ? 8 : number, unit, dtype, err);
 }
 
-/* A growing text on the stack: names of structured dtypes. */
-typedef struct writer {
-    char text[4096];
-    size_t size;
-    bool full;
-} writer;
-
-static void put(writer *w, ptio_text text)
-{
-    if (text.size > sizeof w->text - w->size) {
-        w->full = true;
-        return;
-    }
-    memcpy(w->text + w->size, text.bytes, text.size);
-    w->size += text.size;
-}
-
-static void put_quoted(writer *w, ptio_text text)
-{
-    char escaped[256];
-    ptio_escape_into(escaped, sizeof escaped, text);
-    /* As repr() does: double quotes only where there are single ones in it, and no double ones. */
-    bool double_quoted = strchr(escaped, '\'') && !strchr(escaped, '"');
-    ptio_text quote = double_quoted ? PTIO_TEXT("\"") : PTIO_TEXT("'");
-    put(w, quote);
-    for (const char *at = escaped; *at; at++) {
-        if (*at == '\'' && !double_quoted)
-            put(w, PTIO_TEXT("\\"));
-        put(w, (ptio_text){at, 1});
-    }
-    put(w, quote);
-}
-
-/* The dtype of a field, as str() of the whole has it: without '|', and '?' for bool. */
-static void put_format(writer *w, const ptio_npdtype *dtype)
-{
-    ptio_text code = dtype->code;
-    if (dtype->is_structured) {
-        put(w, code);
-        return;
-    }
-    if (code.size && code.bytes[0] == '|')
-        code = (ptio_text){code.bytes + 1, code.size - 1};
-    put_quoted(w, ptio_text_is(code, "b1") ? PTIO_TEXT("?") : code);
-}
-
-/* One field: name, (dtype, offset[, title]). */
-static const ptio_npdtype *field_of(ptio_loader *loader, const ptio_node_dict *fields, const ptio_value *name, int64_t *offset,
-                                    ptio_error *err)
+/* One field: name, (dtype, offset[, title]). False where it is none; *err tells of a dtype that is wrong. */
+static bool read_field(ptio_loader *loader, const ptio_node_dict *fields, const ptio_value *name, ptio_npfield *ret,
+                       ptio_error *err)
 {
     if (name->type != PTIO_NODE_TYPE_STR && name->type != PTIO_NODE_TYPE_PY2STR)
-        return NULL;
+        return false;
     size_t at = ptio_dict_find_text(fields, ptio_node_str_of(name)), count;
     const ptio_value *const *items = at == SIZE_MAX ? NULL : ptio_value_items(ptio_dict_value(fields, at), &count);
-    if (!items || count < 2 || !ptio_node_int64(items[1], offset))
-        return NULL;
-    return ptio_value_npdtype(loader, items[0], err);
+    int64_t offset;
+    if (!items || count < 2 || !ptio_node_int64(items[1], &offset) || offset < 0)
+        return false;
+    ret->name = ptio_node_str_of(name);
+    ret->offset = (uint64_t)offset;
+    if (count > 2 && (items[2]->type == PTIO_NODE_TYPE_STR || items[2]->type == PTIO_NODE_TYPE_PY2STR))
+        ret->title = ptio_node_str_of(items[2]);
+    ret->dtype = ptio_value_npdtype(loader, items[0], err);
+    return ret->dtype != NULL;
 }
 
-/* str() of a structured dtype: [('a', '<i4'), ('b', '<f8')]; with offsets and size where there are gaps. */
-static ptio_status structured(ptio_loader *loader, const ptio_node_reduced *node, const ptio_value *names,
-                              const ptio_value *fields_value, ptio_npdtype *dtype, ptio_error *err)
+/* The state is (3, '|', None, names, fields, itemsize, alignment, flags). */
+static ptio_status structured(ptio_loader *loader, const ptio_node_reduced *node, const ptio_value *const *state,
+                              ptio_npdtype *dtype, ptio_error *err)
 {
     size_t count;
-    const ptio_value *const *items = ptio_value_items(names, &count);
-    const ptio_node_dict *fields = ptio_value_entries(fields_value);
-    if (!items || !fields)
+    int64_t alignment = 1, flags = 0;
+    const ptio_value *const *names = ptio_value_items(state[3], &count);
+    const ptio_node_dict *fields = ptio_value_entries(state[4]);
+    if (!names || !fields)
         return bad(loader, &node->head, err, "a structured dtype has no names or no fields");
-    writer plain = {.size = 0}, name_list = {.size = 0}, formats = {.size = 0}, offsets = {.size = 0};
-    int64_t expected = 0;
-    bool packed = true;
-    put(&plain, PTIO_TEXT("["));
+    ptio_npfield *row = PTIO_NEW(&loader->ckpt->arena, ptio_npfield, count ? count : 1);
+    if (!row)
+        return ptio_heap_fail(&loader->ckpt->heap, err, "a structured dtype");
     for (size_t i = 0; i < count; i++) {
-        int64_t offset;
-        const ptio_npdtype *field = field_of(loader, fields, items[i], &offset, err);
-        if (!field)
+        if (!read_field(loader, fields, names[i], &row[i], err))
             return err && err->status != PTIO_OK
                        ? err->status
                        : bad(loader, &node->head, err, "a field of a structured dtype is not (dtype, offset)");
-        packed = packed && offset == expected;
-        expected = offset + (int64_t)field->itemsize;
-        ptio_text comma = i ? PTIO_TEXT(", ") : PTIO_TEXT("");
-        char number[32];
-        (void)snprintf(number, sizeof number, "%s%" PRId64, i ? ", " : "", offset);
-        put(&plain, comma), put(&plain, PTIO_TEXT("(")), put_quoted(&plain, ptio_node_str_of(items[i])),
-            put(&plain, PTIO_TEXT(", "));
-        put_format(&plain, field);
-        put(&plain, PTIO_TEXT(")"));
-        put(&name_list, comma), put_quoted(&name_list, ptio_node_str_of(items[i]));
-        put(&formats, comma);
-        put_format(&formats, field);
-        put(&offsets, ptio_text_of(number));
-        dtype->is_object = dtype->is_object || field->is_object;
+        row[i].next = i + 1 < count ? &row[i + 1] : NULL;
     }
-    put(&plain, PTIO_TEXT("]"));
-    packed = packed && expected == (int64_t)dtype->itemsize;
-    writer whole = {.size = 0};
-    if (packed) {
-        whole = plain;
-    } else {
-        char size[48];
-        (void)snprintf(size, sizeof size, "], 'itemsize': %" PRIu64 "}", dtype->itemsize);
-        put(&whole, PTIO_TEXT("{'names': [")), put(&whole, (ptio_text){name_list.text, name_list.size});
-        put(&whole, PTIO_TEXT("], 'formats': [")), put(&whole, (ptio_text){formats.text, formats.size});
-        put(&whole, PTIO_TEXT("], 'offsets': [")), put(&whole, (ptio_text){offsets.text, offsets.size});
-        put(&whole, ptio_text_of(size));
-    }
-    if (ptio_value_global(ptio_argument(node, 0))) {
-        writer inner = whole;
-        whole.size = 0;
-        put(&whole, PTIO_TEXT("(numpy.record, ")), put(&whole, (ptio_text){inner.text, inner.size}), put(&whole, PTIO_TEXT(")"));
-    }
-    if (whole.full || plain.full || name_list.full || formats.full || offsets.full)
-        return ptio_fail_node(loader, &node->head, PTIO_ERR_LIMIT, "numpy.fields", err,
-                              "a structured dtype has more fields than fit 4096 letters");
-    dtype->is_structured = true;
-    dtype->dtype = PTIO_NO_DTYPE;
-    dtype->code = ptio_arena_text(&loader->ckpt->arena, (ptio_text){whole.text, whole.size});
-    return dtype->code.bytes ? PTIO_OK : ptio_heap_fail(&loader->ckpt->heap, err, "a NumPy dtype");
+    (void)ptio_node_int64(state[6], &alignment);
+    (void)ptio_node_int64(state[7], &flags);
+    ptio_npstruct made = {.first = count ? row : NULL,
+                          .itemsize = dtype->itemsize,
+                          .alignment = alignment > 0 ? (uint64_t)alignment : 1,
+                          .aligned = flags & ALIGNED_STRUCT,
+                          .is_record = ptio_value_global(ptio_argument(node, 0)) != NULL};
+    return ptio_npdtype_of_fields(loader, &made, dtype, err);
+}
+
+/* The dtype of an array in a field: state[2] is (dtype of its elements, shape). */
+static ptio_status array_in_field(ptio_loader *loader, const ptio_node_reduced *node, const ptio_value *pair, ptio_npdtype *dtype,
+                                  ptio_error *err)
+{
+    size_t count, ndim;
+    int64_t *shape;
+    const ptio_value *const *items = ptio_value_items(pair, &count);
+    const ptio_npdtype *base = items && count == 2 ? ptio_value_npdtype(loader, items[0], err) : NULL;
+    if (!base)
+        return err && err->status != PTIO_OK ? err->status
+                                             : bad(loader, &node->head, err, "an array in a field is not (dtype, shape)");
+    uint64_t itemsize = dtype->itemsize;
+    ptio_status status = PTIO_OK;
+    if (items[1]->type == PTIO_NODE_TYPE_TUPLE)
+        status = ptio_value_as_ints(loader, items[1], 0, &shape, &ndim, err);
+    else if ((shape = PTIO_NEW(&loader->ckpt->arena, int64_t, ndim = 1)) == NULL)
+        return ptio_heap_fail(&loader->ckpt->heap, err, "a dtype");
+    else if (!ptio_node_int64(items[1], shape))
+        status = PTIO_ERR_FORMAT;
+    if (status == PTIO_OK)
+        status = ptio_npdtype_of_array(loader, base, ndim, shape, dtype, err);
+    if ((status == PTIO_ERR_FORMAT && (!err || err->status == PTIO_OK)) || (status == PTIO_OK && dtype->itemsize != itemsize))
+        return bad(loader, &node->head, err, "an array in a field has another size than its dtype");
+    return status;
 }
 
 /* "[D]" or "[25us]" of the metadata (None, (unit, count, 1, 1)) of times. */
@@ -326,7 +294,9 @@ static ptio_status handle_dtype(ptio_loader *loader, ptio_node_reduced *node, pt
     if (status == PTIO_ERR_FORMAT && (!err || err->status == PTIO_OK))
         return bad(loader, &node->head, err, "an element of a dtype has too many bytes");
     if (status == PTIO_OK && state && kind == 'V' && state[3]->type == PTIO_NODE_TYPE_TUPLE)
-        status = structured(loader, node, state[3], state[4], dtype, err);
+        status = structured(loader, node, state, dtype, err);
+    else if (status == PTIO_OK && state && kind == 'V' && state[2]->type == PTIO_NODE_TYPE_TUPLE)
+        status = array_in_field(loader, node, state[2], dtype, err);
     return status == PTIO_OK ? ptio_means(node, PTIO_KIND_NPDTYPE, dtype) : status;
 }
 

@@ -117,10 +117,24 @@ class Maker(object):
             made = np.frombuffer(self.r.randbytes(size) if dtype.kind != "b" else bytes(self.r.randrange(2) for _ in range(size)), dtype=dtype).reshape(shape).copy()
         return self.r.choice((made, made.T, np.asfortranarray(made), made[::2] if made.ndim else made))
 
+    def structured_dtype(self, depth=0):
+        """Fields, arrays in fields, titles, gaps, alignment, fields of fields; of numpy.record too."""
+        fields = []
+        for i in range(self.r.randrange(1, 5)):
+            of = self.structured_dtype(depth + 1) if depth < 2 and self.r.random() < 0.25 else self.r.choice(NUMPY + ["O", "S3", "V3"])
+            name = self.r.choice(("f%d", "it's %d", "\xe9\u65e5%d", '"%d"', "%d" + "x" * 70)) % i
+            name = ("title %d" % i, name) if self.r.random() < 0.1 else name
+            fields.append((name, of) if self.r.random() < 0.7 else (name, of, self.r.choice(((2,), (1, 3), (2, 1, 2)))))
+        made = np.dtype(fields, align=self.r.random() < 0.3)
+        if self.r.random() < 0.2:
+            made = np.dtype({"names": made.names, "formats": [made.fields[n][0] for n in made.names],
+                             "offsets": [made.fields[n][1] + 8 for n in made.names], "itemsize": made.itemsize + 16})
+        return np.dtype((np.record, made)) if self.r.random() < 0.1 else made
+
     def numpy_value(self):
         scalar = np.dtype(self.r.choice(NUMPY[:12] + ["<M8[D]", "<m8[s]"]))
         return self.one_of(self.array, self.array, lambda: np.frombuffer(self.r.randbytes(scalar.itemsize) if scalar.kind != "b" else b"\x01", dtype=scalar)[0],
-                           lambda: np.dtype(self.r.choice(NUMPY)), lambda: np.str_(self.r.choice(("s", "\xe9t"))), lambda: np.bytes_(b"ab"))
+                           lambda: np.dtype(self.r.choice(NUMPY)), self.structured_dtype, lambda: np.str_(self.r.choice(("s", "\xe9t"))), lambda: np.bytes_(b"ab"))
 
     # ----- tensors
 
