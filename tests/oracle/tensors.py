@@ -6,6 +6,9 @@
 Random tensors, strided with any strides and the conj and neg bits, quantized, sparse of every layout with duplicates, hybrid and batched,
 are saved by PyTorch. ptio_tensor_copy() and ptio_tensor_copy_slice() must give, bit for bit, the elements of tensor.resolve_conj(),
 .dequantize() or .int_repr(), .to_dense() and their slices, cast as .to(dtype) does. Any NaN is as good as another.
+
+All patterns of float16, bfloat16 and float8, and all float32 and float64 values at which a cast to them changes its answer, are cast to every
+float dtype.
 """
 import argparse
 import ctypes
@@ -205,6 +208,52 @@ def one_file(library, r, path, number):
     return len(saved)
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# Every rounding
+
+
+def patterns(dtype):
+    """Every value of a narrow dtype, as float32."""
+    if dtype.itemsize == 1:
+        return torch.arange(256, dtype=torch.int16).to(torch.uint8).view(dtype).to(torch.float32)
+    return torch.arange(-32768, 32768, dtype=torch.int32).to(torch.int16).view(dtype).to(torch.float32)
+
+
+def edges(dtype):
+    """Float32 values at which the cast to a narrow dtype changes its answer: halfway between neighbours, and right beside that."""
+    values = patterns(dtype)
+    finite = values[torch.isfinite(values)].unique()
+    beyond = 2 * finite[-1:] - finite[-2:-1]  # where the next one would be, if there were one
+    ladder = torch.cat((-beyond, finite, beyond)).to(torch.float64).unique()
+    halfway = ((ladder[1:] + ladder[:-1]) / 2).to(torch.float32)
+    up, down = torch.tensor(float("inf")), torch.tensor(-float("inf"))
+    return torch.cat((values, halfway, torch.nextafter(halfway, up), torch.nextafter(halfway, down), torch.stack((up, down, up * 0))))
+
+
+def roundings(library, path):
+    """All values of the narrow floats to all others, and all edges from float32 and float64; gives how many casts."""
+    narrow = (torch.float16, torch.bfloat16, *FLOAT8, torch.float8_e8m0fnu)
+    saved = [patterns(dtype).to(dtype) for dtype in narrow]
+    for dtype in narrow:
+        saved += [edges(dtype), edges(dtype).to(torch.float64)]
+    torch.save(saved, path)
+    ckpt, source = library.load(path)
+    casts = 0
+    for i, tensor in enumerate(saved):
+        handle, error = library.tensor(ckpt, f"[{i}]"), Error()
+        for dtype in (*narrow, torch.float32, torch.float64):
+            want, buffer = tensor.to(dtype), bytearray(tensor.numel() * dtype.itemsize)
+            word = library.p.ptio_dtype_from_name(str(dtype).encode())
+            good(library.p.ptio_tensor_copy(handle, word, (ctypes.c_char * len(buffer)).from_buffer(buffer), len(buffer), byref(error)), error)
+            got = from_buffer(buffer, dtype, want.shape)
+            wrong = (halves(got) != halves(want)).nonzero()
+            assert not len(wrong), (tensor.dtype, dtype, tensor[wrong[0]], got[wrong[0]], want[wrong[0]], len(wrong))
+            casts += tensor.numel()
+    library.p.ptio_checkpoint_free(ckpt)
+    library.p.ptio_source_free(source)
+    return casts
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--library", required=True)
@@ -217,8 +266,9 @@ def main():
     torch.manual_seed(options.seed)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "t.pt")
+        casts = roundings(library, path)
         tensors = sum(one_file(library, random.Random(options.seed * 1000003 + i), path, i) for i in range(count))
-    print(f"tensors: {tensors} of {count} files, their copies and slices as PyTorch {torch.__version__}")
+    print(f"tensors: {casts} casts of every rounding; {tensors} of {count} files, copies and slices, as PyTorch {torch.__version__}")
 
 
 if __name__ == "__main__":
