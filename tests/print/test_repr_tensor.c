@@ -119,6 +119,8 @@ static void other_dtypes(void **state)
     CHECK("tensor([  1, -20])", PLAIN, ints, .dtype = PTIO_INT64, SHAPE(2));
     CHECK("tensor([18446744073709551615], dtype=torch.uint64)", PLAIN, large, .dtype = PTIO_UINT64, SHAPE(1));
     CHECK("tensor([ True, False])", PLAIN, bools, .dtype = PTIO_BOOL, SHAPE(2));
+    CHECK("tensor([True])", PLAIN, bools, .dtype = PTIO_BOOL, SHAPE(1));
+    CHECK("tensor([False])", PLAIN, bools, .dtype = PTIO_BOOL, SHAPE(1), .storage_offset = 1);
     CHECK("tensor([1.0000+2.j, 3.5000-4.j])", PLAIN, pairs, .dtype = PTIO_COMPLEX64, SHAPE(2));
     CHECK("tensor([1.0000-2.j, 3.5000+4.j])", PLAIN, pairs, .dtype = PTIO_COMPLEX64, SHAPE(2), .flags = PTIO_TENSOR_CONJ);
     CHECK("tensor([ 1.5000, -2.0000], dtype=torch.bfloat16)", PLAIN, brain, .dtype = PTIO_BFLOAT16, SHAPE(2));
