@@ -141,6 +141,11 @@ static ptio_status get_tensor(const cli_options *options, const ptio_value *valu
         status = slices_read(options->slice, w.tensor, &w.part, err);
     if (status != PTIO_OK)
         return status;
+    const ptio_storage *held = NULL;
+    if (!options->slice && w.part.numel && pieces_has_elements(w.tensor))
+        status = pieces_hold(w.tensor, &held, err);
+    if (status != PTIO_OK)
+        return status;
     w.dtype = options->cast ? options->cast : ptio_tensor_dtype(w.tensor);
     switch (options->form) {
     case CLI_FORM_RAW: return get_bytes(&w, err);

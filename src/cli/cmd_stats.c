@@ -33,6 +33,7 @@ typedef struct work {
     facts *facts; /* of each chosen one */
     seen done;    /* tensors, and which of the chosen they are */
     void *buffer;
+    const ptio_storage *held; /* that was read last */
     progress progress;
     uint64_t bytes, total; /* read, and in all */
     size_t name;           /* width of columns */
@@ -87,6 +88,8 @@ static ptio_status count_pieces(work *w, const ptio_tensor *tensor, facts *f, pt
     pieces p;
     size_t itemsize = ptio_dtype_itemsize(ptio_tensor_dtype(tensor));
     ptio_status status = pieces_check(tensor, ptio_tensor_numel(tensor), w->options->load.limits, err);
+    if (status == PTIO_OK)
+        status = pieces_hold(tensor, &w->held, err);
     pieces_begin(&p, tensor, NULL, PIECES_AS_STORED);
     while (status == PTIO_OK && pieces_next(&p)) {
         ptio_error why = {0};
@@ -103,7 +106,6 @@ static ptio_status count_pieces(work *w, const ptio_tensor *tensor, facts *f, pt
         w->bytes += p.count * itemsize;
         progress_tell(&w->progress, w->bytes, w->total);
     }
-    pieces_drop(tensor);
     return status;
 }
 

@@ -42,6 +42,7 @@ typedef struct differ {
     grown path; /* of what is compared now */
     selection selection;
     void *bytes[2], *numbers[2]; /* PIECES_BYTES each */
+    const ptio_storage *held[2]; /* that were read last */
     progress progress;
     uint64_t read, total; /* bytes */
     struct {

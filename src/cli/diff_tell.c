@@ -321,7 +321,12 @@ void diff_tell_total(const differ *d)
     out_string(" equal");
     write_count(", ", d->values.close, " close");
     write_count(", ", d->values.different, " different");
-    write_count("; only in the first: ", d->only_a, "");
-    write_count("; only in the second: ", d->only_b, "");
+    out_char('\n');
+    if (!d->only_a && !d->only_b)
+        return;
+    out_string("only in the first: ");
+    out_u64(d->only_a);
+    out_string("; only in the second: ");
+    out_u64(d->only_b);
     out_char('\n');
 }

@@ -183,6 +183,10 @@ bool diff_elements_of(differ *d, const ptio_tensor *a, const ptio_tensor *b, dif
         return diff_fail(d, 0, &err);
     if (pieces_check(b, ret->numel, d->options->load.limits, &err) != PTIO_OK)
         return diff_fail(d, 1, &err);
+    if (ret->numel && pieces_hold(a, &d->held[0], &err) != PTIO_OK)
+        return diff_fail(d, 0, &err);
+    if (ret->numel && pieces_hold(b, &d->held[1], &err) != PTIO_OK)
+        return diff_fail(d, 1, &err);
     if (ret->numel && !have_numbers(a, b, ret->class_))
         ret->class_ = NO_NUMBERS;
     if (ret->class_ == NO_NUMBERS && ptio_tensor_dtype(a) != ptio_tensor_dtype(b)) {
@@ -190,8 +194,5 @@ bool diff_elements_of(differ *d, const ptio_tensor *a, const ptio_tensor *b, dif
         return true;
     }
     pieces_begin(&p, a, NULL, PIECES_AS_STORED);
-    bool fine = compare_pieces(d, &p, b, ret);
-    pieces_drop(a);
-    pieces_drop(b);
-    return fine;
+    return compare_pieces(d, &p, b, ret);
 }

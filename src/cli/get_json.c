@@ -27,7 +27,8 @@ typedef struct writer {
     level *levels;
     size_t depth, capacity;
     uint64_t written;
-    seen open; /* containers, and 1 while they are being written */
+    const ptio_storage *held; /* that was read last */
+    seen open;                /* containers, and 1 while they are being written */
     ptio_error *err;
 } writer;
 
@@ -83,6 +84,8 @@ static ptio_status write_tensor(writer *w, const ptio_tensor *tensor)
         return get_fail(w->err, PTIO_ERR_ARGUMENT, "get.json",
                         "a tensor has no elements in a row: \"ptio tree --json\" tells it");
     ptio_status status = slices_read(NULL, tensor, &part.part, w->err);
+    if (status == PTIO_OK && part.part.numel)
+        status = pieces_hold(tensor, &w->held, w->err);
     return status == PTIO_OK ? get_tensor_json(&part, w->err) : status;
 }
 

@@ -648,8 +648,9 @@ int cli_help(const cli_verb *verb)
     out_string(verb->arguments);
     out_string("\n\n");
     out_string(verb->text);
-    out_string(verb->bit & SAVING ? "\n\nA file may be - for standard input or output.\n"
-                                  : "\n\nFILE may be - for standard input.\n");
+    out_string(verb->bit == CLI_DIFF ? "\n\nA or B may be - for standard input.\n"
+               : verb->bit & SAVING  ? "\n\nA file may be - for standard input or output.\n"
+                                     : "\n\nFILE may be - for standard input.\n");
     out_string("\noptions:\n");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (!(rows[i].verbs & verb->bit))

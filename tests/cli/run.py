@@ -431,6 +431,20 @@ def check_rules(bench):
         bench.fails(4, "check", "--rules", release, path)
 
 
+@test
+def damaged_elements(bench):
+    """No number of a record whose checksum is wrong is told, however small the tensor in it is."""
+    numbers = list(range(100000))
+    whole = archive(dct((text("all"), tensor(put(1, storage("0", 100000)), (100000,))), (text("few"), tensor(get(1), (5,)))), [("0", floats(*numbers))])
+    place = whole.index(floats(54321, 54322))
+    path, damaged = bench.file("whole.pt", whole), bench.file("damaged.pt", whole[:place] + b"\xff" + whole[place + 1:])
+    for arguments in (("stats", damaged), ("stats", damaged, "few"), ("diff", path, damaged), ("diff", damaged, path), ("get", "--raw", damaged, "all"), ("get", "--npy", damaged, "few"),
+                      ("get", "--text", damaged, "few"), ("get", "--json", damaged, "all"),
+                      ("get", "--json", damaged), ("get", damaged, "all")):
+        assert "archive/data/0" in bench.fails(2, *arguments), arguments
+    same(got(bench, "--raw", "--slice=:2", damaged, "all"), floats(0, 1))
+
+
 # ---- diff
 
 def differences(bench, a, b, *options, code=1):
