@@ -1607,8 +1607,9 @@ PTIO_API ptio_status ptio_save_sink(const ptio_value *value, ptio_sink *sink, co
  * Makers give NULL where they fail, and take NULL for what another failed to make; the first failure stays in the builder, and
  * ptio_builder_status() tells it. So a program may look once, at the end: a save of NULL fails.
  *
- * Memory of what was replaced or removed is given back with the builder. A program that changes things for hours lends its elements
- * (ptio_new_storage), and begins a new builder after each save.
+ * Memory of what was replaced or removed is given back with the builder, but for the elements, which are most of it: a program that
+ * changes things for hours lends them (ptio_new_storage), or gives back what it replaces (ptio_builder_release). What is left is some
+ * hundred bytes for each value that was made, until the next builder.
  *
  * What is put in twice is one object. A value may be put into values of the same builder, and loaded values into any. All getters
  * of sections 5 to 8 and printing work on built values.
@@ -1684,7 +1685,12 @@ PTIO_API const ptio_storage *ptio_new_storage(ptio_builder *builder, ptio_dtype 
 /** The same over a copy of the bytes. */
 PTIO_API const ptio_storage *ptio_new_storage_copy(ptio_builder *builder, ptio_dtype dtype, const void *data, uint64_t nbytes);
 
-/** A tensor of its own storage, contiguous; the elements are copied. */
+/** Give the bytes back that were copied into a storage by ptio_new_storage_copy() or ptio_new_tensor(), when the tensors over it were
+ *  replaced or removed: from then on it is of zeros, as one without data, for casts of these tensors too. False, and nothing happens, for
+ *  any other storage, and while DLPack has handed the bytes over. */
+PTIO_API bool ptio_builder_release(ptio_builder *builder, const ptio_storage *storage);
+
+/** A tensor of its own storage, contiguous; the elements are copied. `data` NULL: zeros. */
 PTIO_API const ptio_value *ptio_new_tensor(ptio_builder *builder, ptio_dtype dtype, size_t ndim, const int64_t *shape,
                                            const void *data);
 

@@ -351,6 +351,29 @@ void ptio_storage_unpin(const ptio_storage *storage)
     atomic_fetch_sub(&((ptio_storage *)ptio_storage_whole(storage))->pins, 1);
 }
 
+void ptio_storage_own(ptio_storage *storage, void *bytes)
+{
+    storage->origin = &ptio_storage_of_memory;
+    storage->origin_data = bytes;
+    atomic_store(&storage->data, bytes);
+    atomic_fetch_or(&storage->flags, PTIO_STORAGE_OWNED);
+    atomic_fetch_add(&storage->pool->owned, 1);
+    ptio_storage_pin(storage);
+}
+
+bool ptio_storage_disown(ptio_storage *storage)
+{
+    bool is_copy = storage->origin == &ptio_storage_of_memory && (atomic_load(&storage->flags) & PTIO_STORAGE_OWNED) &&
+                   atomic_load(&storage->data) == storage->origin_data;
+    if (!is_copy || atomic_load(&storage->pins) > 1)
+        return false;
+    storage->origin = &ptio_storage_of_zeros;
+    storage->origin_data = NULL;
+    ptio_storage_unpin(storage);
+    ptio_storage_drop(storage);
+    return true;
+}
+
 /* ---- what there is to say about a storage ---- */
 
 const ptio_storage *ptio_storage_whole(const ptio_storage *storage)

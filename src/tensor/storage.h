@@ -51,6 +51,12 @@ bool ptio_storage_in_pieces(const ptio_storage *storage, ptio_storage_pieces *re
 void ptio_storage_pin(const ptio_storage *storage);
 void ptio_storage_unpin(const ptio_storage *storage);
 
+/** Hand over bytes that the pool's hooks allocated, to a new storage of memory: they are freed with the pool, and not dropped before. */
+void ptio_storage_own(ptio_storage *storage, void *bytes);
+
+/** Free bytes that were handed over so, unless somebody else has pinned them; the storage is of zeros then. False for other storages. */
+bool ptio_storage_disown(ptio_storage *storage);
+
 /** Bytes that are reversed together when they are read from the file; 1: none. */
 size_t ptio_storage_read_unit(const ptio_storage *storage);
 

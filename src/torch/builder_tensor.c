@@ -75,14 +75,21 @@ const ptio_storage *ptio_new_storage(ptio_builder *b, ptio_dtype dtype, const vo
 
 const ptio_storage *ptio_new_storage_copy(ptio_builder *b, ptio_dtype dtype, const void *data, uint64_t nbytes)
 {
-    if (!ptio_builder_good(b))
-        return NULL;
-    void *copy = nbytes <= SIZE_MAX ? ptio_arena_alloc(&b->ckpt->arena, (size_t)nbytes) : NULL;
+    ptio_storage *storage = (ptio_storage *)(uintptr_t)ptio_new_storage(b, dtype, NULL, nbytes, NULL);
+    if (!storage || !data || !nbytes)
+        return storage;
+    const ptio_memory *hooks = &storage->pool->hooks;
+    void *copy = nbytes <= SIZE_MAX ? hooks->alloc(hooks->ctx, (size_t)nbytes, PTIO_STORAGE_ALIGN) : NULL;
     if (!copy)
         return ptio_builder_no_memory(b, "the elements of a storage");
-    if (nbytes)
-        memcpy(copy, data, (size_t)nbytes);
-    return ptio_new_storage(b, dtype, copy, nbytes, NULL);
+    memcpy(copy, data, (size_t)nbytes);
+    ptio_storage_own(storage, copy);
+    return storage;
+}
+
+bool ptio_builder_release(ptio_builder *b, const ptio_storage *storage)
+{
+    return b && storage && storage->pool == b->ckpt->pool && ptio_storage_disown((ptio_storage *)(uintptr_t)storage);
 }
 
 /* ---- strided tensors ---- */

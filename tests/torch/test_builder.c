@@ -338,6 +338,85 @@ static void drop_and_add(void **state)
     end(b);
 }
 
+/* ---- long edits ---- */
+
+/** Storages, counted. */
+typedef struct counted {
+    size_t held, most;
+} counted;
+
+static void *count_alloc(void *ctx, size_t size, size_t alignment)
+{
+    counted *c = ctx;
+    c->held += size;
+    c->most = c->held > c->most ? c->held : c->most;
+    return aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+
+static void count_free(void *ctx, void *ptr, size_t size)
+{
+    ((counted *)ctx)->held -= size;
+    free(ptr);
+}
+
+/* A tensor that is replaced again and again takes the room of two. */
+static void long_edits_do_not_grow(void **state)
+{
+    (void)state;
+    enum { NUMBERS = 10000, NBYTES = NUMBERS * sizeof(float) };
+    static float numbers[NUMBERS];
+    counted c = {0};
+    const ptio_memory memory = {.alloc = count_alloc, .free = count_free, .ctx = &c};
+    const int64_t shape = NUMBERS;
+    ptio_builder *b;
+    assert_int_equal(ptio_builder_new(&memory, &b, NULL), PTIO_OK);
+    ptio_value *dict = ptio_new_dict(b);
+    const ptio_value *last = NULL;
+    for (int i = 0; i < 100; i++) {
+        numbers[7] = (float)i;
+        const ptio_value *now = ptio_new_tensor(b, PTIO_FLOAT32, 1, &shape, numbers);
+        assert_true(ptio_put(b, dict, "w", now));
+        assert_true(!last || ptio_builder_release(b, ptio_value_storage(last)));
+        last = now;
+    }
+    assert_int_equal(c.most, 2 * NBYTES);
+    assert_int_equal(c.held, NBYTES);
+    const void *data;
+    assert_int_equal(ptio_storage_data(ptio_value_storage(last), &data, NULL), PTIO_OK);
+    assert_int_equal((uintptr_t)data % PTIO_STORAGE_ALIGN, 0);
+    assert_true(((const float *)data)[7] == 99.0f);
+    ptio_storage_drop(ptio_value_storage(last)); /* is about what was read */
+    assert_int_equal(c.held, NBYTES);
+    end(b);
+    assert_int_equal(c.held, 0);
+}
+
+/* What was given back is zeros, and others are not given back. */
+static void what_is_released_is_zeros(void **state)
+{
+    (void)state;
+    const int64_t shape = 2;
+    float numbers[2] = {1, 2}, read[2] = {3, 4};
+    ptio_builder *b = begin(), *other = begin();
+    const ptio_value *tensor = ptio_new_tensor(b, PTIO_FLOAT32, 1, &shape, numbers);
+    const ptio_storage *lent = ptio_new_storage(b, PTIO_FLOAT32, numbers, sizeof numbers, NULL);
+    const ptio_value *zeros = ptio_new_tensor(b, PTIO_FLOAT32, 1, &shape, NULL);
+    assert_false(ptio_builder_release(b, NULL));
+    assert_false(ptio_builder_release(b, lent));
+    assert_false(ptio_builder_release(b, ptio_value_storage(zeros)));
+    assert_false(ptio_builder_release(other, ptio_value_storage(tensor)));
+    assert_int_equal(ptio_tensor_copy(ptio_value_tensor(tensor), PTIO_FLOAT32, read, sizeof read, NULL), PTIO_OK);
+    assert_true(read[0] == 1 && read[1] == 2);
+    assert_true(ptio_builder_release(b, ptio_value_storage(tensor)));
+    assert_false(ptio_builder_release(b, ptio_value_storage(tensor)));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ptio_tensor_copy(ptio_value_tensor(i ? zeros : tensor), PTIO_FLOAT32, read, sizeof read, NULL), PTIO_OK);
+        assert_true(read[0] == 0 && read[1] == 0);
+    }
+    end(other);
+    end(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +430,8 @@ int main(void)
         cmocka_unit_test(old_profiles),
         cmocka_unit_test(rename_and_back),
         cmocka_unit_test(drop_and_add),
+        cmocka_unit_test(long_edits_do_not_grow),
+        cmocka_unit_test(what_is_released_is_zeros),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
