@@ -60,6 +60,49 @@ static const ptio_value *fail(editor *ed)
     return NULL;
 }
 
+/* `_version` of the class of a module: 1 but for those of torch that have changed what they save. Source: torch/nn, torch/ao/nn */
+static int64_t version_of(ptio_text class_)
+{
+    static const struct {
+        const char *front; /* of the name of the class */
+        int64_t version;
+    } rows[] = {{"torch.nn.modules.batchnorm.", 2},
+                {"torch.nn.modules.instancenorm.", 2},
+                {"torch.ao.quantization.observer.HistogramObserver", 3},
+                {"torch.ao.quantization.observer.MinMaxObserver", 3},
+                {"torch.ao.quantization.observer.MovingAverage", 3},
+                {"torch.ao.quantization.observer.PerChannelMinMaxObserver", 3},
+                {"torch.ao.nn.quantized.modules.batchnorm.", 2},
+                {"torch.ao.nn.quantized.modules.linear.", 3},
+                {"torch.ao.nn.quantized.modules.normalization.InstanceNorm", 2},
+                {"torch.ao.nn.quantized.dynamic.modules.linear.", 4},
+                {"torch.ao.nn.quantized.dynamic.modules.rnn.GRU", 2},
+                {"torch.ao.nn.quantized.dynamic.modules.rnn.LSTM", 2}};
+    static const char cell[] = "Cell"; /* GRUCell is no GRU */
+    bool is_cell = class_.size >= 4 && memcmp(class_.bytes + class_.size - 4, cell, 4) == 0;
+    for (size_t i = 0; !is_cell && i < sizeof rows / sizeof *rows; i++)
+        if (class_.size >= strlen(rows[i].front) && memcmp(class_.bytes, rows[i].front, strlen(rows[i].front)) == 0)
+            return rows[i].version;
+    return 1;
+}
+
+/* `_metadata` of a state_dict: the version of each module, by its name. */
+static bool note_versions(editor *ed, ptio_value *dict, const ptio_module *module)
+{
+    ptio_value *notes = ptio_new_ordered_dict(ed->builder);
+    for (size_t i = 0; notes && i < ptio_module_count(module); i++) {
+        const ptio_module_entry *entry = ptio_module_entry_at(module, i);
+        const ptio_value *name =
+            entry->name.size ? ptio_new_str_n(ed->builder, entry->name.bytes, entry->name.size) : ptio_new_name(ed->builder, "");
+        const ptio_value *version = ptio_new_int(ed->builder, version_of(entry->class_name));
+        ptio_value *note = ptio_new_dict(ed->builder);
+        if (!ptio_put_key(ed->builder, note, ptio_new_name(ed->builder, "version"), version) ||
+            !ptio_put_key(ed->builder, notes, name, note))
+            return false;
+    }
+    return notes && ptio_set_attribute(ed->builder, dict, "_metadata", notes);
+}
+
 /* An OrderedDict, as module.state_dict() makes it. A tensor that is there under two names has one storage, and is two tensors. */
 static const ptio_value *state_dict(editor *ed, const ptio_value *value)
 {
@@ -77,6 +120,8 @@ static const ptio_value *state_dict(editor *ed, const ptio_value *value)
         if (!ptio_put_key(ed->builder, dict, ptio_new_str_n(ed->builder, state->name.bytes, state->name.size), item))
             dict = NULL;
     }
+    if (dict && !note_versions(ed, dict, module))
+        dict = NULL;
     ptio_module_free(module);
     return dict ? dict : fail(ed);
 }

@@ -908,11 +908,16 @@ def save_data_only(bench):
     same(said, ["ptio: mixed.pt: now its state_dict: net (__main__.Net)", "ptio: mixed.pt: left out: args (argparse.Namespace)", "ptio: mixed.pt: left out: f (os.system)",
                 "ptio: mixed.pt: left out: l.0 (argparse.Namespace)"])
     same(bench.good("show", "--python=3.12", out), "{'net': OrderedDict({'fc.weight': tensor([2.])}), 'l': [None, 5]}\n")
+    same(bench.good("get", out, "net._metadata", "--python=3.12"), "OrderedDict({'': {'version': 1}, 'fc': {'version': 1}})\n")
     bench.good("check", out)
     done = bench.run("save", "--data-only", "--select=net*", "--rename=net.fc=net.x", path, out)
     same((done.returncode, len(done.stderr.splitlines())), (0, 1))
+    same(bench.good("get", out, "net._metadata", "--python=3.12"), "OrderedDict({'': {'version': 1}, 'x': {'version': 1}})\n")
     same(names(bench, out), ["net.x.weight"])
     bench.fails(2, "save", "--data-only", bench.file("object.pkl", b"\x80\x02" + other + b"."), bench.folder / "none.pt")
+    norm = glob("torch.nn.modules.batchnorm", "BatchNorm1d") + b")\x81" + dct((text("_parameters"), b"}"), (text("_buffers"), b"}"), (text("_modules"), b"}")) + b"b"
+    same(bench.run("save", "--data-only", bench.file("norm.pkl", b"\x80\x02" + norm + b"."), out).returncode, 0)
+    same(bench.good("get", out, "_metadata", "--python=3.12"), "OrderedDict({'': {'version': 2}})\n")
     module = bench.file("module.pt", archive(net, [("0", floats(2))]))
     assert "--data-only" in bench.fails(1, "save", "--drop=fc.*", module, bench.folder / "none.pt")
     same(bench.run("save", "--data-only", "--strip-prefix=fc.", module, out).returncode, 0)
