@@ -104,6 +104,7 @@ const ptio_value *ptio_reduce_str(ptio_reducer *r, ptio_text text);
 const ptio_value *ptio_reduce_word(ptio_reducer *r, ptio_text text);
 /** The one global of this name, given as Python 3 calls it. */
 const ptio_value *ptio_reduce_global(ptio_reducer *r, const char *module, const char *name);
+const ptio_value *ptio_reduce_global_of(ptio_reducer *r, ptio_text module, ptio_text name);
 const ptio_value *ptio_reduce_known(ptio_reducer *r, ptio_known_global which);
 /** The strings of a global's module and name. False where there is no memory. reduce_names.c */
 bool ptio_reduce_names(ptio_reducer *r, ptio_text module, ptio_text name, const ptio_value **module_node,
@@ -126,6 +127,8 @@ const ptio_value *ptio_reduce_built(ptio_reducer *r, ptio_node_reduced *node, co
 const ptio_value *ptio_reduce_list(ptio_reducer *r, ptio_node_type type, const ptio_value *const *items, size_t count);
 /** A DICT of these entries. */
 const ptio_value *ptio_reduce_dict(ptio_reducer *r, const ptio_node_dict *entries);
+/** The entries that count of `from`, into `to`. `interned`: keys that are texts are interned. */
+bool ptio_reduce_fill_dict(ptio_reducer *r, const ptio_node_dict *from, bool interned, ptio_node_dict *to);
 /** The one layout of this name, such as "torch.sparse_coo". */
 const ptio_value *ptio_reduce_layout(ptio_reducer *r, ptio_text name);
 /** The attributes of an object as its __dict__: their names are interned. */
