@@ -104,6 +104,9 @@ int cli_help(const cli_verb *verb);
 /** "ptio: file: record: byte N: message" on standard error. Gives the exit code. */
 int cli_fail(const char *file, const ptio_error *err);
 
+/** "ptio: file: nothing is at path". Gives the exit code. */
+int cli_no_path(const char *file, const char *path);
+
 /** A mistake on the command line. Gives CLI_USAGE. */
 int cli_usage(const char *verb, const char *what, const char *argument);
 

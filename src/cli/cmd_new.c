@@ -69,8 +69,7 @@ static int put(const cli_options *options, ptio_builder *builder, ptio_value *di
     if (ptio_load(file, &options->load, &ckpt, &err) != PTIO_OK)
         return cli_fail(file, &err);
     const ptio_value *value = path ? ptio_at(ckpt, path) : ptio_root(ckpt);
-    int code = value ? tensor_of(builder, value, file, &tensor)
-                     : fail(file, PTIO_ERR_NOT_FOUND, "nothing is at the path that was given");
+    int code = value ? tensor_of(builder, value, file, &tensor) : cli_no_path(file, path);
     ptio_builder_hold(builder, ckpt);
     ptio_checkpoint_free(ckpt);
     if (code != CLI_GOOD)

@@ -50,6 +50,16 @@ int cli_fail(const char *file, const ptio_error *err)
     return cli_exit_code(err->status);
 }
 
+int cli_no_path(const char *file, const char *path)
+{
+    (void)fputs("ptio: ", stderr);
+    tell(strcmp(file, "-") == 0 ? "standard input" : file);
+    (void)fputs(": nothing is at ", stderr);
+    tell(path);
+    (void)fputc('\n', stderr);
+    return cli_exit_code(PTIO_ERR_NOT_FOUND);
+}
+
 int cli_usage(const char *verb, const char *what, const char *argument)
 {
     (void)fprintf(stderr, "ptio%s%s: %s", verb ? " " : "", verb ? verb : "", what);
@@ -78,9 +88,7 @@ static int find_path(const cli_options *options, cli_file *file)
         file->value = ptio_at(file->ckpt, options->path);
     if (file->value)
         return CLI_GOOD;
-    ptio_error err = {.status = PTIO_ERR_NOT_FOUND, .reason = "path", .offset = PTIO_NO_OFFSET};
-    (void)strcpy(err.message, "nothing is at the path that was given");
-    return cli_fail(options->file, &err);
+    return cli_no_path(options->file, options->path);
 }
 
 int cli_open(const cli_options *options, cli_file *ret)
