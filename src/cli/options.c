@@ -300,22 +300,29 @@ static bool set_endian(cli_options *o, const char *value)
     return read_byte_order(value, &o->save.byte_order);
 }
 
+/* Any release from 1.6 on, by the profile that it writes; "keep". */
 static bool set_profile(cli_options *o, const char *value)
 {
     static const struct {
-        const char *name;
+        unsigned major, minor; /* the first release of it */
         ptio_profile profile;
-    } names[] = {{"2.7", PTIO_PROFILE_2_7},
-                 {"2.1", PTIO_PROFILE_2_1},
-                 {"1.13", PTIO_PROFILE_1_13},
-                 {"1.10", PTIO_PROFILE_1_10},
-                 {"1.6", PTIO_PROFILE_1_6}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(value, names[i].name) == 0) {
-            o->save.profile = names[i].profile;
+    } rows[] = {{2, 7, PTIO_PROFILE_2_7},
+                {2, 1, PTIO_PROFILE_2_1},
+                {1, 13, PTIO_PROFILE_1_13},
+                {1, 10, PTIO_PROFILE_1_10},
+                {1, 6, PTIO_PROFILE_1_6}};
+    uint64_t minor;
+    if (strcmp(value, "keep") == 0)
+        return o->keep = true;
+    if ((value[0] != '1' && value[0] != '2') || value[1] != '.' || !read_number(value + 2, &minor) || minor > 99)
+        return false;
+    unsigned major = (unsigned)(value[0] - '0');
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (major > rows[i].major || (major == rows[i].major && minor >= rows[i].minor)) {
+            o->save.profile = rows[i].profile;
             return true;
         }
-    return o->keep = strcmp(value, "keep") == 0;
+    return false;
 }
 
 static bool set_release(cli_options *o, const char *value)
@@ -499,8 +506,8 @@ static const struct row {
     {"data-only", NULL, CLI_SAVE, set_data_only, "leave out objects; modules as state_dict"},
     {"in-place", NULL, CLI_SAVE, set_in_place, "write IN itself; there is no OUT"},
     {"dry-run", NULL, SAVING, set_dry_run, "tell what would be done, write nothing"},
-    {"profile", "RELEASE", CLI_SAVE, set_profile, "as 2.7 (default), 2.1, 1.13, 1.10 or 1.6 writes, or keep"},
-    {"profile", "RELEASE", CLI_NEW, set_release, "as 2.7 (default), 2.1, 1.13, 1.10 or 1.6 writes"},
+    {"profile", "RELEASE", CLI_SAVE, set_profile, "as this release writes, from 1.6 on; or keep"},
+    {"profile", "RELEASE", CLI_NEW, set_release, "as this release writes, from 1.6 on"},
     {"legacy", NULL, SAVING, set_legacy, "the stream of PyTorch before 1.6"},
     {"protocol", "N", SAVING, set_protocol, "of the pickle, 0 to 5; PyTorch's default is 2"},
     {"endian", "ORDER", SAVING, set_endian, "of the storages: little, big, native (default)"},

@@ -985,6 +985,10 @@ def save_dry_run(bench):
             bench.good("save", *options, path, out)
             same(int(told.splitlines()[-1].split()[0]), out.stat().st_size)
             out.unlink()
+    for release, same_as in (("2.13", "2.7"), ("2.6", "2.1"), ("2.0", "1.13"), ("1.12", "1.10"), ("1.9", "1.6")):
+        same(bench.run("save", "--profile", release, path, "-").stdout, bench.run("save", "--profile", same_as, path, "-").stdout)
+    for wrong in ("1.5", "0.4", "3.0", "2", "2.", "2.x", "2.1.2", "", "kept"):
+        bench.fails(4, "save", "--profile", wrong, path, "-")
     told = bench.good("new", "--dry-run", "--profile=1.13", bench.folder / "new.pt", "w=%s:model.fc.weight" % path)
     bench.good("new", "--profile=1.13", bench.folder / "new.pt", "w=%s:model.fc.weight" % path)
     same(told, "%d bytes would be written\n" % (bench.folder / "new.pt").stat().st_size)
