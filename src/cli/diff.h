@@ -3,6 +3,7 @@
  *
  *     cmd_diff.c       opens both files, and tells what it adds up to
  *     diff_values.c    walks both values together: containers by key, what is in them by value
+ *     diff_leaf.c      values that hold no others
  *     diff_tensor.c    two tensors, in pieces
  *     diff_tell.c      a difference, as a line for people or for programs
  */
@@ -54,6 +55,19 @@ typedef struct differ {
 
 /** Compare everything. False after a failure (d->code). */
 bool diff_values(differ *d);
+
+/** The kind of a value; those that Python's == does not tell apart are one. */
+ptio_kind diff_kind(const ptio_value *value);
+
+bool diff_texts_same(ptio_text a, ptio_text b);
+bool diff_parts_same(double a, double b);
+bool diff_complex_same(const ptio_value *a, const ptio_value *b);
+
+/** Of bools, ints and floats, by value and exactly. */
+bool diff_numbers_same(const ptio_value *a, const ptio_value *b);
+
+/** Of two values of one kind that is none of containers, numbers and tensors. False after a failure (d->code). */
+bool diff_leaves_same(differ *d, const ptio_value *a, const ptio_value *b, bool *same);
 
 /** Compare the elements of two tensors of one shape that have some. */
 bool diff_elements_of(differ *d, const ptio_tensor *a, const ptio_tensor *b, diff_elements *ret);
