@@ -285,6 +285,10 @@ static void judge_state(verdict *v, const ptio_value *value, const called *c)
         }
         return;
     }
+    /* _DimRange has slots since 2.13, and then a list for a state, which sets no attributes before. */
+    if (c->safety == PTIO_SAFE_IMPORTED && v->rules.release < PTIO_RULES_2_13 &&
+        ptio_node_state(value, 0)->seen == PTIO_KIND_LIST && ptio_value_count(ptio_node_state(value, 0)))
+        refuse_called(v, "weights-only.build", value, "the state is that of a newer release:");
     const ptio_global *global = ptio_value_global(c->callable);
     if (value->seen == PTIO_KIND_NPDTYPE) {
         judge_made_class(v, value, PTIO_TEXT("numpy.dtypes"), numpy_dtype_class(ptio_meaning(value)));

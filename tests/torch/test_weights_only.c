@@ -73,6 +73,8 @@ static void releases_differ(void **state)
         {"c:torch.distributed._mesh_layout:_MeshLayout", 2},
         {"c:torch.distributed._mesh_layout:_FlatLayout", 2},
         {"c:torch._dynamo.decorators:_DimRange", 0},
+        {"c:torch._dynamo.decorators:_DimRange ) NEW } 'dim' 1 s b", 0},
+        {"c:torch._dynamo.decorators:_DimRange ) NEW ] 1 a b", 2},
         {"c:torch.distributed.tensor:DTensor", 0},
         {"c:torch.distributed.tensor._dtensor_spec:ShardOrderEntry", 2},
         {"c:exceptions:ValueError", 3},
