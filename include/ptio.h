@@ -1377,6 +1377,7 @@ typedef struct ptio_print_options {
     unsigned python; /* whose syntax: 311 is that of Python 3.11; 0: the newest, 3.14          */
     bool bare;       /* as print() has it, not as repr(): a str without quotes                 */
     bool raw;        /* with `bare`: its control characters unescaped                          */
+    bool devices;    /* tell where tensors were when they were saved: device='cuda:0'; else as on the CPU */
 } ptio_print_options;
 
 /**

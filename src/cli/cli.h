@@ -59,7 +59,7 @@ typedef struct cli_options {
     const char *other; /* of diff: the second file */
     const char *path;  /* inside the file, or NULL */
     const char *out;   /* of save, get: where to; "-": standard output */
-    bool help, json, hash, raw, all, keep;
+    bool help, json, hash, raw, all, keep, devices;
     bool data_only, in_place, dry_run; /* of save */
     bool finite;                       /* of stats */
     cli_form form;                     /* of get */

@@ -11,6 +11,7 @@ void cli_print_options(const cli_options *options, ptio_print_options *ret)
     ret->limits = options->load.limits;
     ret->bare = true;
     ret->raw = options->raw;
+    ret->devices = options->devices;
     ret->max_depth = options->max_depth < SIZE_MAX ? (size_t)options->max_depth : 0;
     ret->max_items = options->head < SIZE_MAX ? (size_t)options->head : 0;
     if (options->all)

@@ -38,6 +38,12 @@ static bool set_raw(cli_options *o, const char *value)
     return o->raw = true;
 }
 
+static bool set_devices(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->devices = true;
+}
+
 static bool set_all(cli_options *o, const char *value)
 {
     (void)value;
@@ -480,6 +486,7 @@ static const struct row {
     {"output", "FILE", CLI_GET, set_out, "write FILE, all or nothing; -o for short"},
     {"hash", NULL, CLI_LS, set_hash, "with --json: SHA-256 of the elements"},
     {"raw", NULL, CLI_TREE, set_raw, "the nodes of the pickle, not what they mean"},
+    {"devices", NULL, CLI_SHOW, set_devices, "where tensors were: device='cuda:0'"},
     {"raw", NULL, CLI_SHOW, set_raw, "for pipes: a text as it is, controls unescaped"},
     {"all", NULL, PRINTING, set_all, "big tensors whole"},
     {"precision", "N", PRINTING, set_precision, "places of floats; default 4"},

@@ -775,6 +775,7 @@ static void set_up(ptio_printer *p, const ptio_print_options *o)
     p->tensors.edge = setting(o->edge_items, 3);
     p->tensors.threshold = o->threshold == SIZE_MAX ? UINT64_MAX : setting(o->threshold, 1000);
     p->tensors.most_items = o->max_items;
+    p->tensors.devices = o->devices;
 }
 
 ptio_status ptio_print(const ptio_value *value, const ptio_print_options *given, ptio_write write, void *ctx, ptio_error *err)

@@ -65,6 +65,9 @@ ptio_status ptio_repr_storage(ptio_out *out, const ptio_storage *storage, const 
     size_t itemsize = ptio_dtype_itemsize(dtype);
     uint64_t count = itemsize ? ptio_storage_nbytes(storage) / itemsize : 0;
     bool meta = ptio_storage_is_meta(storage);
+    ptio_text place = style->devices ? ptio_device_shown(ptio_storage_location(storage)) : PTIO_TEXT("cpu");
+    if (meta)
+        place = PTIO_TEXT("meta");
     if (meta || !count) {
         ptio_out_string(out, meta ? "...\n" : " \n");
     } else {
@@ -79,7 +82,8 @@ ptio_status ptio_repr_storage(ptio_out *out, const ptio_storage *storage, const 
         ptio_out_string(out, ptio_dtype_name(dtype));
         ptio_out_string(out, ", ");
     }
-    ptio_out_string(out, meta ? "device=meta" : "device=cpu");
+    ptio_out_string(out, "device=");
+    ptio_repr_escaped(out, place);
     ptio_out_string(out, ") of size ");
     ptio_out_u64(out, count);
     ptio_out_char(out, ']');

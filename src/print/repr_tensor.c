@@ -120,6 +120,14 @@ static void body(job *j, const ptio_tensor *tensor, size_t indent)
     write_grid(j, &grid, &cells, indent);
 }
 
+/* ---- devices ---- */
+
+/* Of "cuda" and "mps" PyTorch takes the first device. */
+ptio_text ptio_device_shown(ptio_text location)
+{
+    return ptio_text_is(location, "cuda") ? PTIO_TEXT("cuda:0") : ptio_text_is(location, "mps") ? PTIO_TEXT("mps:0") : location;
+}
+
 /* ---- suffixes ---- */
 
 /* Suffixes are set one after the other. `size` of a suffix counts all its bytes, its line breaks too, as PyTorch does. */
@@ -201,6 +209,29 @@ static void suffix_shape(suffixes *s, const ptio_tensor *tensor)
     put_shape(s->j->out, tensor);
 }
 
+/* Where a tensor was when it was saved, as its storage or that of its first part tells. */
+static ptio_text place_of(const ptio_tensor *tensor)
+{
+    while (!ptio_tensor_storage(tensor) && ptio_tensor_part_count(tensor))
+        tensor = ptio_tensor_part(tensor, 0, NULL);
+    return ptio_device_shown(ptio_storage_location(ptio_tensor_storage(tensor)));
+}
+
+/* device='cuda:0' */
+static void suffix_device(suffixes *s, const ptio_tensor *tensor)
+{
+    ptio_text where = ptio_tensor_is_meta(tensor) ? PTIO_TEXT("meta") : place_of(tensor);
+    if (!where.size || ptio_text_is(where, "cpu") || (!s->j->style->devices && !ptio_tensor_is_meta(tensor)))
+        return;
+    size_t size;
+    ptio_out measure = counter(s->j, &size);
+    ptio_repr_str(&measure, where);
+    (void)ptio_out_flush(&measure);
+    suffix_place(s, size + strlen("device="));
+    ptio_out_string(s->j->out, "device=");
+    ptio_repr_str(s->j->out, where);
+}
+
 /* tensor([...], dtype=...): the scales and zero points of a channel. */
 static void put_small(job *j, const ptio_tensor *tensor)
 {
@@ -209,8 +240,7 @@ static void put_small(job *j, const ptio_tensor *tensor)
     ptio_dtype dtype = ptio_tensor_dtype(tensor);
     suffixes s = suffixes_begin(j, strlen("tensor("), false);
     bool meta = ptio_tensor_is_meta(tensor);
-    if (meta)
-        suffix(&s, "device=", "'meta'");
+    suffix_device(&s, tensor);
     if (meta || !j->style->edge)
         suffix_shape(&s, tensor);
     if (dtype != PTIO_FLOAT32 && (dtype != PTIO_INT64 || meta || !ptio_tensor_numel(tensor)))
@@ -340,8 +370,7 @@ static void inside(job *j, const ptio_tensor *tensor, size_t indent)
     else
         body(j, tensor, indent);
     suffixes s = suffixes_begin(j, indent, ptio_tensor_layout(tensor) == PTIO_SPARSE_COO);
-    if (meta)
-        suffix(&s, "device=", "'meta'");
+    suffix_device(&s, tensor);
     bool empty = !sparse && !meta && !ptio_tensor_numel(tensor);
     if (sparse || is_quantized(tensor) || !shown || !j->style->edge)
         if (!empty || ptio_tensor_ndim(tensor) != 1 || is_quantized(tensor))
@@ -396,6 +425,7 @@ static void nested_inside(job *j, const ptio_tensor *tensor)
     ptio_out_string(j->out, shown ? "\n]" : "\n\n]");
     j->column = 1;
     suffixes s = suffixes_begin(j, strlen("nested_tensor("), false);
+    suffix_device(&s, tensor);
     /* torch.load() makes it by an operation on its buffer; a Parameter is no result. */
     if (ptio_tensor_requires_grad(tensor) && ptio_tensor_is_parameter(tensor))
         suffix(&s, "requires_grad=", "True");

@@ -15,6 +15,7 @@ typedef struct ptio_tensor_style {
     uint64_t threshold; /* more elements than this are many                          */
     uint64_t most;      /* elements that may be shown: beyond, PTIO_ERR_LIMIT        */
     size_t most_items;  /* of a storage; 0: all                                      */
+    bool devices;       /* told, where they are not the CPU                        */
     ptio_heap *heap;
 } ptio_tensor_style;
 
@@ -23,5 +24,8 @@ ptio_status ptio_repr_tensor(ptio_out *out, const ptio_tensor *tensor, ptio_text
 
 /** A bare storage: its elements one a line, then its class, dtype and size. */
 ptio_status ptio_repr_storage(ptio_out *out, const ptio_storage *storage, const ptio_tensor_style *style);
+
+/** The place of a storage as PyTorch names the device: "cuda:0" for "cuda". */
+ptio_text ptio_device_shown(ptio_text location);
 
 #endif

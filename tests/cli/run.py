@@ -120,6 +120,8 @@ def map_location(bench):
     path = bench.file("sample.pt", sample())
     bias = "model.fc.bias"
     assert "cuda:0" in bench.good("ls", path)
+    same(bench.good("show", "--devices", path, bias), "tensor([ 0.5000, -0.5000], device='cuda:0', requires_grad=True)\n")
+    same(bench.good("show", "--devices", "--map-location=cpu", path, bias), "tensor([ 0.5000, -0.5000], requires_grad=True)\n")
     for options in (("--map-location", "cpu"), ("--map-location=cuda:0=cpu",), ("--map-location=mps=cpu", "--map-location=cuda:0=cpu")):
         assert "cuda:0" not in bench.good("ls", *options, path)
     same(bench.good("show", "--map-location=meta", path, bias), "tensor(..., device='meta', size=(2,), requires_grad=True)\n")
@@ -149,6 +151,18 @@ def show_options_of_tensors(bench):
                               (("--linewidth=30", "--sci-mode=off"), "[ 1.5000, 20.2500,\n         0.0000,  2.0000]")):
         same(bench.good("show", *options, path), "tensor(%s)\n" % expected)
     same(bench.good("show", "--threshold=0", "--edgeitems=0", path), "tensor([...], size=(4,))\n")
+
+
+@test
+def show_devices(bench):
+    """Where a tensor was: a suffix as all others."""
+    for tag, device in (("cpu", ""), ("cuda:1", ", device='cuda:1'"), ("cuda", ", device='cuda:0'"), ("mps", ", device='mps:0'"), ("xpu:0", ", device='xpu:0'"),
+                        ("\x1b[m'", ", device=\"\\x1b[m'\"")):
+        path = bench.file("placed.pt", archive(tensor(storage("0", 2, location=tag), (2,)), [("0", floats(1, 2.5))]))
+        same(bench.good("show", "--devices", path), "tensor([1.0000, 2.5000]%s)\n" % device)
+        same(bench.good("show", path), "tensor([1.0000, 2.5000])\n")
+    path = bench.file("placed.pt", archive(storage("0", 1, location="cuda:2"), [("0", floats(1))]))
+    same(bench.good("show", "--devices", path), " 1.0\n[torch.storage.TypedStorage(dtype=torch.float32, device=cuda:2) of size 1]\n")
 
 
 @test
