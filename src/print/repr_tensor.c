@@ -434,22 +434,12 @@ static void nested_inside(job *j, const ptio_tensor *tensor)
     put(j, ")");
 }
 
-/* Which dimension of the values is cut up into components: the one in which the first component is shorter. */
-static size_t ragged_dimension(const ptio_tensor *tensor, const ptio_tensor *values)
-{
-    const ptio_tensor *first = part(tensor, "0");
-    for (size_t i = 0; i < ptio_tensor_ndim(first); i++)
-        if (ptio_tensor_shape(first)[i] != ptio_tensor_shape(values)[i])
-            return i;
-    return 0;
-}
-
 /* NestedTensor(size=(2, j1), offsets=tensor([0, 2, 5]), contiguous=True): j1 stands for the lengths, which differ. PyTorch counts such
  * symbols while a process runs; here each is the first. */
 static void jagged(job *j, const ptio_tensor *tensor)
 {
     const ptio_tensor *values = part(tensor, "values"), *offsets = part(tensor, "offsets");
-    size_t ragged = ragged_dimension(tensor, values);
+    size_t ragged = tensor->ragged;
     put(j, "NestedTensor(size=(");
     ptio_out_i64(j->out, ptio_tensor_numel(offsets) ? (int64_t)ptio_tensor_numel(offsets) - 1 : 0);
     for (size_t i = 0; i < ptio_tensor_ndim(values); i++) {

@@ -155,6 +155,7 @@ static ptio_tensor of_spec(const ptio_tensor_spec *spec, uint64_t numel, const i
     return (ptio_tensor){.dtype = (uint8_t)spec->dtype,
                          .layout = (uint8_t)spec->layout,
                          .flags = (uint8_t)spec->flags,
+                         .ragged = spec->ragged,
                          .ndim = (uint32_t)spec->ndim,
                          .storage_offset = spec->storage_offset,
                          .numel = numel,

@@ -34,7 +34,8 @@ typedef struct ptio_tensor_extra {
 } ptio_tensor_extra;
 
 struct ptio_tensor {
-    uint8_t dtype, layout, flags, unused;
+    uint8_t dtype, layout, flags;
+    uint8_t ragged; /* of a jagged tensor: the dimension of its values that is cut up into components */
     uint32_t ndim;
     int64_t storage_offset;
     uint64_t numel;
@@ -55,6 +56,7 @@ typedef struct ptio_tensor_spec {
     int64_t storage_offset;
     const ptio_storage *storage;
     const ptio_tensor_extra *extra;
+    uint8_t ragged;
 } ptio_tensor_spec;
 
 /**

@@ -239,9 +239,13 @@ static ptio_status jagged_on_meta(ptio_loader *loader, ptio_node_reduced *node, 
             parts[count++] = (ptio_tensor_part_row){names[i], tensor_of(value), value};
     }
     const ptio_tensor *values = parts[0].tensor;
+    const ptio_value *ragged = member(dict, "_ragged_idx");
+    int64_t ragged_dim = 1;
+    bool known = ragged && ptio_node_int64(ragged, &ragged_dim) && ragged_dim >= 1 && ragged_dim <= (int64_t)values->ndim;
     ptio_tensor_spec spec = {.dtype = (ptio_dtype)values->dtype,
                              .layout = PTIO_JAGGED,
-                             .flags = values->flags & (PTIO_TENSOR_REQUIRES_GRAD | PTIO_TENSOR_META)};
+                             .flags = values->flags & (PTIO_TENSOR_REQUIRES_GRAD | PTIO_TENSOR_META),
+                             .ragged = (uint8_t)(known ? ragged_dim - 1 : 0)};
     return compose(loader, node, &spec, parts, count, err);
 }
 
@@ -290,7 +294,7 @@ static ptio_status handle_jagged(ptio_loader *loader, ptio_node_reduced *node, c
     parts[used++] = (ptio_tensor_part_row){"offsets", offsets, offsets_value};
     if (lengths)
         parts[used++] = (ptio_tensor_part_row){"lengths", lengths, lengths_value};
-    ptio_tensor_spec spec = {.dtype = (ptio_dtype)values->dtype, .layout = PTIO_JAGGED, .flags = flags};
+    ptio_tensor_spec spec = {.dtype = (ptio_dtype)values->dtype, .layout = PTIO_JAGGED, .flags = flags, .ragged = (uint8_t)dim};
     return compose(loader, node, &spec, parts, used, err);
 }
 
