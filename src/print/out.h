@@ -42,7 +42,8 @@ static inline void ptio_out_bytes(ptio_out *out, const char *bytes, size_t size)
         ptio_out_more(out, bytes, size);
         return;
     }
-    memcpy(out->buffer + out->used, bytes, size);
+    if (size) /* `bytes` of no text may be NULL */
+        memcpy(out->buffer + out->used, bytes, size);
     out->used += size;
 }
 
