@@ -205,9 +205,13 @@ static bool step(scan *s, uint8_t op)
     }
 }
 
-/* A text longer than the sample comes first: BINUNICODE, with a length that no text file has, since its last byte is 0. */
+/* A text longer than the sample comes first: UNICODE or STRING, a line that does not end, or BINUNICODE, with a length that no text file
+ * has, since its last byte is 0. */
 static bool is_long_text(const uint8_t *bytes, size_t size)
 {
+    bool is_line = size > 2 && (bytes[0] == 'V' || (bytes[0] == 'S' && (bytes[1] == '\'' || bytes[1] == '"')));
+    if (is_line)
+        return memchr(bytes, '\n', size) == NULL;
     return size > 5 && bytes[0] == 'X' && bytes[4] == 0 && memchr(bytes + 5, 0, size - 5) == NULL;
 }
 

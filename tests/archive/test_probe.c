@@ -168,6 +168,14 @@ static void pickles_are_told_from_text(void **state)
     expect(text, sizeof text, PTIO_FORMAT_PICKLE);
     text[4] = 'x';
     assert_int_not_equal(probe(text, sizeof text).format, PTIO_FORMAT_PICKLE);
+    memset(text, 'm', sizeof text);
+    assert_int_not_equal(probe(text, sizeof text).format, PTIO_FORMAT_PICKLE);
+    text[0] = 'V'; /* a line that does not end */
+    expect(text, sizeof text, PTIO_FORMAT_PICKLE);
+    memcpy(text, "S'", 2);
+    expect(text, sizeof text, PTIO_FORMAT_PICKLE);
+    memcpy(text, "V\n", 2);
+    assert_int_not_equal(probe(text, sizeof text).format, PTIO_FORMAT_PICKLE);
 }
 
 static void other_containers_are_known(void **state)
