@@ -10,7 +10,7 @@ find_package(Threads REQUIRED)
 find_package(Iconv REQUIRED)
 find_package(PkgConfig REQUIRED)
 
-set(PTIO_DEPENDENCIES Threads::Threads Iconv::Iconv)
+set(PTIO_DEPENDENCIES Threads::Threads Iconv::Iconv ${CMAKE_DL_LIBS})
 set(PTIO_COMMAND_DEPENDENCIES)
 set(PTIO_PC_REQUIRES)
 

@@ -4,6 +4,7 @@
 #                           It links its layer and those below, so a layer is tested without the next
 #     tests/NAME/*.c        the same with the whole library, where NAME is no layer
 #     tests/support/*.c     helpers of all
+#     tests/standin/*.c     a shared library each, in place of one that the machine has not. PTIO_STANDIN (a macro) is their folder
 #     tests/NAME/run.py     run with --ptio COMMAND. Programs beside it are built for it, no tests themselves: it finds them in
 #                           $PTIO_BUILD_DIR/bin, and runs them by the command $PTIO_RUN, where that is not empty
 #     tests/oracle/save.py, hostile.py, allowing.py  the same
@@ -39,10 +40,21 @@ function(ptio_add_test name)
         ENVIRONMENT "PTIO_SOURCE_DIR=${PROJECT_SOURCE_DIR};PTIO_BUILD_DIR=${PROJECT_BINARY_DIR};PTIO_RUN=${words};CC=${CMAKE_C_COMPILER}")
 endfunction()
 
+# Libraries that stand in for others: each is found by its path when it is needed.
+file(GLOB sources CONFIGURE_DEPENDS tests/standin/*.c)
+foreach(source IN LISTS sources)
+    cmake_path(GET source STEM name)
+    add_library(standin_${name} MODULE ${source})
+    set_target_properties(standin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name} C_EXTENSIONS ON C_VISIBILITY_PRESET hidden
+        LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/standin)
+    target_include_directories(standin_${name} PRIVATE tests)
+    target_link_libraries(standin_${name} PRIVATE Threads::Threads)
+endforeach()
+
 # Programs of tests/.
 file(GLOB support CONFIGURE_DEPENDS tests/support/*.c)
 file(GLOB folders CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/tests tests/*)
-list(REMOVE_ITEM folders support install data)
+list(REMOVE_ITEM folders support install data standin)
 foreach(folder IN LISTS folders)
     ptio_find_programs(tests/${folder} programs helpers)
     if(folder IN_LIST PTIO_LAYERS)
@@ -55,7 +67,9 @@ foreach(folder IN LISTS folders)
         ptio_add_program(${name} ${source} ${library} "${helpers};${support}")
         target_link_libraries(${name} PRIVATE PkgConfig::cmocka)
         target_include_directories(${name} PRIVATE tests)
-        target_compile_definitions(${name} PRIVATE PTIO_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
+        target_compile_definitions(${name} PRIVATE PTIO_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data"
+                                                   PTIO_STANDIN="${PROJECT_BINARY_DIR}/standin")
+        add_dependencies(${name} standin_cuda)
         string(REGEX REPLACE "^test_" "" title ${name})
         if(NOT EXISTS ${PROJECT_SOURCE_DIR}/tests/${folder}/run.py)
             ptio_add_test(${folder}.${title} ${run} $<TARGET_FILE:${name}>)

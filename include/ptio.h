@@ -13,7 +13,7 @@
  *                                           14  writing archives
  *                                           15  saving
  *                                           16  building and editing
- *                                           17  location tags
+ *                                           17  location tags and devices
  *
  * A first program:
  *
@@ -791,6 +791,9 @@ PTIO_API bool ptio_tensor_is_coalesced(const ptio_tensor *tensor);  /* of a COO 
 /** The storage, which other tensors may share; NULL for meta tensors and composed layouts. */
 PTIO_API const ptio_storage *ptio_tensor_storage(const ptio_tensor *tensor);
 
+/** t.device: where the elements are: "cpu", "meta", "cuda:1". Of a sparse or nested tensor that of its values. */
+PTIO_API ptio_text ptio_tensor_device(const ptio_tensor *tensor);
+
 /** How many parts a composed tensor has, and each of them with its name; the name and value are borrowed.
  *  Quantized per channel: "scales" and "zero_points". Strided tensors have none. */
 PTIO_API size_t ptio_tensor_part_count(const ptio_tensor *tensor);
@@ -924,6 +927,9 @@ PTIO_API ptio_text ptio_storage_key(const ptio_storage *storage);
 /** The location tag: as saved, "cpu", "cuda:0", "meta"; with options.map_location or a registry where it is now. */
 PTIO_API ptio_text ptio_storage_location(const ptio_storage *storage);
 
+/** Where it is indeed: "cpu", whatever the tag says, "meta", or the device that it went to (section 17). */
+PTIO_API ptio_text ptio_storage_device(const ptio_storage *storage);
+
 PTIO_API ptio_dtype ptio_storage_dtype(const ptio_storage *storage); /* uint8 for an UntypedStorage               */
 PTIO_API bool ptio_storage_is_untyped(const ptio_storage *storage);
 PTIO_API uint64_t ptio_storage_nbytes(const ptio_storage *storage);
@@ -948,7 +954,7 @@ PTIO_API ptio_status ptio_storage_data(const ptio_storage *storage, const void *
  * are copied first: pointers that ptio_storage_data() gave before show the old ones.
  *
  * Errors     what ptio_storage_data() gives; PTIO_ERR_ARGUMENT "storage.not-shared" where a shared map does not show the bytes as they
- *            are (deflated, or in another byte order)
+ *            are (deflated, or in another byte order), "storage.on-device"
  * Threads    no other thread may use the storage now
  */
 PTIO_API ptio_status ptio_storage_writable(const ptio_storage *storage, void **ret, ptio_error *err);
@@ -1765,7 +1771,7 @@ PTIO_API bool ptio_replace_value(ptio_builder *builder, const ptio_value *value,
 PTIO_API const ptio_value *ptio_edited(const ptio_builder *builder, const ptio_value *value);
 
 /* ------------------------------------------------------------------------------------------------------------------
- * 17  Location tags
+ * 17  Location tags and devices
  *
  * A registry is what torch.serialization.register_package() fills: entries with a priority, of which each may tag storages when they are
  * saved, and take storages of some tags when they are loaded. The lower priority is asked first, and of two with the same one the older.
@@ -1805,6 +1811,73 @@ PTIO_API ptio_status ptio_registry_add(ptio_registry *registry, const ptio_regis
 
 /** Let go of a registry. Checkpoints that were loaded with it keep what they need. NULL is fine. */
 PTIO_API void ptio_registry_free(ptio_registry *registry);
+
+/**
+ * A kind of device with memory of its own: how bytes get there and back. ptio has cuda; this is for others.
+ *
+ * Functions that can fail return a status, and may fill in err->message. `index` is less than count() gave. An address is
+ * whatever the device makes of 64 bits; ptio adds to it. Calls come from any thread, several at once.
+ */
+typedef struct ptio_device_ops {
+    size_t struct_size; /* sizeof(ptio_device_ops)                                                                    */
+    const char *type;   /* what is in front of the colon of its tags; up to 31 bytes, without digits. Copied          */
+    int (*count)(void *ctx, ptio_error *err); /* devices that are there; 0: none, and err->message may say why        */
+    int (*current)(void *ctx);                /* the index that the type alone stands for; NULL: 0                    */
+    ptio_status (*allocate)(void *ctx, int index, uint64_t size, uint64_t *address, ptio_error *err); /* size is not 0 */
+    void (*release)(void *ctx, int index, uint64_t address, uint64_t size);
+    /** It may return before the bytes have arrived, but does not look at `bytes` any more. */
+    ptio_status (*copy_to)(void *ctx, int index, uint64_t address, const void *bytes, size_t size, ptio_error *err);
+    ptio_status (*copy_from)(void *ctx, int index, void *bytes, uint64_t address, size_t size, ptio_error *err);
+    ptio_status (*finish)(void *ctx, int index, ptio_error *err); /* all bytes have arrived; NULL: they always have   */
+    void (*close)(void *ctx);                                     /* nobody will call again; may be NULL              */
+    void *ctx;
+} ptio_device_ops;
+
+/**
+ * Add a kind of device. One that PyTorch's entries name already ("xpu") keeps their priority, and takes the place of what was there.
+ *
+ * The functions are called until the registry and all checkpoints that used it are freed; then ops->close is.
+ *
+ * Errors     PTIO_ERR_ARGUMENT "device.ops" no type, or a function is missing
+ */
+PTIO_API ptio_status ptio_registry_add_device(ptio_registry *registry, int priority, const ptio_device_ops *ops, ptio_error *err);
+
+/**
+ * Open NVIDIA's driver library now. A registry does so itself when it meets the first tag of cuda; this is for a library that is called
+ * otherwise, and to know why there is no device. `library` NULL: libcuda.so.1, found as the system finds libraries.
+ *
+ * Devices are those of cuDeviceGetCount(), in its order, and used with their primary context, as by PyTorch and the CUDA runtime.
+ *
+ * Errors     PTIO_ERR_UNSUPPORTED "location.no-device": no library, or no device; the message has the driver's name for it
+ */
+PTIO_API ptio_status ptio_registry_open_cuda(ptio_registry *registry, const char *library, ptio_error *err);
+
+/*
+ * A storage that belongs on a device goes there when somebody asks for its bytes there, or for all (ptio_checkpoint_read()). Nothing
+ * more than a few MiB of it is in the memory of the CPU then. From then on the device has the storage. ptio_storage_data() and all that
+ * needs elements use a copy in the memory of the CPU, made once; after ptio_storage_drop() it is made anew, as the device has it then.
+ * Saves take the bytes from the device, piece by piece.
+ */
+
+/**
+ * Where the bytes of a storage are on its device: a CUdeviceptr. Brings them there first if need be. 0 of an empty storage.
+ *
+ * Errors     PTIO_ERR_ARGUMENT "device.none": it is on the CPU; PTIO_ERR_MEMORY, PTIO_ERR_IO "cuda.failed" with the driver's name for
+ *            it, "device.failed"; what ptio_storage_data() gives
+ * Threads    several threads may ask; it is brought once
+ */
+PTIO_API ptio_status ptio_storage_device_data(const ptio_storage *storage, uint64_t *address, ptio_error *err);
+
+/**
+ * storage.to(device): bring a storage to a device, from one to another, or back ("cpu"). The tag goes with it. A slice of another storage
+ * takes that along. registry NULL: devices on which storages of the checkpoint are already.
+ *
+ * Errors     PTIO_ERR_UNSUPPORTED "location.no-device", "location.index"; PTIO_ERR_ARGUMENT "location.device", "storage.meta"; what
+ *            ptio_storage_device_data() gives. The storage is then where it was, or on the CPU
+ * Threads    no other thread may use the storage now; addresses that were told before are no longer valid
+ */
+PTIO_API ptio_status ptio_storage_to(const ptio_storage *storage, const ptio_registry *registry, const char *device,
+                                     ptio_error *err);
 
 #ifdef __cplusplus
 }

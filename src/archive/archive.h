@@ -140,6 +140,11 @@ static inline ptio_text ptio_archive_name(const ptio_archive *archive, size_t in
 /** Read every byte of a record in pieces, without keeping them: CRC, inflate, data descriptor. For `check`. */
 ptio_status ptio_archive_verify(ptio_archive *archive, size_t index, const ptio_watch *watch, ptio_error *err);
 
+/** The same, and the bytes are given away in pieces. Whether the CRC is right is known when all have been. */
+typedef ptio_status (*ptio_take_piece)(void *ctx, const void *bytes, size_t size, ptio_error *err);
+ptio_status ptio_archive_read_pieces(ptio_archive *archive, size_t index, ptio_take_piece take, void *ctx,
+                                     const ptio_watch *watch, ptio_error *err);
+
 /** Check what ptio_zip_open() does not look at: gaps between members, bytes before and behind, all local headers.
  *  Findings go to the report; what is wrong with the structure is an error. Nothing to do for other kinds. */
 ptio_status ptio_zip_verify_structure(ptio_archive *archive, ptio_report *report, ptio_error *err);

@@ -54,10 +54,12 @@ static ptio_status compare_crc(const ptio_archive *archive, size_t index, uint32
                      "the record is damaged: its CRC is %08x, the archive says %08x", (unsigned)computed, (unsigned)entry->crc32);
 }
 
-/* Where the bytes go: into `buffer`, or through `spare` of PIECE bytes where that is NULL; and who is told. */
+/* Where the bytes go: into `buffer`, or through `spare` of PIECE bytes where that is NULL, to `take` if there is one; and who is told. */
 typedef struct goal {
     uint8_t *buffer, *spare;
     const ptio_watch *watch;
+    ptio_take_piece take;
+    void *ctx;
 } goal;
 
 static ptio_status tell(const ptio_watch *watch, uint64_t piece, uint64_t done, uint64_t total, ptio_error *err)
@@ -65,6 +67,11 @@ static ptio_status tell(const ptio_watch *watch, uint64_t piece, uint64_t done, 
     if (!watch || watch->step(watch->ctx, piece, done, total))
         return PTIO_OK;
     return ptio_fail(err, PTIO_ERR_CANCELLED, "cancelled", PTIO_NO_OFFSET, "the caller stopped the reading");
+}
+
+static ptio_status take_piece(const goal *g, const uint8_t *bytes, size_t size, ptio_error *err)
+{
+    return g->take && size ? g->take(g->ctx, bytes, size, err) : PTIO_OK;
 }
 
 /* Take a stored record to its end. */
@@ -84,7 +91,9 @@ static ptio_status read_stored(ptio_archive *archive, size_t index, uint64_t dat
         if (has_crc)
             crc = libdeflate_crc32(crc, bytes ? bytes : to, n);
         done += n;
-        status = tell(g->watch, n, done, entry->size, err);
+        status = take_piece(g, bytes ? bytes : to, n, err);
+        if (status == PTIO_OK)
+            status = tell(g->watch, n, done, entry->size, err);
         if (status != PTIO_OK)
             return status;
     }
@@ -107,7 +116,9 @@ static ptio_status read_deflated(ptio_archive *archive, size_t index, uint64_t d
         done += n;
         if (status == PTIO_OK) {
             crc = libdeflate_crc32(crc, to, n);
-            status = tell(g->watch, n, done, entry->size, err);
+            status = take_piece(g, to, n, err);
+            if (status == PTIO_OK)
+                status = tell(g->watch, n, done, entry->size, err);
         }
     }
     if (status == PTIO_OK)
@@ -151,6 +162,8 @@ static ptio_status read_whole(ptio_archive *archive, size_t index, const goal *g
         bool done = false;
         status = read_small(archive, index, g->buffer ? g->buffer : g->spare, &done, err);
         if (done && status == PTIO_OK)
+            status = take_piece(g, g->buffer ? g->buffer : g->spare, (size_t)archive->entries[index].size, err);
+        if (done && status == PTIO_OK)
             status =
                 tell(g->watch, archive->entries[index].size, archive->entries[index].size, archive->entries[index].size, err);
         if (done)
@@ -176,13 +189,19 @@ ptio_status ptio_archive_read_all(ptio_archive *archive, size_t index, void *buf
 
 ptio_status ptio_archive_verify(ptio_archive *archive, size_t index, const ptio_watch *watch, ptio_error *err)
 {
+    return ptio_archive_read_pieces(archive, index, NULL, NULL, watch, err);
+}
+
+ptio_status ptio_archive_read_pieces(ptio_archive *archive, size_t index, ptio_take_piece take, void *ctx,
+                                     const ptio_watch *watch, ptio_error *err)
+{
     const ptio_memory *hooks = &archive->heap->hooks;
     const ptio_entry *entry = &archive->entries[index];
     size_t size = entry->size < PIECE ? (size_t)entry->size + 1 : PIECE;
     uint8_t *spare = hooks->alloc(hooks->ctx, size, PTIO_STORAGE_ALIGN);
     if (!spare)
         return ptio_error_in_record(err, ptio_fail_memory(err, "checking a record"), ptio_archive_name(archive, index));
-    ptio_status status = read_whole(archive, index, &(goal){.spare = spare, .watch = watch}, err);
+    ptio_status status = read_whole(archive, index, &(goal){.spare = spare, .watch = watch, .take = take, .ctx = ctx}, err);
     hooks->free(hooks->ctx, spare, size);
     return status;
 }

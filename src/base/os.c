@@ -8,6 +8,8 @@
 #define _GNU_SOURCE
 #include "base/os.h"
 
+#include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -28,6 +30,28 @@ uint64_t ptio_os_random(void)
     struct timespec now = {0};
     (void)clock_gettime(CLOCK_REALTIME, &now);
     return ((uint64_t)now.tv_nsec << 32) ^ (uint64_t)now.tv_sec ^ (uint64_t)getpid() << 17 ^ (uint64_t)(uintptr_t)&now;
+}
+
+void *ptio_os_library_open(const char *name, char *why, size_t size)
+{
+    void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    const char *reason = library ? NULL : dlerror();
+    if (!library)
+        (void)snprintf(why, size, "%s", reason ? reason : name);
+    return library;
+}
+
+bool ptio_os_library_find(void *library, const char *name, void *function)
+{
+    void *found = dlsym(library, name);
+    /* POSIX has functions and objects of one size; C knows no cast between pointers to them. */
+    memcpy(function, &found, sizeof found);
+    return found != NULL;
+}
+
+void ptio_os_library_close(void *library)
+{
+    (void)dlclose(library);
 }
 
 unsigned ptio_os_processors(void)

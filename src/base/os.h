@@ -116,6 +116,14 @@ void ptio_os_run_threads(unsigned count, void (*work)(void *ctx), void *ctx);
 /** Processors that threads can run on, at least 1. */
 unsigned ptio_os_processors(void);
 
+/** A shared library. NULL where it cannot be opened; then `why` of `size` bytes says the system's reason. */
+void *ptio_os_library_open(const char *name, char *why, size_t size);
+
+/** Find a function in it: `function` points to a function pointer. False where it has none of that name. */
+bool ptio_os_library_find(void *library, const char *name, void *function);
+
+void ptio_os_library_close(void *library);
+
 /** A number that differs between processes and loads, to key hashes with. */
 uint64_t ptio_os_random(void);
 

@@ -67,7 +67,8 @@ static ptio_status json_line(const ptio_tensor_list *list, size_t index, bool ha
         out_string("null");
     else
         out_i64(ptio_tensor_storage_offset(t));
-    out_string(ptio_tensor_is_meta(t) ? ",\"device\":\"meta\"" : ",\"device\":\"cpu\"");
+    out_json_key(false, "device");
+    out_json_string(ptio_tensor_device(t));
     out_literal(",\"requires_grad\":");
     out_json_bool(e->requires_grad);
     out_literal(",\"layout\":\"");

@@ -304,7 +304,7 @@ static void write_tensor_head(const ptio_tensor *tensor, ptio_text class_name, b
     else
         out_json_ints(ptio_tensor_shape(tensor), ptio_tensor_ndim(tensor));
     out_json_key(false, "device");
-    out_json_word(ptio_tensor_is_meta(tensor) ? "meta" : "cpu");
+    out_json_string(ptio_tensor_device(tensor));
     out_json_key(false, "requires_grad");
     out_json_bool(requires_grad);
     out_json_key(false, "layout");
@@ -364,7 +364,7 @@ static void write_storage(tree *t, const ptio_value *value, uint64_t id)
     out_json_key(false, "dtype");
     out_json_word(ptio_dtype_name(ptio_storage_dtype(storage)));
     out_json_key(false, "device");
-    out_json_word(meta ? "meta" : "cpu");
+    out_json_string(ptio_storage_device(storage));
     out_json_key(false, "storage");
     out_u64(storage_number(t, storage));
     out_json_key(false, "sha256");

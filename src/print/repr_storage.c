@@ -82,8 +82,9 @@ ptio_status ptio_repr_storage(ptio_out *out, const ptio_storage *storage, const 
         ptio_out_string(out, ptio_dtype_name(dtype));
         ptio_out_string(out, ", ");
     }
+    ptio_text device = ptio_storage_device(storage);
     ptio_out_string(out, "device=");
-    ptio_repr_escaped(out, place);
+    ptio_repr_escaped(out, ptio_text_is(device, "cpu") ? place : device);
     ptio_out_string(out, ") of size ");
     ptio_out_u64(out, count);
     ptio_out_char(out, ']');

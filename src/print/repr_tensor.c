@@ -220,8 +220,10 @@ static ptio_text place_of(const ptio_tensor *tensor)
 /* device='cuda:0' */
 static void suffix_device(suffixes *s, const ptio_tensor *tensor)
 {
-    ptio_text where = ptio_tensor_is_meta(tensor) ? PTIO_TEXT("meta") : place_of(tensor);
-    if (!where.size || ptio_text_is(where, "cpu") || (!s->j->style->devices && !ptio_tensor_is_meta(tensor)))
+    ptio_text where = ptio_tensor_device(tensor);
+    if (ptio_text_is(where, "cpu") && s->j->style->devices)
+        where = place_of(tensor);
+    if (!where.size || ptio_text_is(where, "cpu"))
         return;
     size_t size;
     ptio_out measure = counter(s->j, &size);

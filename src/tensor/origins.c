@@ -92,6 +92,16 @@ const ptio_storage_origin ptio_storage_of_memory = {memory_read, memory_view, NU
 const ptio_storage_origin ptio_storage_of_zeros = {zeros_read, NULL, NULL, NULL, NULL};
 const ptio_storage_origin ptio_storage_of_slice = {NULL, NULL, NULL, NULL, NULL};
 
+bool ptio_storage_record(const ptio_storage *storage, ptio_archive **archive, size_t *index)
+{
+    if (storage->origin != &ptio_storage_of_record || ptio_storage_read_unit(storage) > 1 ||
+        check_record_size(storage, NULL) != PTIO_OK)
+        return false;
+    *archive = archive_of(storage);
+    *index = (size_t)storage->origin_index;
+    return true;
+}
+
 bool ptio_storage_find(const ptio_storage *storage, ptio_read_ahead *ahead, ptio_storage_place *ret)
 {
     uint64_t nbytes;

@@ -10,6 +10,7 @@
 #include <stdalign.h>
 
 #include "tensor/convert.h"
+#include "tensor/device.h"
 
 /* What the data of a storage without bytes point to, since NULL means "not read". */
 static alignas(PTIO_STORAGE_ALIGN) const char nothing[PTIO_STORAGE_ALIGN];
@@ -23,13 +24,13 @@ bool ptio_storage_pool_init(ptio_storage_pool *pool, const ptio_memory *hooks, c
 {
     ptio_heap heap;
     ptio_heap_init(&heap, hooks, 0);
-    *pool = (ptio_storage_pool){.hooks = heap.hooks, .expand_factor = DEFAULT_EXPAND_FACTOR};
+    *pool = (ptio_storage_pool){.hooks = heap.hooks, .expand_factor = DEFAULT_EXPAND_FACTOR, .device_heap = heap};
     if (limits) {
         pool->storage_limit = limits->storage_bytes;
         if (limits->expand_factor)
             pool->expand_factor = limits->expand_factor;
     }
-    for (size_t i = 0; i < PTIO_STORAGE_LOCKS; i++)
+    for (size_t i = 0; i < PTIO_POOL_LOCKS; i++)
         if (!ptio_mutex_init(&pool->locks[i])) {
             while (i)
                 ptio_mutex_destroy(&pool->locks[--i]);
@@ -54,7 +55,8 @@ void ptio_storage_pool_free(ptio_storage_pool *pool)
     /* A load that only lists tensors has read none of a hundred thousand. */
     for (ptio_storage *storage = pool->newest; storage && atomic_load(&pool->owned); storage = storage->older)
         free_owned(storage);
-    for (size_t i = 0; i < PTIO_STORAGE_LOCKS; i++)
+    ptio_storage_pool_free_devices(pool);
+    for (size_t i = 0; i < PTIO_POOL_LOCKS; i++)
         ptio_mutex_destroy(&pool->locks[i]);
 }
 
@@ -115,11 +117,17 @@ static ptio_mutex *lock_of(const ptio_storage *storage)
     return &storage->pool->locks[storage->index % PTIO_STORAGE_LOCKS];
 }
 
-size_t ptio_storage_read_unit(const ptio_storage *storage)
+/* As far as that origin gives the bytes. A storage may get to a device while others read it: who asks twice for its origin may see two. */
+static size_t unit_of(const ptio_storage *storage, const ptio_storage_origin *origin)
 {
-    if (!(atomic_load(&storage->flags) & PTIO_STORAGE_SWAP))
+    if (!(atomic_load(&storage->flags) & PTIO_STORAGE_SWAP) || origin == &ptio_storage_of_device)
         return 1;
     return storage->swap ? storage->swap : ptio_dtype_rows[storage->dtype].swap;
+}
+
+size_t ptio_storage_read_unit(const ptio_storage *storage)
+{
+    return unit_of(storage, storage->origin);
 }
 
 /* Units: bytes. An untyped storage may hold elements of any dtype. */
@@ -135,9 +143,10 @@ static ptio_status view_bytes(const ptio_storage *storage, const void **ret, pti
 {
     ptio_error why = {0};
     *ret = NULL;
-    if (!storage->origin->view || ptio_storage_read_unit(storage) > 1)
+    const ptio_storage_origin *origin = storage->origin;
+    if (!origin->view || unit_of(storage, origin) > 1)
         return PTIO_OK;
-    const void *view = storage->origin->view(storage, &why);
+    const void *view = origin->view(storage, &why);
     if (why.status != PTIO_OK) {
         if (err && err->status == PTIO_OK)
             *err = why;
@@ -152,8 +161,9 @@ static ptio_status view_bytes(const ptio_storage *storage, const void **ret, pti
 /* Fill a buffer of the storage's size, in the byte order of this machine. */
 static ptio_status fill_buffer(const ptio_storage *storage, void *buffer, const ptio_watch *watch, ptio_error *err)
 {
-    ptio_status status = storage->origin->read(storage, buffer, watch, err);
-    size_t unit = ptio_storage_read_unit(storage);
+    const ptio_storage_origin *origin = storage->origin;
+    ptio_status status = origin->read(storage, buffer, watch, err);
+    size_t unit = unit_of(storage, origin);
     if (status == PTIO_OK && unit > 1)
         ptio_swap_bytes(buffer, (size_t)storage->nbytes / unit, unit);
     return status;
@@ -280,6 +290,9 @@ static ptio_status copy_view(ptio_storage *root, const void *view, ptio_error *e
 
 static ptio_status make_writable(ptio_storage *root, ptio_error *err)
 {
+    if (root->origin == &ptio_storage_of_device)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "storage.on-device", PTIO_NO_OFFSET,
+                         "the storage is on a device, and what is written here would not get there");
     const void *data = atomic_load(&root->data);
     if (!root->nbytes)
         return PTIO_OK;
@@ -376,6 +389,12 @@ bool ptio_storage_disown(ptio_storage *storage)
 
 /* ---- what there is to say about a storage ---- */
 
+uint64_t ptio_storage_offset_in_whole(const ptio_storage *storage)
+{
+    uint64_t offset;
+    return root_of(storage, &offset) ? offset : 0;
+}
+
 const ptio_storage *ptio_storage_whole(const ptio_storage *storage)
 {
     uint64_t offset;
@@ -393,12 +412,13 @@ bool ptio_storage_in_pieces(const ptio_storage *storage, ptio_storage_pieces *re
     uint64_t in_root;
     const void *view = NULL;
     const ptio_storage *root = root_of(storage, &in_root);
-    if (!root || root->nbytes <= FEW_BYTES || !root->origin->place || ptio_storage_is_resident(root) ||
-        view_bytes(root, &view, NULL) != PTIO_OK || view || !root->origin->place(root, &ret->offset))
+    const ptio_storage_origin *origin = root ? root->origin : NULL;
+    if (!root || root->nbytes <= FEW_BYTES || !origin->place || ptio_storage_is_resident(root) ||
+        view_bytes(root, &view, NULL) != PTIO_OK || view || !origin->place(root, &ret->offset))
         return false;
-    ret->source = (ptio_source *)(uintptr_t)root->origin->source(root); /* it takes positional reads from any thread */
+    ret->source = (ptio_source *)(uintptr_t)origin->source(root); /* it takes positional reads from any thread */
     ret->offset += in_root;
-    ret->swap_unit = ptio_storage_read_unit(root);
+    ret->swap_unit = unit_of(root, origin);
     return in_root % ret->swap_unit == 0;
 }
 
@@ -424,8 +444,9 @@ bool ptio_storage_range(const ptio_storage *storage, uint64_t *offset, uint64_t 
     if (!storage || ptio_storage_is_meta(storage))
         return false;
     const ptio_storage *root = root_of(storage, &in_root);
-    if (!root || root->pool != storage->pool || !root->origin || !root->origin->range || ptio_storage_read_unit(root) > 1 ||
-        !root->origin->range(root, &root_offset, &root_nbytes))
+    const ptio_storage_origin *origin = root ? root->origin : NULL;
+    if (!root || root->pool != storage->pool || !origin || !origin->range || unit_of(root, origin) > 1 ||
+        !origin->range(root, &root_offset, &root_nbytes))
         return false;
     *offset = root_offset + in_root;
     *nbytes = storage->nbytes;

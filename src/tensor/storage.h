@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "archive/read_ahead.h"
+#include "base/pointer_map.h"
 #include "tensor/dtype.h"
 
 /** How a kind of origin gives bytes. All functions may be called by any thread. */
@@ -63,6 +64,12 @@ size_t ptio_storage_read_unit(const ptio_storage *storage);
 /** The bytes where they are the caller's, given to a builder, in the byte order of this machine: no lock is taken. NULL otherwise. */
 const void *ptio_storage_given(const ptio_storage *storage);
 
+/** The record that the bytes are, as they stand in it. False where they are none, or have to be swapped. */
+bool ptio_storage_record(const ptio_storage *storage, ptio_archive **archive, size_t *index);
+
+/** Where a slice begins in the storage that it is cut from at last; 0 of other storages. */
+uint64_t ptio_storage_offset_in_whole(const ptio_storage *storage);
+
 /** The storage that a slice is cut from at last; any other storage itself, and a slice that is not inside what it is cut from. */
 const ptio_storage *ptio_storage_whole(const ptio_storage *storage);
 
@@ -80,11 +87,24 @@ extern const ptio_storage_origin ptio_storage_of_memory;
 extern const ptio_storage_origin ptio_storage_of_slice;
 /** Zeros. */
 extern const ptio_storage_origin ptio_storage_of_zeros;
+/** The memory of a device, in the byte order of this machine: device.c. What it was before is kept there. */
+extern const ptio_storage_origin ptio_storage_of_device;
 
 enum {
     PTIO_STORAGE_LOCKS = 16,
-    PTIO_MOST_LOCATIONS = 128 /* distinct location tags of one checkpoint */
+    PTIO_LOCK_OF_TRANSFERS = PTIO_STORAGE_LOCKS, /* one storage at a time goes to a device       */
+    PTIO_LOCK_OF_DEVICES,                        /* of the tables below that tell of devices     */
+    PTIO_POOL_LOCKS,
+    PTIO_MOST_LOCATIONS = 128, /* distinct location tags of one checkpoint */
+    PTIO_MOST_DEVICES = 32     /* distinct devices that its storages go to */
 };
+
+/** A device that storages go to. */
+typedef struct ptio_pool_device {
+    struct ptio_device_kind *kind; /* held */
+    int index;
+    char name[48]; /* "cuda:1" */
+} ptio_pool_device;
 
 /** What the storages of one checkpoint have in common. */
 typedef struct ptio_storage_pool {
@@ -97,8 +117,12 @@ typedef struct ptio_storage_pool {
     uint32_t count;          /* storages made so far                                   */
     uint32_t location_count;
     ptio_text locations[PTIO_MOST_LOCATIONS]; /* distinct location tags               */
-    ptio_mutex locks[PTIO_STORAGE_LOCKS];     /* of reading: storage index modulo 16  */
-    ptio_storage *newest;                     /* all storages, for freeing what they read */
+    ptio_mutex locks[PTIO_POOL_LOCKS];        /* the first 16 of reading: storage index modulo 16 */
+    uint8_t device_count;
+    ptio_pool_device devices[PTIO_MOST_DEVICES];
+    ptio_pointer_map blocks; /* the memory that storages have on devices: device.c */
+    ptio_heap device_heap;
+    ptio_storage *newest; /* all storages, for freeing what they read */
 } ptio_storage_pool;
 
 enum {
@@ -110,7 +134,7 @@ enum {
 
 struct ptio_storage {
     ptio_storage_pool *pool;
-    const ptio_storage_origin *origin;
+    _Atomic(const ptio_storage_origin *) origin;
     const void *origin_data;
     uint64_t origin_index;
     uint64_t nbytes;
@@ -123,6 +147,7 @@ struct ptio_storage {
     _Atomic(uint32_t) pins; /* what was handed over and still points to the bytes     */
     uint8_t dtype;
     _Atomic(uint8_t) flags;
+    _Atomic(uint8_t) device; /* where it goes: 0 the CPU, else a place in pool->devices, from 1 */
     uint8_t swap; /* unit of the swap, where PTIO_STORAGE_SWAP; 0: that of `dtype`. Set by the first tensor of an untyped one */
 };
 

@@ -305,6 +305,17 @@ bool ptio_tensor_is_coalesced(const ptio_tensor *tensor)
     return has_flag(tensor, PTIO_TENSOR_COALESCED);
 }
 
+ptio_text ptio_tensor_device(const ptio_tensor *tensor)
+{
+    if (!tensor)
+        return (ptio_text){NULL, 0};
+    if (tensor->flags & PTIO_TENSOR_META)
+        return PTIO_TEXT("meta");
+    const ptio_tensor *part = ptio_tensor_part_named(tensor, tensor->layout == PTIO_NESTED ? "buffer" : "values");
+    const ptio_storage *storage = tensor->storage ? tensor->storage : part ? part->storage : NULL;
+    return storage ? ptio_storage_device(storage) : PTIO_TEXT("cpu");
+}
+
 bool ptio_tensor_is_meta(const ptio_tensor *tensor)
 {
     return has_flag(tensor, PTIO_TENSOR_META) || (tensor && tensor->storage && ptio_storage_is_meta(tensor->storage));

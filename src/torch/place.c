@@ -149,59 +149,56 @@ static ptio_status make_meta(ptio_loader *loader, ptio_storage *storage, ptio_er
     return tell_location(loader, storage, PTIO_TEXT("meta"), err);
 }
 
-/* Whether one of PyTorch's entries takes a tag: "cpu" and "meta" alone, "mps" and all that begins with it, and of others the name
- * or the name with a colon or a digit behind it. */
-static bool takes(const char *name, ptio_text tag)
+/* A device of a kind that is known: it must be there. */
+static ptio_status to_device_of(ptio_loader *loader, const ptio_value *node, ptio_device_kind *kind, int index, ptio_text tag,
+                                ptio_storage *storage, ptio_error *err)
 {
-    size_t size = strlen(name);
-    if (!ptio_text_starts(tag, name))
-        return false;
-    if (tag.size == size || strcmp(name, "mps") == 0)
-        return true;
-    char next = tag.bytes[size];
-    return strcmp(name, "cpu") != 0 && strcmp(name, "meta") != 0 && (next == ':' || (next >= '0' && next <= '9'));
+    char why[128];
+    int count = ptio_device_kind_count(kind, why, sizeof why);
+    if (!count)
+        return REFUSE("location.no-device", "%s belongs on %s, and there is no such device here%s%s%s" ADVICE,
+                      name_of(loader, node, storage).text, ptio_quote(tag).text, why[0] ? " (" : "", why, why[0] ? ")" : "");
+    if (index < 0)
+        index = ptio_device_kind_current(kind);
+    if (index >= count)
+        return REFUSE("location.index",
+                      "%s belongs on %s, but there are %d such devices here, %s:0 to %s:%d; map_location "
+                      "can send it to one of them",
+                      name_of(loader, node, storage).text, ptio_quote(tag).text, count, kind->type, kind->type, count - 1);
+    return ptio_storage_set_device(storage, kind, index, err);
 }
 
-/* The index of "cuda:1"; -1 where there is none. False where it is no device string. */
-static bool read_index(ptio_text tag, size_t at, int *index)
-{
-    *index = -1;
-    if (tag.size == at)
-        return true;
-    if (tag.bytes[at] != ':' || tag.size == at + 1 || (tag.bytes[at + 1] == '0' && tag.size > at + 2))
-        return false;
-    *index = 0;
-    for (at++; at < tag.size; at++) {
-        if (tag.bytes[at] < '0' || tag.bytes[at] > '9' || *index > 99999)
-            return false;
-        *index = *index * 10 + (tag.bytes[at] - '0');
-    }
-    return true;
-}
-
-static ptio_status to_device(ptio_loader *loader, const ptio_value *node, const char *type, ptio_text tag, ptio_storage *storage,
+static ptio_status to_device(ptio_loader *loader, const ptio_value *node, size_t row, ptio_text tag, ptio_storage *storage,
                              ptio_error *err)
 {
+    const char *type = loader->placing->registry->rows[row].own;
+    ptio_device_kind *kind;
     int index;
+    ptio_status status = ptio_registry_device(loader->placing->registry, row, &kind, err);
+    if (status != PTIO_OK)
+        return status;
     bool is_module = strcmp(type, "hpu") == 0 || strcmp(type, "privateuseone") == 0; /* PyTorch has none until it is registered */
-    if (is_module)
+    if (!kind && is_module)
         return REFUSE("location.not-registered", "%s belongs on %s, and nothing is registered for that device" ADVICE,
                       name_of(loader, node, storage).text, ptio_quote(tag).text);
-    if (strcmp(type, "mps") != 0 && !read_index(tag, strlen(type), &index))
+    if (!ptio_device_index(tag, type, &index) && (kind || strcmp(type, "mps") != 0))
         return ptio_fail_node(loader, node, PTIO_ERR_ARGUMENT, "location.device", err, "%s is no device; %s, %s:0, %s:1, … are",
                               ptio_quote(tag).text, type, type, type);
+    if (kind)
+        return to_device_of(loader, node, kind, index, tag, storage, err);
     return REFUSE("location.no-device", "%s belongs on %s, and there is no such device here" ADVICE,
                   name_of(loader, node, storage).text, ptio_quote(tag).text);
 }
 
-static ptio_status own_entry(ptio_loader *loader, const ptio_value *node, const char *type, ptio_text tag, ptio_storage *storage,
+static ptio_status own_entry(ptio_loader *loader, const ptio_value *node, size_t row, ptio_text tag, ptio_storage *storage,
                              ptio_error *err)
 {
+    const char *type = loader->placing->registry->rows[row].own;
     if (strcmp(type, "cpu") == 0)
         return tell_location(loader, storage, PTIO_TEXT("cpu"), err);
     if (strcmp(type, "meta") == 0)
         return make_meta(loader, storage, err);
-    return to_device(loader, node, type, tag, storage, err);
+    return to_device(loader, node, row, tag, storage, err);
 }
 
 /* ---- what a callback or deserializer answers ---- */
@@ -269,8 +266,8 @@ static ptio_status restore(ptio_loader *loader, const ptio_value *node, ptio_tex
     const ptio_registry *registry = loader->placing->registry;
     for (size_t i = 0; i < registry->count; i++) {
         const ptio_registry_row *row = &registry->rows[i];
-        if (row->own && takes(row->own, tag))
-            return own_entry(loader, node, row->own, tag, *storage, err);
+        if (row->own && ptio_registry_takes(row->own, tag))
+            return own_entry(loader, node, i, tag, *storage, err);
         if (only_own || !row->entry.deserializer)
             continue;
         ptio_placement answer;

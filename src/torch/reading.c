@@ -6,6 +6,8 @@
  */
 #include "torch/reading.h"
 
+#include "tensor/device.h"
+
 #define STEP ((uint64_t)16 << 20)
 #define WORTH_A_THREAD ((uint64_t)1 << 20)
 
@@ -154,8 +156,10 @@ static bool take_storage(row *r, size_t index, const ptio_watch *watch, uint64_t
 {
     ptio_error error = {0};
     const void *data;
-    *size = r->storages[index]->nbytes;
-    ptio_status status = ptio_storage_fetch(r->storages[index], watch, &data, &error);
+    const ptio_storage *storage = r->storages[index];
+    *size = storage->nbytes;
+    ptio_status status = atomic_load(&storage->device) ? ptio_storage_bring(storage, watch, &error)
+                                                       : ptio_storage_fetch(storage, watch, &data, &error);
     if (status != PTIO_OK)
         end(r, status, &error);
     return status == PTIO_OK;
@@ -165,7 +169,7 @@ static bool take_storage(row *r, size_t index, const ptio_watch *watch, uint64_t
 static bool has_own_bytes(const ptio_storage *storage)
 {
     return storage->origin && storage->origin != &ptio_storage_of_slice && storage->nbytes && !ptio_storage_is_meta(storage) &&
-           !ptio_storage_is_resident(storage);
+           storage->origin != &ptio_storage_of_device && (atomic_load(&storage->device) || !ptio_storage_is_resident(storage));
 }
 
 /* The pool has the newest first, the file most often the oldest: the list is filled from its end. */

@@ -11,6 +11,7 @@
 
 #include "base/report.h"
 #include "tensor/convert.h"
+#include "tensor/device.h"
 
 #define PIECE ((size_t)256 << 10)
 
@@ -77,6 +78,21 @@ static ptio_status write_swapped(const uint8_t *data, size_t size, size_t unit, 
     return status;
 }
 
+/* A storage that is copied from a device, piece by piece. */
+typedef struct from_device {
+    ptio_saver *saver;
+    const ptio_storage_target *target;
+    size_t unit;
+} from_device;
+
+static ptio_status write_piece(void *ctx, const void *bytes, size_t size, ptio_error *err)
+{
+    const from_device *f = ctx;
+    if (f->unit > 1)
+        return write_swapped(bytes, size, f->unit, f->target, &f->saver->heap, err);
+    return f->target->write(f->target->ctx, bytes, size, err);
+}
+
 static int compare_keys(const void *a, const void *b)
 {
     ptio_text x = ptio_node_text_of((*(const ptio_saved_storage *const *)a)->key);
@@ -108,6 +124,8 @@ ptio_status ptio_save_storage(ptio_saver *saver, const ptio_storage *storage, co
         return PTIO_OK;
     if (unit <= 1 && ptio_storage_find(storage, &saver->ahead, &place))
         return target->copy(target->ctx, &place, storage->nbytes, err);
+    if (ptio_storage_is_on_device(storage))
+        return ptio_storage_from_device(storage, write_piece, &(from_device){saver, target, unit}, err);
     const void *given = unit <= 1 ? ptio_storage_given(storage) : NULL;
     if (given)
         return target->write(target->ctx, given, (size_t)storage->nbytes, err);

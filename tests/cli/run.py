@@ -74,8 +74,8 @@ class Bench:
         path = self.file("value.pkl", pickle.dumps(value, 2))
         return self.good("show", *options, path)[:-1]
 
-    def tree(self, *arguments):
-        return json.loads(self.good("tree", "--json", *arguments))
+    def tree(self, *arguments, **settings):
+        return json.loads(self.good("tree", "--json", *arguments, **settings))
 
 
 def same(found, expected):
@@ -137,6 +137,23 @@ def map_location(bench):
     bench.fails(4, "check", "--map-location=cpu", path)
     bench.good("save", "--map-location=cpu", path, bench.folder / "out.pt")
     assert "cuda:0" not in bench.good("ls", bench.folder / "out.pt")
+
+
+@test
+def map_location_to_a_device(bench):
+    """A library that stands in for the driver of a GPU, found by the name of that."""
+    build = os.environ.get("PTIO_BUILD_DIR") or str(pathlib.Path(bench.ptio).parent.parent)
+    path = bench.file("sample.pt", sample())
+    (bench.folder / "libcuda.so.1").symlink_to(os.path.join(build, "standin", "cuda.so"))
+    env = dict(os.environ, LD_LIBRARY_PATH="%s:%s" % (bench.folder, os.environ.get("LD_LIBRARY_PATH", "")))
+    same(bench.good("show", "--map-location=cuda", path, "model.view", env=env), "tensor([3., 4., 5.], device='cuda:0')\n")
+    same([json.loads(line)["device"] for line in bench.good("ls", "--json", "--map-location=cpu=cpu", path, env=env).splitlines()],
+         ["cpu", "cpu", "cpu", "cuda:0"])
+    same(bench.tree("--map-location=cuda:0", path, "model.tied", env=env)["device"], "cuda:0")
+    message = bench.fails(2, "show", "--map-location=cuda:1", path, env=env)
+    assert "belongs on cuda:1, but there are 1 such devices here" in message, message
+    bench.good("save", "--map-location=cuda", path, bench.folder / "out.pt", env=env)
+    assert "cuda:0" in bench.good("ls", bench.folder / "out.pt")
 
 
 @test
