@@ -69,6 +69,7 @@ static void place_begin(place *p, const ptio_grid *grid)
     p->at[0] = grid->base;
     p->slot[0] = 0;
     p->block = p->block_count = 0;
+    p->block_first = 0;
     p->most = 1;
     if (!grid->load)
         return;
