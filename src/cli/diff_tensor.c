@@ -39,10 +39,17 @@ static pair compare_reals(double a, double b)
     return (pair){false, isnan(difference) ? INFINITY : difference, isnan(b) ? 0 : fabs(b)};
 }
 
-/* A difference may overflow where the numbers do not. */
+static bool has_nan(const double *parts)
+{
+    return isnan(parts[0]) || isnan(parts[1]);
+}
+
+/* A difference may overflow where the numbers do not. A complex number with a NaN in it is one, as in torch.allclose(). */
 static pair compare_complex(const double *a, const double *b)
 {
     pair re = compare_reals(a[0], b[0]), im = compare_reals(a[1], b[1]);
+    if (has_nan(a) && has_nan(b))
+        return (pair){true, 0, hypot(re.size, im.size)};
     return (pair){re.same && im.same, hypot(re.difference, im.difference), hypot(re.size, im.size)};
 }
 
