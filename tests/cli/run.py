@@ -146,6 +146,14 @@ def map_location_to_a_device(bench):
     path = bench.file("sample.pt", sample())
     (bench.folder / "libcuda.so.1").symlink_to(os.path.join(build, "standin", "cuda.so"))
     env = dict(os.environ, LD_LIBRARY_PATH="%s:%s" % (bench.folder, os.environ.get("LD_LIBRARY_PATH", "")))
+    words = os.environ.get("PTIO_RUN", "").split()
+    if "--library-path" in words:  # a loader that is told its folders does not look into the environment
+        at = words.index("--library-path") + 1
+        words[at] = "%s:%s" % (bench.folder, words[at])
+        script = bench.folder / "ptio"
+        script.write_text('#!/bin/sh\nexec %s %s "$@"\n' % (" ".join(words), os.path.join(build, "bin", "ptio")))
+        script.chmod(0o700)
+        bench.ptio = str(script)
     same(bench.good("show", "--map-location=cuda", path, "model.view", env=env), "tensor([3., 4., 5.], device='cuda:0')\n")
     same([json.loads(line)["device"] for line in bench.good("ls", "--json", "--map-location=cpu=cpu", path, env=env).splitlines()],
          ["cpu", "cpu", "cpu", "cuda:0"])
