@@ -169,17 +169,26 @@ static ptio_status fill_buffer(const ptio_storage *storage, void *buffer, const 
     return status;
 }
 
+/* Memory for the bytes of a storage, which are the caller's to fill in. NULL after a failure. */
+static void *new_bytes(const ptio_storage *storage, ptio_error *err)
+{
+    const ptio_memory *hooks = &storage->pool->hooks;
+    void *bytes = hooks->alloc(hooks->ctx, (size_t)storage->nbytes, PTIO_STORAGE_ALIGN);
+    if (!bytes)
+        (void)ptio_fail(err, PTIO_ERR_MEMORY, "memory", PTIO_NO_OFFSET, "no memory for a storage of %llu bytes",
+                        (unsigned long long)storage->nbytes);
+    return bytes;
+}
+
 static ptio_status read_bytes(const ptio_storage *storage, const ptio_watch *watch, const void **ret, ptio_error *err)
 {
     const ptio_memory *hooks = &storage->pool->hooks;
-    size_t size = (size_t)storage->nbytes;
-    void *buffer = hooks->alloc(hooks->ctx, size, PTIO_STORAGE_ALIGN);
+    void *buffer = new_bytes(storage, err);
     if (!buffer)
-        return ptio_fail(err, PTIO_ERR_MEMORY, "memory", PTIO_NO_OFFSET, "no memory for a storage of %llu bytes",
-                         (unsigned long long)storage->nbytes);
+        return PTIO_ERR_MEMORY;
     ptio_status status = fill_buffer(storage, buffer, watch, err);
     if (status != PTIO_OK) {
-        hooks->free(hooks->ctx, buffer, size);
+        hooks->free(hooks->ctx, buffer, (size_t)storage->nbytes);
         return status;
     }
     *ret = buffer;
@@ -276,11 +285,9 @@ ptio_status ptio_storage_data(const ptio_storage *storage, const void **ret, pti
 /* Memory that is not the storage's own: its bytes are copied, and it has its own from here on. */
 static ptio_status copy_view(ptio_storage *root, const void *view, ptio_error *err)
 {
-    const ptio_memory *hooks = &root->pool->hooks;
-    void *own = hooks->alloc(hooks->ctx, (size_t)root->nbytes, PTIO_STORAGE_ALIGN);
+    void *own = new_bytes(root, err);
     if (!own)
-        return ptio_fail(err, PTIO_ERR_MEMORY, "memory", PTIO_NO_OFFSET, "no memory for a storage of %llu bytes",
-                         (unsigned long long)root->nbytes);
+        return PTIO_ERR_MEMORY;
     memcpy(own, view, (size_t)root->nbytes);
     atomic_fetch_or(&root->flags, PTIO_STORAGE_OWNED);
     atomic_fetch_add(&root->pool->owned, 1);

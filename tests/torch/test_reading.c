@@ -204,14 +204,21 @@ static void one_storage_is_told_and_stopped_too(void **state)
     ptio_sink_free(sink);
 }
 
+/* Bytes that may be spoiled. */
+static unsigned char *copy_of(ptio_text saved)
+{
+    unsigned char *copy = malloc(saved.size);
+    assert_non_null(copy);
+    memcpy(copy, saved.bytes, saved.size);
+    return copy;
+}
+
 static void damage_ends_it(void **state)
 {
     (void)state;
     ptio_sink *sink = save(false);
     ptio_text saved = ptio_sink_bytes(sink);
-    unsigned char *copy = malloc(saved.size);
-    assert_non_null(copy);
-    memcpy(copy, saved.bytes, saved.size);
+    unsigned char *copy = copy_of(saved);
     copy[saved.size / 3] ^= 1; /* in the first storage */
     for (unsigned threads = 1; threads <= 3; threads++) {
         input in = {.bytes = {(char *)copy, saved.size}};
@@ -234,9 +241,7 @@ static void threads_check_what_one_checks(void **state)
     (void)state;
     ptio_sink *sink = save(false);
     ptio_text saved = ptio_sink_bytes(sink);
-    unsigned char *copy = malloc(saved.size);
-    assert_non_null(copy);
-    memcpy(copy, saved.bytes, saved.size);
+    unsigned char *copy = copy_of(saved);
     for (unsigned spoiled = 0; spoiled < 2; spoiled++) {
         ptio_check_result first = {0};
         for (unsigned threads = 1; threads <= 3; threads++) {
