@@ -16,9 +16,7 @@ static off_t tell(const ptio_source *source)
 {
     if (source->file)
         return ftello(source->file);
-    if (source->fd >= 0)
-        return lseek(source->fd, 0, SEEK_CUR);
-    return source->has_callbacks && source->callbacks.tell ? (off_t)source->callbacks.tell(source->ctx) : 0;
+    return source->fd >= 0 ? lseek(source->fd, 0, SEEK_CUR) : 0;
 }
 
 uint64_t ptio_source_tell(const ptio_source *source)

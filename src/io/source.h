@@ -32,10 +32,10 @@ bool ptio_source_is_shared(const ptio_source *source);
 /** Let bytes of a mapped source, which ptio_source_view() gave, be written; of a private map they are then the process's own. */
 ptio_status ptio_source_make_writable(const ptio_source *source, const void *bytes, size_t size, ptio_error *err);
 
-/** Where the descriptor or stream of the source stands; 0 for what has no position, or was read to its end. */
+/** Where the descriptor or stream of the source stands; 0 for other sources, and for what was read to its end. */
 uint64_t ptio_source_tell(const ptio_source *source);
 
-/** Put it elsewhere. Does nothing where there is no position, and for callbacks. */
+/** Put it elsewhere. Does nothing where there is no such position. */
 ptio_status ptio_source_seek(ptio_source *source, uint64_t offset, ptio_error *err);
 
 #endif
