@@ -5,6 +5,8 @@
  *     "{in_features}, bias={bias?}"           {path?}  True or False: whether there is such a value and it is not None
  *     "range({#0!}, {#1!}<#2/1:, {#2!}>)"     <path CONDITION:…>  only where it holds: + true, - None, /x not x, =x x, *x not all x
  *     "functools.partial({%more $1})"         {%word path}  what form_word.c writes
+ *     "Normal({&loc scale})"                  {&names}  those attributes that there are: name: value, or the shape of a tensor
+ *     "{<}Uninitialized…{>}"                  {<} and {>}  these characters
  *
  * A path begins with an attribute by its name (of a module also a parameter, buffer or child), #n argument n, # all arguments,
  * $n item n of the state, @ all attributes; ".name" and ".n" lead on from there.
@@ -205,6 +207,28 @@ static bool holds(const ptio_value *object, const char **at)
 
 /* ---- writing ---- */
 
+/* The arguments of a distribution that it was made with; the others it can compute. One number is written as it is. */
+static void fill_given(ptio_printer *p, const ptio_value *object, const char *at)
+{
+    bool any = false;
+    while (*at != '}') {
+        size_t size = strcspn(at, " }");
+        const ptio_value *value = ptio_value_get_n(ptio_value_attributes(object), at, size);
+        const ptio_tensor *tensor = ptio_value_tensor(value);
+        if (value) {
+            ptio_out_string(p->out, any ? ", " : "");
+            ptio_out_bytes(p->out, at, size);
+            ptio_out_string(p->out, ": ");
+            any = true;
+        }
+        if (tensor && ptio_tensor_numel(tensor) != 1)
+            ptio_repr_shape(p->out, tensor);
+        else if (value)
+            ptio_write_plain(p, value);
+        at += size + (at[size] == ' ');
+    }
+}
+
 /* What stands in braces. A value that has contents pushes a frame, and the form goes on when that is done. */
 static void fill(ptio_printer *p, const ptio_value *object, const char *at)
 {
@@ -214,6 +238,14 @@ static void fill(ptio_printer *p, const ptio_value *object, const char *at)
         at += size;
         const ptio_value *argument = *at == ' ' ? (++at, resolve(object, &at)) : NULL;
         word(p, object, argument);
+        return;
+    }
+    if (*at == '<' || *at == '>') {
+        ptio_out_char(p->out, *at);
+        return;
+    }
+    if (*at == '&') {
+        fill_given(p, object, at + 1);
         return;
     }
     const ptio_value *value = resolve(object, &at);
@@ -269,7 +301,7 @@ static void go_on_items(ptio_printer *p)
         return;
     }
     if (index || f->part)
-        ptio_out_string(p->out, ", ");
+        ptio_out_string(p->out, f->row == PTIO_ITEMS_IN_LINES ? ",\n    " : ", ");
     ptio_write_value(p, ptio_value_item(f->value, index));
 }
 

@@ -31,6 +31,14 @@ static void more_word(ptio_printer *p, const ptio_value *object, const ptio_valu
     push_row(p, argument, PTIO_SHAPE_ITEMS, true);
 }
 
+static void parts_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
+{
+    (void)object;
+    ptio_frame *f = ptio_push_frame(p, argument, PTIO_SHAPE_ITEMS);
+    if (f)
+        f->row = PTIO_ITEMS_IN_LINES;
+}
+
 /* Namespaces were sorted before Python 3.9. */
 static void attributes_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
 {
@@ -632,6 +640,7 @@ static const struct {
     {"osclass", osclass_word},
     {"oserror", oserror_word},
     {"parameters", parameters_word},
+    {"parts", parts_word},
     {"path", path_word},
     {"pattern", pattern_word},
     {"qscheme", qscheme_word},

@@ -44,13 +44,29 @@ typedef enum stage { LINE_STAGE, CHILDREN_STAGE, LIST_STAGE } stage;
 #define OWNS_LAYER 0x80u
 #define STAGE_MASK 0x7Fu
 
-/* Where classes with a line of their own are from, and what modules.def calls that. */
+/* Where classes with a line of their own are from, and what modules.def calls that. The first that fits counts. */
 static const char *const spaces[][2] = {
     {"torch.nn.modules.", "nn/"},
-    {"torch.ao.nn.quantized.dynamic.modules.", "dynamic/"},
-    {"torch.nn.quantized.dynamic.modules.", "dynamic/"},
-    {"torch.ao.nn.quantized.modules.", "quantized/"},
-    {"torch.nn.quantized.modules.", "quantized/"},
+    {"torch.ao.nn.qat.", "nn/"},
+    {"torch.nn.qat.", "nn/"},
+    {"torch.ao.nn.intrinsic.qat.", "fused/"},
+    {"torch.nn.intrinsic.qat.", "fused/"},
+    {"torch.ao.nn.quantized.dynamic.", "dynamic/"},
+    {"torch.nn.quantized.dynamic.", "dynamic/"},
+    {"torch.ao.nn.intrinsic.quantized.dynamic.", "dynamic/"},
+    {"torch.nn.intrinsic.quantized.dynamic.", "dynamic/"},
+    {"torch.ao.nn.quantized.reference.", "reference/"},
+    {"torch.nn.quantized._reference.", "reference/"},
+    {"torch.ao.nn.quantized.", "quantized/"},
+    {"torch.nn.quantized.", "quantized/"},
+    {"torch.ao.nn.intrinsic.quantized.", "quantized/"},
+    {"torch.nn.intrinsic.quantized.", "quantized/"},
+    {"torch.ao.nn.quantizable.", "quantizable/"},
+    {"torch.nn.quantizable.", "quantizable/"},
+    {"torch.ao.quantization.observer.", "observer/"},
+    {"torch.quantization.observer.", "observer/"},
+    {"torch.ao.quantization.fake_quantize.", "observer/"},
+    {"torch.quantization.fake_quantize.", "observer/"},
     {"torch.jit._script.", "script/"},
 };
 
@@ -103,7 +119,8 @@ static const ptio_value *children(const ptio_value *module)
 static bool is_packed(const ptio_value *child)
 {
     ptio_text name = ptio_last_name(ptio_value_class(child));
-    return ptio_text_is(name, "LinearPackedParams") || ptio_text_is(name, "PackedParameter");
+    return ptio_text_is(name, "LinearPackedParams") || ptio_text_is(name, "EmbeddingPackedParams") ||
+           ptio_text_is(name, "PackedParameter");
 }
 
 /* Whether a child is written: dynamic and quantized modules hide how they keep their weights. */
@@ -139,7 +156,7 @@ void ptio_open_module(ptio_printer *p, ptio_frame *f)
     const ptio_value *module = f->value;
     ptio_text class_name = ptio_value_class(module);
     f->row = find_row(class_name);
-    if (has_line(f) || kind_of(f) != PLAIN)
+    if (f->row != NO_ROW)
         ptio_out_string(p->out, rows[f->row].title);
     else
         ptio_repr_escaped(p->out, ptio_last_name(class_name));

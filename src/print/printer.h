@@ -126,6 +126,9 @@ ptio_held ptio_take_layer(ptio_printer *p);
 /** In the row of a NAMES frame: the entries are written in the order of their names. */
 #define PTIO_NAMES_SORTED 1
 
+/** In the row of an ITEMS frame: each stands on a line of its own. */
+#define PTIO_ITEMS_IN_LINES 1
+
 /** The row of a class that is written by a form; false for others. */
 bool ptio_form_of(const ptio_value *object, uint16_t *row);
 

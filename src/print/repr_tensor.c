@@ -169,17 +169,28 @@ static void suffix_int(suffixes *s, const char *name, int64_t value)
     suffix(s, name, digits);
 }
 
-/* (2, 3), (3,) or () */
-static void put_shape(ptio_out *out, const ptio_tensor *tensor)
+static void put_sizes(ptio_out *out, const ptio_tensor *tensor)
 {
-    size_t ndim = ptio_tensor_ndim(tensor);
-    ptio_out_char(out, '(');
-    for (size_t i = 0; i < ndim; i++) {
+    for (size_t i = 0; i < ptio_tensor_ndim(tensor); i++) {
         if (i)
             ptio_out_string(out, ", ");
         ptio_out_i64(out, ptio_tensor_shape(tensor)[i]);
     }
-    ptio_out_string(out, ndim == 1 ? ",)" : ")");
+}
+
+/* (2, 3), (3,) or () */
+static void put_shape(ptio_out *out, const ptio_tensor *tensor)
+{
+    ptio_out_char(out, '(');
+    put_sizes(out, tensor);
+    ptio_out_string(out, ptio_tensor_ndim(tensor) == 1 ? ",)" : ")");
+}
+
+void ptio_repr_shape(ptio_out *out, const ptio_tensor *tensor)
+{
+    ptio_out_string(out, "torch.Size([");
+    put_sizes(out, tensor);
+    ptio_out_string(out, "])");
 }
 
 static int count_only(void *ctx, const char *text, size_t size)

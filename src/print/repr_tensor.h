@@ -22,6 +22,9 @@ typedef struct ptio_tensor_style {
 /** A tensor of a class ("torch.Tensor"), which decides the first word. */
 ptio_status ptio_repr_tensor(ptio_out *out, const ptio_tensor *tensor, ptio_text class_name, const ptio_tensor_style *style);
 
+/** torch.Size([2, 3]): the shape of a tensor. */
+void ptio_repr_shape(ptio_out *out, const ptio_tensor *tensor);
+
 /** A bare storage: its elements one a line, then its class, dtype and size. */
 ptio_status ptio_repr_storage(ptio_out *out, const ptio_storage *storage, const ptio_tensor_style *style);
 

@@ -1,7 +1,7 @@
-"""Compare what `ptio show` prints with what print() of PyTorch prints: random tensors, and every module of torch.nn.
+"""Compare what `ptio show` prints with what print() of PyTorch prints: random tensors, Python's library, and every kind of module.
 
     tensors(seed, index)    a list of random tensors of one file, and the print options that both sides take
-    modules()               (name, module) of each kind that small arguments make; many in several variants
+    kinds.py                objects of each kind that PyTorch prints by their state; the test fails where fewer were compared than it says
 
 Values are drawn so that the notation changes: whole, tiny, huge, equal, infinite, NaN, negative zeros.
 """
@@ -20,11 +20,11 @@ import sys
 import tempfile
 import types
 import uuid
-import warnings
 
 import torch
 import torch.nn as nn
 
+import kinds
 import printed
 
 PER_FILE = 20
@@ -181,112 +181,6 @@ def library(r):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Modules
-
-
-def modules():
-    """Every class of torch.nn that small arguments make, and variants that change its line."""
-    made = []
-
-    def add(name, *arguments, **named):
-        with contextlib.suppress(Exception), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            made.append((name, getattr(nn, name)(*arguments, **named)))
-
-    for d in (1, 2, 3):
-        for name in ("Conv%dd", "ConvTranspose%dd"):
-            add(name % d, 2, 4, 3)
-            add(name % d, 2, 4, 3, stride=2, padding=1, dilation=2, groups=2, bias=False)
-            add(name % d, 2, 4, 3, padding="same")
-            add(name % d, 2, 4, 3, padding_mode="circular", padding=1)
-            add(name % d, 2, 4, 3, stride=2, output_padding=1)
-            add("Lazy" + name % d, 4, 3)
-        for name in ("BatchNorm%dd", "InstanceNorm%dd"):
-            add(name % d, 3)
-            add(name % d, 3, eps=1e-3, momentum=None, affine=False, track_running_stats=False)
-            add("Lazy" + name % d)
-        for name in ("MaxPool%dd", "AvgPool%dd", "MaxUnpool%dd"):
-            add(name % d, 2)
-            add(name % d, 3, stride=1, padding=1)
-        for name in ("AdaptiveMaxPool%dd", "AdaptiveAvgPool%dd"):
-            add(name % d, 2)
-            add(name % d, tuple([2] * d))
-        add("LPPool%dd" % d, 2, 3)
-        add("LPPool%dd" % d, 1.5, 3, stride=2, ceil_mode=True)
-        for name in ("CircularPad%dd", "ReflectionPad%dd", "ReplicationPad%dd", "ZeroPad%dd"):
-            add(name % d, 2)
-        add("ConstantPad%dd" % d, 2, 3.5)
-        add("Dropout%dd" % d, 0.3)
-    for name in ("FractionalMaxPool2d", "FractionalMaxPool3d"):
-        add(name, 2, output_ratio=0.5)
-    add("Linear", 2, 3), add("Linear", 2, 3, bias=False), add("LazyLinear", 3), add("Bilinear", 2, 3, 4), add("Identity")
-    add("Linear", 2, 3, dtype=torch.float64)
-    for name in ("Sigmoid", "Tanh", "Softsign", "Tanhshrink", "LogSigmoid", "Softmax2d", "Hardswish", "Hardsigmoid", "SELU", "Mish", "ReLU",
-                 "ReLU6", "SiLU", "LeakyReLU", "ELU", "CELU", "GELU", "GLU", "Softmax", "LogSoftmax", "Softmin", "Softplus", "Hardtanh",
-                 "Hardshrink", "Softshrink", "RReLU", "PReLU", "Flatten", "CosineSimilarity", "PairwiseDistance", "Dropout", "AlphaDropout",
-                 "FeatureAlphaDropout"):
-        add(name), add(name, inplace=True)
-    add("GELU", "tanh"), add("LeakyReLU", 0.2, True), add("Softmax", 1), add("PReLU", 3), add("Threshold", 0.1, 20), add("Threshold", 1, 2, True)
-    add("Hardshrink", 1), add("Hardtanh", -2, 2), add("Flatten", 0, 2), add("Unflatten", 1, (2, 3)), add("Unflatten", "a", (("b", 2), ("c", 3)))
-    add("LayerNorm", 3), add("LayerNorm", (2, 3), eps=0.1, elementwise_affine=False), add("LayerNorm", 3, bias=False)
-    add("RMSNorm", 3), add("RMSNorm", (2, 3), eps=0.5, elementwise_affine=False), add("GroupNorm", 2, 4), add("GroupNorm", 2, 4, affine=False)
-    add("LocalResponseNorm", 2), add("CrossMapLRN2d", 2), add("SyncBatchNorm", 3)
-    add("Embedding", 4, 3), add("Embedding", 4, 3, padding_idx=1, max_norm=2, norm_type=1, scale_grad_by_freq=True, sparse=True)
-    add("EmbeddingBag", 4, 3), add("EmbeddingBag", 4, 3, max_norm=2, norm_type=1, scale_grad_by_freq=True, mode="sum", padding_idx=0)
-    for name in ("RNN", "LSTM", "GRU"):
-        add(name, 2, 3), add(name, 2, 3, 2, bias=False, batch_first=True, dropout=0.5, bidirectional=True), add(name, 2, 3, proj_size=1)
-        add(name + "Cell", 2, 3), add(name + "Cell", 2, 3, bias=False)
-    add("RNNCell", 2, 3, nonlinearity="relu"), add("RNN", 2, 3, nonlinearity="relu")
-    add("Upsample", scale_factor=2), add("Upsample", size=(2, 2), mode="bilinear"), add("UpsamplingNearest2d", scale_factor=2)
-    add("UpsamplingBilinear2d", size=3), add("Upsample", scale_factor=(2.5, 2)), add("PixelShuffle", 2), add("PixelUnshuffle", 2), add("ChannelShuffle", 2)
-    add("Fold", (4, 4), 2), add("Unfold", 2), add("Unfold", (2, 3), dilation=2, padding=1, stride=2)
-    for name in ("L1Loss", "MSELoss", "NLLLoss", "NLLLoss2d", "CrossEntropyLoss", "KLDivLoss", "BCELoss", "BCEWithLogitsLoss", "SmoothL1Loss",
-                 "HuberLoss", "SoftMarginLoss", "HingeEmbeddingLoss", "MarginRankingLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss",
-                 "MultiMarginLoss", "CosineEmbeddingLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss", "CTCLoss", "PoissonNLLLoss",
-                 "GaussianNLLLoss"):
-        add(name)
-    add("CrossEntropyLoss", weight=torch.ones(3)), add("LinearCrossEntropyLoss", 2, 3), add("AdaptiveLogSoftmaxWithLoss", 4, 9, [3, 5])
-    add("MultiheadAttention", 4, 2), add("MultiheadAttention", 4, 2, kdim=3, vdim=2, add_bias_kv=True), add("Transformer", 4, 2, 2, 2, 8)
-    layers = [nn.TransformerEncoderLayer(4, 2, 8), nn.TransformerDecoderLayer(4, 2, 8, activation="gelu", bias=False)]
-    made += [(type(layer).__name__, layer) for layer in layers]
-    add("TransformerEncoder", layers[0], 3, norm=nn.LayerNorm(4), enable_nested_tensor=False), add("TransformerDecoder", layers[1], 2)
-    add("Sequential"), add("Sequential", nn.Linear(2, 3), nn.ReLU(), nn.Sequential(nn.Tanh())), add("ModuleList"), add("ModuleDict")
-    add("Sequential", collections.OrderedDict(a=nn.Linear(2, 3), b=nn.Tanh()))
-    add("ModuleList", [nn.ReLU(), nn.ReLU(), nn.Linear(2, 2), nn.ModuleList([nn.Tanh()] * 2), nn.ModuleList([nn.Tanh()] * 2)])
-    add("ModuleDict", {"a": nn.ReLU(), "b": nn.ModuleDict({"c": nn.Linear(1, 1)})})
-    add("ParameterList"), add("ParameterList", [torch.ones(2)]), add("ParameterList", [torch.ones(2, 3), nn.Parameter(torch.ones(())), 5, "x"])
-    add("ParameterDict"), add("ParameterDict", {"x": torch.ones(2, 3)}), add("ParameterDict", {"x": torch.ones(1).double(), "n": None})
-    add("DataParallel", nn.Linear(1, 2)), add("Module"), add("Container"), add("Buffer", torch.ones(2))
-    made += optimizers() + quantized_modules()
-    return made
-
-
-def optimizers():
-    made = []
-    for name in sorted(dir(torch.optim)):
-        class_ = getattr(torch.optim, name)
-        if isinstance(class_, type) and issubclass(class_, torch.optim.Optimizer) and class_ is not torch.optim.Optimizer:
-            with contextlib.suppress(Exception):
-                parameters = [nn.Parameter(torch.ones(2, 2))]
-                made.append((name, class_([{"params": parameters, "lr": 0.5}, {"params": [nn.Parameter(torch.ones(2, 2))]}], lr=0.1)))
-    made.append(("Adam", torch.optim.Adam([nn.Parameter(torch.ones(1))], lr=torch.tensor(0.1))))
-    return made
-
-
-def quantized_modules():
-    made = []
-    with contextlib.suppress(Exception), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = nn.Sequential(nn.Linear(2, 3), nn.LSTM(2, 3), nn.GRUCell(2, 3))
-        made.append(("dynamic", torch.ao.quantization.quantize_dynamic(model, {nn.Linear, nn.LSTM, nn.GRUCell}, dtype=torch.qint8)))
-    with contextlib.suppress(Exception), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        made.append(("quantized", torch.ao.nn.quantized.Linear(2, 3)))
-        made.append(("Quantize", torch.ao.nn.quantized.Quantize(0.1, 3, torch.quint8)))
-    return made
-
-
-# ---------------------------------------------------------------------------------------------------------------------
 # Comparing
 
 
@@ -361,21 +255,21 @@ def compare_library(command, seed, index):
     return compared, ["--seed %d, library %d: %s" % (seed, index, problem) for problem in problems]
 
 
-def compare_modules(command):
-    compared, problems = 0, []
-    for name, module in modules():
+def compare_kinds(command):
+    compared, problems = [], []
+    for name, value in kinds.everything():
         try:
-            problem = compare(command, module, {}, [])
+            problem = compare(command, value, {}, [])
         except Unprintable:
             continue
-        compared += 1
+        compared.append(type(value))
         problems += ["%s: %s" % (name, problem)] if problem else []
-    return compared, problems
+    return len(compared), problems + kinds.too_few(compared)
 
 
-def run(command, seed, count, with_modules):
-    """(passed, failed) of `count` tensors, some other values, and of all modules."""
-    parts = [compare_modules(command)] if with_modules else []
+def run(command, seed, count, with_kinds):
+    """(passed, failed) of `count` tensors, some other values, and of all kinds."""
+    parts = [compare_kinds(command)] if with_kinds else []
     parts += [compare_tensors(command, seed, i) for i in range(-(-count // PER_FILE))]
     parts += [compare_library(command, seed, i) for i in range(-(-count // PER_FILE // 5))]
     compared, failed = sum(part[0] for part in parts), 0

@@ -140,6 +140,37 @@ static void modules(void **state)
           "Linear(\n  in_features=[1], out_features=<ptio nothing>, bias=False\n  (x): 5\n)", NULL);
 }
 
+/* Quantized modules and those of quantization aware training, by the names of every release. */
+static void quantized_modules(void **state)
+{
+    (void)state;
+    shows(MODULE("torch.ao.nn.qat.modules.linear:Linear", LINEAR, ""), "Linear(in_features=2, out_features=3, bias=False)", NULL);
+    shows(MODULE("torch.nn.intrinsic.qat.modules.linear_relu:LinearReLU", LINEAR, "'q' " RELU),
+          "LinearReLU(\n  in_features=2, out_features=3, bias=False\n  (q): ReLU()\n)", NULL);
+    shows(MODULE("torch.ao.nn.quantized.reference.modules.linear:Linear", LINEAR, ""),
+          "QuantizedLinear(Reference)(in_features=2, out_features=3, bias=False)", NULL);
+    shows(MODULE("torch.nn.quantized.modules.activation:Hardswish", "", ""), "QuantizedHardswish()", NULL);
+    shows(MODULE("torch.quantization.observer:MinMaxObserver", "'min_val' f0.5 'max_val' f2.0", ""),
+          "MinMaxObserver(min_val=0.5, max_val=2.0)", NULL);
+    shows(MODULE("torch.ao.quantization.observer:NoopObserver", "", ""), "NoopObserver()", NULL);
+}
+
+/* What a distribution was made with is told, and what it computes is not. */
+static void distributions(void **state)
+{
+    (void)state;
+    shows("c:torch.distributions.normal:Normal ) NEW } ( 'scale' f1.0 'loc' f0.5 u b", "Normal(loc: 0.5, scale: 1.0)", NULL);
+    shows("c:torch.distributions.bernoulli:Bernoulli ) NEW } 'logits' f0.5 s b", "Bernoulli(logits: 0.5)", NULL);
+    shows("c:torch.distributions.beta:Beta ) NEW } b", "Beta()", NULL);
+    shows("c:torch.distributions.transforms:ComposeTransform ) NEW } 'parts' ] ( c:torch.distributions.transforms:ExpTransform ) "
+          "NEW "
+          "} b c:torch.distributions.transforms:AbsTransform ) NEW } b e s b",
+          "ComposeTransform(\n    ExpTransform(),\n    AbsTransform()\n)", NULL);
+    shows("c:torch.distributions.constraints:_Interval ) NEW } ( 'lower_bound' 0 'upper_bound' 1 u b",
+          "Interval(lower_bound=0, upper_bound=1)", NULL);
+    shows("c:torch.nn.parameter:UninitializedBuffer N N N 3t R", "<UninitializedBuffer>", NULL);
+}
+
 static void modules_in_themselves(void **state)
 {
     (void)state;
@@ -206,16 +237,10 @@ static void deep_modules_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dates_and_times),
-        cmocka_unit_test(numbers_and_names),
-        cmocka_unit_test(exceptions),
-        cmocka_unit_test(bare_texts),
-        cmocka_unit_test(versions_of_python),
-        cmocka_unit_test(modules),
-        cmocka_unit_test(modules_in_themselves),
-        cmocka_unit_test(modules_have_limits),
-        cmocka_unit_test(optimizers),
-        cmocka_unit_test(deep_modules_end),
+        cmocka_unit_test(dates_and_times),     cmocka_unit_test(numbers_and_names),  cmocka_unit_test(exceptions),
+        cmocka_unit_test(bare_texts),          cmocka_unit_test(versions_of_python), cmocka_unit_test(modules),
+        cmocka_unit_test(quantized_modules),   cmocka_unit_test(distributions),      cmocka_unit_test(modules_in_themselves),
+        cmocka_unit_test(modules_have_limits), cmocka_unit_test(optimizers),         cmocka_unit_test(deep_modules_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
