@@ -1,190 +1,55 @@
 /*
- * Casts of arrays, as PyTorch's CPU does them on x86-64: bytes in, bytes out, a plain loop for each pair of types.
- *
- *     source dtype -- widen --> float32, float64, int64 or uint64 -- narrow --> target dtype
- *
- * Widening loses nothing, so 18 loops and 4 x 17 replace one for each of the 18 x 17 pairs. Elements pass through memcpy() of a
- * constant size, which is a load or a store once compiled, aligned or not.
- *
- * Float to integer truncates. What C leaves undefined there (NaN, infinities, values out of range) is what cvttss2si and its
- * kin give: the smallest value of the int that they convert to, of which the low bytes are kept. That int has 32 bits for int8,
- * int16, uint16 and int32, and 64 for uint8, uint32, int64 and uint64.
+ * The casts for every processor (cast_loops.h), and which there are here.
  */
 #include "tensor/cast.h"
 
-#include "tensor/minifloat.h"
+#include "base/vector.h"
 
-/* ---- float to integer without undefined behaviour ---- */
+#define CAST_TABLE ptio_casts_portable
+#define CAST_FOR
+#define CAST_IN_EIGHTS 0
+#define CAST_STREAM NULL
+#include "tensor/cast_loops.h"
 
-PTIO_INLINE int32_t to_i32(double x)
+const ptio_casts *ptio_casts_here(void)
 {
-    return x > -2147483649.0 && x < 2147483648.0 ? (int32_t)x : INT32_MIN;
+#if PTIO_VECTORS
+    if (ptio_has_vectors())
+        return &ptio_casts_vectors;
+#endif
+    return &ptio_casts_portable;
 }
-
-PTIO_INLINE int64_t to_i64(double x)
-{
-    return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN;
-}
-
-PTIO_INLINE uint64_t to_u64(double x)
-{
-    return x >= 0x1p63 ? (uint64_t)to_i64(x - 0x1p63) ^ (uint64_t)1 << 63 : (uint64_t)to_i64(x);
-}
-
-/* ---- the loops ---- */
-
-/* Elements of a block: a number that compilers know, so that even cautious ones make vectors of the loop. */
-#define BLOCK 64
-
-#define CAST(name, in_type, out_type, expression)                                                              \
-    PTIO_INLINE void name##_some(const char *restrict in, char *restrict out, size_t count)                    \
-    {                                                                                                          \
-        for (size_t i = 0; i < count; i++) {                                                                   \
-            in_type x;                                                                                         \
-            memcpy(&x, in + i * sizeof x, sizeof x);                                                           \
-            out_type y = (out_type)(expression);                                                               \
-            memcpy(out + i * sizeof y, &y, sizeof y);                                                          \
-        }                                                                                                      \
-    }                                                                                                          \
-    static void name(const char *restrict in, char *restrict out, size_t count)                                \
-    {                                                                                                          \
-        for (; count >= BLOCK; count -= BLOCK, in += BLOCK * sizeof(in_type), out += BLOCK * sizeof(out_type)) \
-            name##_some(in, out, BLOCK);                                                                       \
-        name##_some(in, out, count);                                                                           \
-    }
-
-CAST(widen_float16, uint16_t, uint32_t, ptio_widen_float16(x))
-CAST(widen_bfloat16, uint16_t, uint32_t, ptio_widen_bfloat16(x))
-CAST(widen_float8_e4m3fn, uint8_t, uint32_t, ptio_widen_float8_e4m3fn(x))
-CAST(widen_float8_e5m2, uint8_t, uint32_t, ptio_widen_float8_e5m2(x))
-CAST(widen_float8_e4m3fnuz, uint8_t, uint32_t, ptio_widen_float8_e4m3fnuz(x))
-CAST(widen_float8_e5m2fnuz, uint8_t, uint32_t, ptio_widen_float8_e5m2fnuz(x))
-CAST(widen_float8_e8m0fnu, uint8_t, uint32_t, ptio_widen_float8_e8m0fnu(x))
-CAST(widen_int32, int32_t, int64_t, x)
-CAST(widen_int16, int16_t, int64_t, x)
-CAST(widen_int8, int8_t, int64_t, x)
-CAST(widen_uint32, uint32_t, int64_t, x)
-CAST(widen_uint16, uint16_t, int64_t, x)
-CAST(widen_uint8, uint8_t, int64_t, x)
-CAST(widen_bool, uint8_t, int64_t, x != 0)
-
-/* Bits of the float32 that a wide value rounds to. Why not of a float16 at once: PyTorch goes by way of float32 too. */
-#define F32_OF_float32(x) (x)
-#define F32_OF_float64(x) ptio_float_bits((float)(x))
-#define F32_OF_int64(x) ptio_float_bits((float)(x))
-#define F32_OF_uint64(x) ptio_float_bits((float)(x))
-
-#define NARROW_TO_FLOATS(wide, type)                                                              \
-    CAST(wide##_to_float16, type, uint16_t, ptio_narrow_float16(F32_OF_##wide(x)))                \
-    CAST(wide##_to_bfloat16, type, uint16_t, ptio_narrow_bfloat16(F32_OF_##wide(x)))              \
-    CAST(wide##_to_float8_e4m3fn, type, uint8_t, ptio_narrow_float8_e4m3fn(F32_OF_##wide(x)))     \
-    CAST(wide##_to_float8_e5m2, type, uint8_t, ptio_narrow_float8_e5m2(F32_OF_##wide(x)))         \
-    CAST(wide##_to_float8_e4m3fnuz, type, uint8_t, ptio_narrow_float8_e4m3fnuz(F32_OF_##wide(x))) \
-    CAST(wide##_to_float8_e5m2fnuz, type, uint8_t, ptio_narrow_float8_e5m2fnuz(F32_OF_##wide(x))) \
-    CAST(wide##_to_float8_e8m0fnu, type, uint8_t, ptio_narrow_float8_e8m0fnu(F32_OF_##wide(x)))
-
-NARROW_TO_FLOATS(float32, uint32_t)
-NARROW_TO_FLOATS(float64, double)
-NARROW_TO_FLOATS(int64, int64_t)
-NARROW_TO_FLOATS(uint64, uint64_t)
-
-CAST(float32_to_float64, float, double, x)
-CAST(float64_to_float32, double, float, x)
-CAST(int64_to_float64, int64_t, double, x)
-CAST(int64_to_float32, int64_t, float, x)
-CAST(uint64_to_float64, uint64_t, double, x)
-CAST(uint64_to_float32, uint64_t, float, x)
-
-#define FLOAT_TO_INTEGERS(wide, type)                 \
-    CAST(wide##_to_int64, type, int64_t, to_i64(x))   \
-    CAST(wide##_to_int32, type, int32_t, to_i32(x))   \
-    CAST(wide##_to_int16, type, uint16_t, to_i32(x))  \
-    CAST(wide##_to_int8, type, uint8_t, to_i32(x))    \
-    CAST(wide##_to_uint64, type, uint64_t, to_u64(x)) \
-    CAST(wide##_to_uint32, type, uint32_t, to_i64(x)) \
-    CAST(wide##_to_uint16, type, uint16_t, to_i32(x)) \
-    CAST(wide##_to_uint8, type, uint8_t, to_i64(x))   \
-    CAST(wide##_to_bool, type, uint8_t, x != 0)
-
-FLOAT_TO_INTEGERS(float32, float)
-FLOAT_TO_INTEGERS(float64, double)
-
-/* Integers keep their low bytes; as unsigned, since that is defined. int64 and uint64 are the same here but as a float. */
-#define INTEGER_TO_INTEGERS(wide)                 \
-    CAST(wide##_to_int32, uint64_t, uint32_t, x)  \
-    CAST(wide##_to_int16, uint64_t, uint16_t, x)  \
-    CAST(wide##_to_int8, uint64_t, uint8_t, x)    \
-    CAST(wide##_to_uint32, uint64_t, uint32_t, x) \
-    CAST(wide##_to_uint16, uint64_t, uint16_t, x) \
-    CAST(wide##_to_uint8, uint64_t, uint8_t, x)   \
-    CAST(wide##_to_bool, uint64_t, uint8_t, x != 0)
-
-INTEGER_TO_INTEGERS(int64)
-INTEGER_TO_INTEGERS(uint64)
-CAST(int64_to_uint64, uint64_t, uint64_t, x)
-CAST(uint64_to_int64, uint64_t, uint64_t, x)
-
-/* ---- the tables ---- */
-
-static const struct wide_row {
-    uint8_t wide; /* ptio_dtype */
-    ptio_cast widen;
-} wides[PTIO_DTYPE_COUNT] = {
-    [PTIO_FLOAT64] = {PTIO_FLOAT64, NULL},
-    [PTIO_FLOAT32] = {PTIO_FLOAT32, NULL},
-    [PTIO_FLOAT16] = {PTIO_FLOAT32, widen_float16},
-    [PTIO_BFLOAT16] = {PTIO_FLOAT32, widen_bfloat16},
-    [PTIO_FLOAT8_E4M3FN] = {PTIO_FLOAT32, widen_float8_e4m3fn},
-    [PTIO_FLOAT8_E5M2] = {PTIO_FLOAT32, widen_float8_e5m2},
-    [PTIO_FLOAT8_E4M3FNUZ] = {PTIO_FLOAT32, widen_float8_e4m3fnuz},
-    [PTIO_FLOAT8_E5M2FNUZ] = {PTIO_FLOAT32, widen_float8_e5m2fnuz},
-    [PTIO_FLOAT8_E8M0FNU] = {PTIO_FLOAT32, widen_float8_e8m0fnu},
-    [PTIO_INT64] = {PTIO_INT64, NULL},
-    [PTIO_INT32] = {PTIO_INT64, widen_int32},
-    [PTIO_INT16] = {PTIO_INT64, widen_int16},
-    [PTIO_INT8] = {PTIO_INT64, widen_int8},
-    [PTIO_UINT64] = {PTIO_UINT64, NULL},
-    [PTIO_UINT32] = {PTIO_INT64, widen_uint32},
-    [PTIO_UINT16] = {PTIO_INT64, widen_uint16},
-    [PTIO_UINT8] = {PTIO_INT64, widen_uint8},
-    [PTIO_BOOL] = {PTIO_INT64, widen_bool},
-};
-
-/* Of the columns, one is the type itself in each row but the last dtypes'. */
-#define NARROW_ROW(wide)                                                                                                      \
-    [PTIO_FLOAT16] = wide##_to_float16, [PTIO_BFLOAT16] = wide##_to_bfloat16, [PTIO_FLOAT8_E4M3FN] = wide##_to_float8_e4m3fn, \
-    [PTIO_FLOAT8_E5M2] = wide##_to_float8_e5m2, [PTIO_FLOAT8_E4M3FNUZ] = wide##_to_float8_e4m3fnuz,                           \
-    [PTIO_FLOAT8_E5M2FNUZ] = wide##_to_float8_e5m2fnuz, [PTIO_FLOAT8_E8M0FNU] = wide##_to_float8_e8m0fnu,                     \
-    [PTIO_INT32] = wide##_to_int32, [PTIO_INT16] = wide##_to_int16, [PTIO_INT8] = wide##_to_int8,                             \
-    [PTIO_UINT32] = wide##_to_uint32, [PTIO_UINT16] = wide##_to_uint16, [PTIO_UINT8] = wide##_to_uint8,                       \
-    [PTIO_BOOL] = wide##_to_bool
-
-static const ptio_cast from_float32[PTIO_DTYPE_COUNT] = {
-    NARROW_ROW(float32), [PTIO_FLOAT64] = float32_to_float64, [PTIO_INT64] = float32_to_int64, [PTIO_UINT64] = float32_to_uint64};
-static const ptio_cast from_float64[PTIO_DTYPE_COUNT] = {
-    NARROW_ROW(float64), [PTIO_FLOAT32] = float64_to_float32, [PTIO_INT64] = float64_to_int64, [PTIO_UINT64] = float64_to_uint64};
-static const ptio_cast from_int64[PTIO_DTYPE_COUNT] = {
-    NARROW_ROW(int64), [PTIO_FLOAT64] = int64_to_float64, [PTIO_FLOAT32] = int64_to_float32, [PTIO_UINT64] = int64_to_uint64};
-static const ptio_cast from_uint64[PTIO_DTYPE_COUNT] = {
-    NARROW_ROW(uint64), [PTIO_FLOAT64] = uint64_to_float64, [PTIO_FLOAT32] = uint64_to_float32, [PTIO_INT64] = uint64_to_int64};
 
 ptio_dtype ptio_cast_wide(ptio_dtype dtype)
 {
-    return (ptio_dtype)wides[dtype].wide;
+    static const uint8_t wides[PTIO_DTYPE_COUNT] = {[PTIO_FLOAT64] = PTIO_FLOAT64,
+                                                    [PTIO_FLOAT32] = PTIO_FLOAT32,
+                                                    [PTIO_FLOAT16] = PTIO_FLOAT32,
+                                                    [PTIO_BFLOAT16] = PTIO_FLOAT32,
+                                                    [PTIO_FLOAT8_E4M3FN] = PTIO_FLOAT32,
+                                                    [PTIO_FLOAT8_E5M2] = PTIO_FLOAT32,
+                                                    [PTIO_FLOAT8_E4M3FNUZ] = PTIO_FLOAT32,
+                                                    [PTIO_FLOAT8_E5M2FNUZ] = PTIO_FLOAT32,
+                                                    [PTIO_FLOAT8_E8M0FNU] = PTIO_FLOAT32,
+                                                    [PTIO_INT64] = PTIO_INT64,
+                                                    [PTIO_INT32] = PTIO_INT64,
+                                                    [PTIO_INT16] = PTIO_INT64,
+                                                    [PTIO_INT8] = PTIO_INT64,
+                                                    [PTIO_UINT64] = PTIO_UINT64,
+                                                    [PTIO_UINT32] = PTIO_INT64,
+                                                    [PTIO_UINT16] = PTIO_INT64,
+                                                    [PTIO_UINT8] = PTIO_INT64,
+                                                    [PTIO_BOOL] = PTIO_INT64};
+    return (ptio_dtype)wides[dtype];
 }
 
-ptio_cast ptio_cast_widen(ptio_dtype dtype)
-{
-    return wides[dtype].widen;
-}
-
-ptio_cast ptio_cast_narrow(ptio_dtype wide, ptio_dtype dtype)
+ptio_cast ptio_cast_narrow(const ptio_casts *casts, ptio_dtype wide, ptio_dtype dtype)
 {
     switch (wide) {
-    case PTIO_FLOAT32: return from_float32[dtype];
-    case PTIO_FLOAT64: return from_float64[dtype];
-    case PTIO_INT64: return from_int64[dtype];
-    case PTIO_UINT64: return from_uint64[dtype];
+    case PTIO_FLOAT32: return casts->float32_to[dtype];
+    case PTIO_FLOAT64: return casts->float64_to[dtype];
+    case PTIO_INT64: return casts->int64_to[dtype];
+    case PTIO_UINT64: return casts->uint64_to[dtype];
     default: return NULL;
     }
 }

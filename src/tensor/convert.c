@@ -10,6 +10,7 @@
 #include <stdalign.h>
 #include <string.h>
 
+#include "base/vector.h"
 #include "tensor/cast.h"
 #include "tensor/dtype.h"
 
@@ -18,13 +19,16 @@ enum {
     WIDEST = 16  /* bytes of the largest element */
 };
 
+/* Bytes of a result that outgrow the caches: it is written past them, since else each line is read before it is written. */
+#define MUCH ((uint64_t)32 << 20)
+
 /* ---- laying elements side by side ---- */
 
 #define GATHER(bytes_each)                                                                 \
     static void gather_##bytes_each(const char *in, int64_t step, char *out, size_t count) \
     {                                                                                      \
         for (size_t i = 0; i < count; i++)                                                 \
-            memcpy(out + i * (bytes_each), in + (int64_t)i * step, bytes_each);            \
+            PTIO_MOVE(out + i * (bytes_each), in + (int64_t)i * step, bytes_each);         \
     }
 GATHER(1)
 GATHER(2)
@@ -53,6 +57,7 @@ void ptio_gather(const void *in, int64_t step, size_t itemsize, void *out, uint6
 /* A cast between dtypes that are no complex ones. */
 typedef struct plan {
     ptio_cast widen, narrow; /* both NULL: the bytes as they are */
+    ptio_cast_stream stream; /* may be NULL                      */
 } plan;
 
 static void run(plan casts, size_t itemsize, const char *in, char *out, size_t count)
@@ -72,14 +77,16 @@ static void run(plan casts, size_t itemsize, const char *in, char *out, size_t c
 
 static bool make_plan(ptio_dtype from, ptio_dtype to, plan *ret)
 {
-    *ret = (plan){NULL, NULL};
+    *ret = (plan){NULL, NULL, NULL};
     if (from == to && from != PTIO_BOOL) /* of bool, bytes other than 0 and 1 become 1 */
         return true;
     ptio_dtype wide = ptio_cast_wide(from);
     if (!wide || !ptio_cast_wide(to))
         return false;
-    ret->widen = ptio_cast_widen(from);
-    ret->narrow = ptio_cast_narrow(wide, to);
+    const ptio_casts *casts = ptio_casts_here();
+    ret->widen = casts->widen[from];
+    ret->narrow = ptio_cast_narrow(casts, wide, to);
+    ret->stream = casts->stream;
     return true;
 }
 
@@ -112,8 +119,18 @@ static bool is_complex(ptio_dtype dtype)
 
 /* ---- whole conversions ---- */
 
-static void convert_pieces(plan casts, const char *in, int64_t in_step, size_t in_size, char *out, size_t out_size,
-                           uint64_t count)
+/* From elements side by side to an aligned result, a whole number of pieces. */
+static void convert_streaming(plan casts, const char *in, size_t in_size, char *out, size_t out_size, uint64_t count)
+{
+    alignas(PTIO_CAST_STREAM) char piece[PIECE * sizeof(uint64_t)];
+    for (; count > 0; count -= PIECE, in += PIECE * in_size, out += PIECE * out_size) {
+        run(casts, in_size, in, piece, PIECE);
+        casts.stream(out, piece, PIECE * out_size);
+    }
+    ptio_vector_stream_end();
+}
+
+static void convert_some(plan casts, const char *in, int64_t in_step, size_t in_size, char *out, size_t out_size, uint64_t count)
 {
     alignas(WIDEST) char gathered[PIECE * WIDEST];
     while (count > 0) {
@@ -128,6 +145,29 @@ static void convert_pieces(plan casts, const char *in, int64_t in_step, size_t i
         out += n * out_size;
         count -= n;
     }
+}
+
+/* Elements before the first that lies at a multiple of what streams need; false where there is none, or no reason to stream. */
+static bool can_stream(plan casts, const char *out, size_t out_size, uint64_t count, uint64_t *head)
+{
+    uintptr_t beyond = (uintptr_t)out % PTIO_CAST_STREAM, before = beyond ? PTIO_CAST_STREAM - beyond : 0;
+    *head = before / out_size;
+    return casts.stream && (casts.widen || casts.narrow) && count >= MUCH / out_size && before % out_size == 0;
+}
+
+static void convert_pieces(plan casts, const char *in, int64_t in_step, size_t in_size, char *out, size_t out_size,
+                           uint64_t count)
+{
+    uint64_t head;
+    if (in_step == (int64_t)in_size && can_stream(casts, out, out_size, count, &head)) {
+        uint64_t body = (count - head) / PIECE * PIECE;
+        convert_some(casts, in, in_step, in_size, out, out_size, head);
+        convert_streaming(casts, in + head * in_size, in_size, out + head * out_size, out_size, body);
+        in += (head + body) * in_size;
+        out += (head + body) * out_size;
+        count -= head + body;
+    }
+    convert_some(casts, in, in_step, in_size, out, out_size, count);
 }
 
 /* Both complex: two floats for each. */

@@ -115,9 +115,9 @@ static void pack(const char *in, unsigned per_byte, char *out, size_t count)
     {                                                           \
         for (size_t i = 0; i < count; i++) {                    \
             type x;                                             \
-            memcpy(&x, elements + i * each, sizeof x);          \
+            PTIO_MOVE(&x, elements + i * each, sizeof x);       \
             x = (type)(changed);                                \
-            memcpy(elements + i * each, &x, sizeof x);          \
+            PTIO_MOVE(elements + i * each, &x, sizeof x);       \
         }                                                       \
     }
 NEGATE(flip_sign_2, uint16_t, x ^ 0x8000u)

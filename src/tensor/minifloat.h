@@ -22,14 +22,14 @@
 PTIO_INLINE uint32_t ptio_float_bits(float value)
 {
     uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
+    PTIO_MOVE(&bits, &value, sizeof bits);
     return bits;
 }
 
 PTIO_INLINE float ptio_bits_float(uint32_t bits)
 {
     float value;
-    memcpy(&value, &bits, sizeof value);
+    PTIO_MOVE(&value, &bits, sizeof value);
     return value;
 }
 
@@ -143,8 +143,8 @@ PTIO_INLINE uint16_t ptio_narrow_float16(uint32_t bits)
 /* PyTorch has two NaNs here: 7FC0 where it goes element by element, FFFF in its vectors. This is the first. */
 PTIO_INLINE uint16_t ptio_narrow_bfloat16(uint32_t bits)
 {
-    uint32_t rounded = (bits + 0x7FFFu + (bits >> 16 & 1)) >> 16;
-    return (uint16_t)ptio_select(ptio_is_nan(bits & ~PTIO_F32_SIGN), 0x7FC0u, rounded);
+    bits = ptio_select(ptio_is_nan(bits & ~PTIO_F32_SIGN), 0x7FC00000u, bits);
+    return (uint16_t)((bits + 0x7FFFu + (bits >> 16 & 1)) >> 16);
 }
 
 /* There is no infinity: 464 and more, and infinity too, become the largest value, 448. (Older releases of PyTorch made them NaN.) */

@@ -14,9 +14,9 @@
     {                                                                                    \
         for (size_t i = 0; i < count; i++) {                                             \
             uint##width##_t unit;                                                        \
-            memcpy(&unit, bytes + i * sizeof unit, sizeof unit);                         \
+            PTIO_MOVE(&unit, bytes + i * sizeof unit, sizeof unit);                      \
             unit = ptio_swap##width(unit);                                               \
-            memcpy(bytes + i * sizeof unit, &unit, sizeof unit);                         \
+            PTIO_MOVE(bytes + i * sizeof unit, &unit, sizeof unit);                      \
         }                                                                                \
     }                                                                                    \
     static void swap_all_##width(char *bytes, size_t count)                              \

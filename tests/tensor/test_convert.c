@@ -6,6 +6,8 @@
 
 #include "tensor/world.h"
 
+#include "base/vector.h"
+#include "tensor/cast.h"
 #include "tensor/golden.h"
 
 /* ---- the inputs of make_golden.py, by the same rules ---- */
@@ -300,6 +302,75 @@ static void strided_and_unaligned(void **state)
         }
 }
 
+/* ---- the casts for some processors against those for all ---- */
+
+/* Every value of 16 bits, and moderate and wild ones of more; `odd` bytes from where they would be aligned, and a count that no block divides. */
+static void check_same_casts(ptio_dtype in, ptio_dtype out, ptio_cast one, ptio_cast other)
+{
+    size_t odd = 1, in_size = ptio_dtype_itemsize(in), out_size = ptio_dtype_itemsize(out);
+    char *from = malloc(MOST * in_size + odd), *to = malloc(MOST * out_size + odd), *also = malloc(MOST * out_size + odd);
+    assert_true(from && to && also);
+    size_t count = make_inputs(in, from + odd);
+    for (size_t n = count - 70; n <= count; n += 7) {
+        memset(to, 7, n * out_size + odd);
+        memset(also, 7, n * out_size + odd);
+        one(from + odd, to + odd, n);
+        other(from + odd, also + odd, n);
+        if (memcmp(to, also, n * out_size + odd) != 0)
+            fail_msg("%zu of %s to %s", n, ptio_dtype_name(in), ptio_dtype_name(out));
+    }
+    free(from);
+    free(to);
+    free(also);
+}
+
+static void vectors_give_the_same(void **state)
+{
+    (void)state;
+    const ptio_casts *here = ptio_casts_here(), *portable = &ptio_casts_portable;
+    static const ptio_dtype wides[] = {PTIO_FLOAT32, PTIO_FLOAT64, PTIO_INT64, PTIO_UINT64};
+    assert_true((here != portable) == ptio_has_vectors());
+    for (int dtype = 0; dtype < PTIO_DTYPE_COUNT; dtype++) {
+        ptio_dtype d = (ptio_dtype)dtype;
+        assert_int_equal(here->widen[d] == NULL, portable->widen[d] == NULL);
+        if (here->widen[d])
+            check_same_casts(d, ptio_cast_wide(d), here->widen[d], portable->widen[d]);
+        for (size_t i = 0; i < sizeof wides / sizeof *wides; i++) {
+            ptio_cast one = ptio_cast_narrow(here, wides[i], d), other = ptio_cast_narrow(portable, wides[i], d);
+            assert_int_equal(one == NULL, other == NULL);
+            if (one)
+                check_same_casts(wides[i], d, one, other);
+        }
+    }
+}
+
+/* A result that outgrows the caches, at places that are and are not aligned, against the same in small parts. */
+static void much_is_the_same(void **state)
+{
+    (void)state;
+    enum { COUNT = (17 << 20) + 77, PART = 1000, SLACK = 128 };
+    char *in = malloc(COUNT * sizeof(float) + 1), *out = malloc(COUNT * 2 + SLACK), *part = malloc(PART * 2);
+    assert_true(in && out && part);
+    for (size_t i = 0; i < COUNT; i++) {
+        uint32_t bits = 0x37000000u + (uint32_t)i * 2654435u % 0x11000000u;
+        memcpy(in + i * sizeof bits, &bits, sizeof bits);
+    }
+    for (size_t at = 0; at < 3; at++) {
+        char *to = out + at;
+        memset(to, 1, COUNT * 2 + 2);
+        assert_true(ptio_convert(PTIO_FLOAT32, in, 4, PTIO_FLOAT16, to, COUNT));
+        for (size_t i = 0; i < COUNT; i += PART) {
+            size_t n = COUNT - i < PART ? COUNT - i : PART;
+            assert_true(ptio_convert(PTIO_FLOAT32, in + i * 4, 4, PTIO_FLOAT16, part, n));
+            assert_memory_equal(to + i * 2, part, n * 2);
+        }
+        assert_int_equal(to[COUNT * 2], 1);
+    }
+    free(in);
+    free(out);
+    free(part);
+}
+
 static void swapping(void **state)
 {
     (void)state;
@@ -329,6 +400,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(no_bool_but_0_and_1),
         cmocka_unit_test(casts_that_mean_nothing),
         cmocka_unit_test(strided_and_unaligned),
+        cmocka_unit_test(vectors_give_the_same),
+        cmocka_unit_test(much_is_the_same),
         cmocka_unit_test(swapping),
     };
     if (argc > 1)
