@@ -1614,9 +1614,8 @@ PTIO_API ptio_status ptio_save_sink(const ptio_value *value, ptio_sink *sink, co
  * Makers give NULL where they fail, and take NULL for what another failed to make; the first failure stays in the builder, and
  * ptio_builder_status() tells it. So a program may look once, at the end: a save of NULL fails.
  *
- * Memory of what was replaced or removed is given back with the builder, but for the elements, which are most of it: a program that
- * changes things for hours lends them (ptio_new_storage), or gives back what it replaces (ptio_builder_release). What is left is some
- * hundred bytes for each value that was made, until the next builder.
+ * Memory of what was replaced or removed is given back with the builder, or by ptio_builder_collect(): a program that changes things for
+ * hours calls it now and then, and needs no more memory than what is still there.
  *
  * What is put in twice is one object. A value may be put into values of the same builder, and loaded values into any. All getters
  * of sections 5 to 8 and printing work on built values.
@@ -1639,6 +1638,25 @@ PTIO_API const ptio_checkpoint *ptio_builder_checkpoint(const ptio_builder *buil
 
 /** Keep a checkpoint, whose values were put in, until the builder is freed: ptio_checkpoint_free() may be called before. */
 PTIO_API void ptio_builder_hold(ptio_builder *builder, ptio_checkpoint *ckpt);
+
+/**
+ * Give back the memory of all values that can no longer be reached: not from the `count` values of `keep`, and not from what ptio_edit()
+ * or ptio_replace_value() put in the place of a loaded value, or of one that can be reached. The others stay where they are.
+ *
+ *     for (long i = 0; i < steps; i++) {
+ *         ptio_put(b, root, "step", ptio_new_int(b, i));
+ *         ptio_put(b, root, "w", ptio_new_tensor(b, PTIO_FLOAT32, 1, (int64_t[]){4}, w[i]));
+ *         if (i % 1000 == 999)
+ *             ptio_builder_collect(b, (const ptio_value *[]){root}, 1, &err);
+ *     }
+ *
+ * Values, tensors and storages of this builder that the program still points to must be among what is kept or in it; so must those
+ * that lists of tensors, modules and other checkpoints use, which live longer than this call. Storages that DLPack has handed over,
+ * or that are on a device, stay. It takes as long as looking at each word that the builder holds.
+ *
+ * Errors     PTIO_ERR_MEMORY, PTIO_ERR_LIMIT: nothing was given back, and the builder can be used as before; its first failure
+ */
+PTIO_API ptio_status ptio_builder_collect(ptio_builder *builder, const ptio_value *const *keep, size_t count, ptio_error *err);
 
 /* Python's own types. Texts and bytes are copied. A tuple and a frozenset are complete when they are made. */
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/cells.h"
 #include "base/error.h"
 
 static void *library_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
@@ -99,6 +100,7 @@ void ptio_arena_free(ptio_arena *arena)
         ptio_heap_free(arena->heap, block, block->size);
         block = older;
     }
+    ptio_cells_free(arena->cells);
     ptio_arena_init(arena, arena->heap);
 }
 
@@ -145,7 +147,7 @@ void ptio_arena_give_back(ptio_arena *arena, void *memory, size_t size)
 {
     size_t skipped =
         (size_t)(0 - (uintptr_t)memory) & 7; /* where pointers have four bytes, a table's rest may begin in between */
-    if (size < SPARE_LEAST + skipped)
+    if (arena->cells || size < SPARE_LEAST + skipped)
         return;
     ptio_arena_spare *spare = (ptio_arena_spare *)(void *)((char *)memory + skipped), *first = arena->spare;
     spare->size = (size - skipped) & ~(size_t)7;
@@ -175,6 +177,8 @@ void *ptio_arena_alloc_block(ptio_arena *arena, size_t size)
     size_t rounded = (size + 7) & ~(size_t)7;
     if (rounded < size || rounded > SIZE_MAX - BLOCK_HEADER)
         return NULL;
+    if (arena->cells)
+        return ptio_cells_alloc(arena->cells, size);
     if (use_spare(arena, rounded)) {
         void *taken = arena->next;
         arena->next += rounded;

@@ -2,7 +2,8 @@
  * Memory: the caller's hooks, with a budget, and arenas over them.
  *
  * An arena is a list of blocks that are only ever freed together. A loaded checkpoint is one arena: values, strings, shapes and
- * names. Blocks grow from 4 KiB, so small files stay small and big ones get huge pages.
+ * names. Blocks grow from 4 KiB, so small files stay small and big ones get huge pages. A builder's arena takes its memory from
+ * cells instead (cells.h), which can be given back one by one.
  */
 #ifndef PTIO_BASE_MEMORY_H
 #define PTIO_BASE_MEMORY_H
@@ -48,6 +49,7 @@ typedef struct ptio_arena {
     char *next, *end;         /* free part of the newest block; multiples of 8 */
     size_t block_size;        /* of the newest */
     ptio_arena_spare *spare;  /* memory that was given back, a large piece first */
+    struct ptio_cells *cells; /* where all memory comes from instead, owned; NULL: blocks */
 } ptio_arena;
 
 void ptio_arena_init(ptio_arena *arena, ptio_heap *heap);
@@ -68,10 +70,11 @@ PTIO_INLINE void *ptio_arena_alloc(ptio_arena *arena, size_t size)
     return ptio_arena_alloc_block(arena, size);
 }
 
-/** All of its memory serves again, of which the newest block is kept. */
+/** All of its memory serves again, of which the newest block is kept. Of blocks only. */
 void ptio_arena_rewind(ptio_arena *arena);
 
-/** Memory of the arena that nobody points to any more: it serves again. Pieces too small to keep are lost. */
+/** Memory of the arena that nobody points to any more: it serves again. Pieces too small to keep are lost; cells wait for their
+ *  collection. */
 void ptio_arena_give_back(ptio_arena *arena, void *memory, size_t size);
 
 /** As ptio_heap_grow(), in an arena: to at least twice as much, and the table before serves again. */

@@ -39,7 +39,7 @@ bool ptio_storage_pool_init(ptio_storage_pool *pool, const ptio_memory *hooks, c
     return true;
 }
 
-static void free_owned(ptio_storage *storage)
+void ptio_storage_free_bytes(ptio_storage *storage)
 {
     uint8_t flags = atomic_load(&storage->flags);
     if (!(flags & PTIO_STORAGE_OWNED))
@@ -54,7 +54,7 @@ void ptio_storage_pool_free(ptio_storage_pool *pool)
 {
     /* A load that only lists tensors has read none of a hundred thousand. */
     for (ptio_storage *storage = pool->newest; storage && atomic_load(&pool->owned); storage = storage->older)
-        free_owned(storage);
+        ptio_storage_free_bytes(storage);
     ptio_storage_pool_free_devices(pool);
     for (size_t i = 0; i < PTIO_POOL_LOCKS; i++)
         ptio_mutex_destroy(&pool->locks[i]);
@@ -355,43 +355,10 @@ void ptio_storage_drop(const ptio_storage *storage)
     ptio_storage *dropped = (ptio_storage *)storage;
     ptio_mutex_lock(lock_of(dropped));
     if (atomic_load(&dropped->pins) == 0) {
-        free_owned(dropped);
+        ptio_storage_free_bytes(dropped);
         atomic_store(&dropped->data, NULL);
     }
     ptio_mutex_unlock(lock_of(dropped));
-}
-
-void ptio_storage_pin(const ptio_storage *storage)
-{
-    atomic_fetch_add(&((ptio_storage *)ptio_storage_whole(storage))->pins, 1);
-}
-
-void ptio_storage_unpin(const ptio_storage *storage)
-{
-    atomic_fetch_sub(&((ptio_storage *)ptio_storage_whole(storage))->pins, 1);
-}
-
-void ptio_storage_own(ptio_storage *storage, void *bytes)
-{
-    storage->origin = &ptio_storage_of_memory;
-    storage->origin_data = bytes;
-    atomic_store(&storage->data, bytes);
-    atomic_fetch_or(&storage->flags, PTIO_STORAGE_OWNED);
-    atomic_fetch_add(&storage->pool->owned, 1);
-    ptio_storage_pin(storage);
-}
-
-bool ptio_storage_disown(ptio_storage *storage)
-{
-    bool is_copy = storage->origin == &ptio_storage_of_memory && (atomic_load(&storage->flags) & PTIO_STORAGE_OWNED) &&
-                   atomic_load(&storage->data) == storage->origin_data;
-    if (!is_copy || atomic_load(&storage->pins) > 1)
-        return false;
-    storage->origin = &ptio_storage_of_zeros;
-    storage->origin_data = NULL;
-    ptio_storage_unpin(storage);
-    ptio_storage_drop(storage);
-    return true;
 }
 
 /* ---- what there is to say about a storage ---- */

@@ -172,6 +172,12 @@ ptio_status ptio_storage_fetch(const ptio_storage *storage, const ptio_watch *wa
 /** Free what was read. The storages themselves are in the arena. */
 void ptio_storage_pool_free(ptio_storage_pool *pool);
 
+/** Whether its bytes are in use by others than the tensors over it: handed over by DLPack, or on a device. */
+bool ptio_storage_is_in_use(const ptio_storage *storage);
+
+/** Free what was read of one storage that nobody will ask for again. */
+void ptio_storage_free_bytes(ptio_storage *storage);
+
 /** The number of a location tag in the pool, added if it is new; the text must live as long as the pool. More than
  *  PTIO_MOST_LOCATIONS tags are PTIO_ERR_LIMIT "storage.locations". */
 ptio_status ptio_storage_pool_location(ptio_storage_pool *pool, ptio_text tag, uint16_t *ret, ptio_error *err);

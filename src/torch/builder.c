@@ -5,13 +5,16 @@
 
 #include <string.h>
 
+#include "base/cells.h"
 #include "pickle/number.h"
 #include "pickle/opcode.h"
 
 ptio_status ptio_builder_new(const ptio_memory *memory, ptio_builder **ret, ptio_error *err)
 {
     ptio_checkpoint *ckpt = ptio_checkpoint_new(memory, NULL);
-    ptio_builder *b = ckpt ? ptio_arena_zeroed(&ckpt->arena, 1, sizeof *b) : NULL;
+    if (ckpt)
+        ckpt->arena.cells = ptio_cells_new(&ckpt->heap);
+    ptio_builder *b = ckpt && ckpt->arena.cells ? ptio_arena_zeroed(&ckpt->arena, 1, sizeof *b) : NULL;
     if (!b) {
         ptio_checkpoint_free(ckpt);
         return ptio_fail_memory(err, "a builder");
@@ -38,10 +41,10 @@ void ptio_builder_free(ptio_builder *b)
         ptio_checkpoint_free(b->held[i]);
     ptio_heap_free(heap, b->held, b->held_capacity * sizeof *b->held);
     ptio_heap_free(heap, b->twins, b->twin_capacity * sizeof *b->twins);
-    ptio_heap_free(heap, b->keys, b->key_capacity * sizeof *b->keys);
+    ptio_heap_free(heap, b->casts, b->cast_capacity * sizeof *b->casts);
     ptio_pointer_map_free(&b->own, heap);
     ptio_pointer_map_free(&b->places, heap);
-    ptio_pointer_map_free(&b->listed, heap);
+    ptio_builder_forget_keys(b);
     ptio_checkpoint_free(ckpt); /* the builder is in its arena */
 }
 
@@ -280,9 +283,13 @@ const ptio_value *ptio_new_name(ptio_builder *b, const char *text)
     if (!ptio_builder_good(b) || (!names && !(names = ptio_new_dict(b))))
         return NULL;
     b->names = names;
-    const ptio_value *known = ptio_value_get(names, text);
-    if (known)
-        return known;
+    size_t size = strlen(text);
+    const ptio_node_text sought = {
+        .head = {.type = PTIO_NODE_TYPE_STR, .seen = PTIO_KIND_STR, .count = (uint32_t)(size < UINT32_MAX ? size : 0)},
+        .bytes = text};
+    size_t known = ptio_builder_find(b, PTIO_NODE(dict, names), &sought.head);
+    if (known != SIZE_MAX)
+        return ptio_value_key(names, known);
     const ptio_value *name = ptio_new_str(b, text);
     return name && ptio_put_key(b, names, name, name) ? name : NULL;
 }

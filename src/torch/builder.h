@@ -36,7 +36,7 @@ struct ptio_builder {
     size_t key_capacity, key_count;
     ptio_pointer_map listed; /* dicts, and how many of their entries are in `keys` */
     const ptio_value *names; /* a DICT of the strs that ptio_new_name() made */
-    ptio_known_cast *casts;  /* open addressing, in the arena */
+    ptio_known_cast *casts;  /* open addressing */
     size_t cast_capacity, cast_count;
     ptio_checkpoint **held;
     size_t held_count, held_capacity;
@@ -58,6 +58,16 @@ const ptio_value *ptio_builder_interpret(ptio_builder *builder, ptio_node_reduce
 /** callable(*arguments), interpreted. */
 const ptio_value *ptio_builder_call(ptio_builder *builder, const char *module, const char *name,
                                     const ptio_value *const *arguments, size_t count);
+
+/** The entry of a key in a dict of the builder, or SIZE_MAX. */
+size_t ptio_builder_find(ptio_builder *builder, const ptio_node_dict *dict, const ptio_value *key);
+
+/** Where keys are is found out anew. */
+void ptio_builder_forget_keys(ptio_builder *builder);
+
+/** A table of casts; room for one in it, which is not in there yet. */
+ptio_known_cast *ptio_casts_new(ptio_heap *heap, size_t capacity);
+void ptio_casts_put(ptio_known_cast *casts, size_t capacity, const ptio_known_cast *cast);
 
 /** The mutable entries of a dict that the builder made, or NULL, and then it has failed. */
 ptio_node_dict *ptio_builder_entries(ptio_builder *builder, ptio_value *value);

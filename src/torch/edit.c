@@ -48,33 +48,54 @@ static bool is_text(const ptio_value *key)
     return key->seen == PTIO_KIND_STR && key->type == PTIO_NODE_TYPE_STR;
 }
 
+/* List the key of one entry, if it is a str. */
+static bool list_key(ptio_builder *b, const ptio_node_dict *dict, uint32_t entry)
+{
+    const ptio_value *key = dict->block->items[2 * (size_t)entry];
+    if (!is_text(key))
+        return true;
+    if (b->key_count >= b->key_capacity / 2 && !grow_keys(b))
+        return false;
+    uint64_t hash = hash_key(b, dict, ptio_node_text_of(key));
+    ptio_key_place *place = find_place(b->keys, b->key_capacity, dict, hash);
+    b->key_count += !place->dict;
+    *place = (ptio_key_place){dict, hash, entry};
+    return true;
+}
+
 /* List the keys of a dict from `first` on. */
 static bool list_keys(ptio_builder *b, const ptio_node_dict *dict, uint32_t first)
 {
-    for (uint32_t i = first; i < dict->head.count; i++) {
-        const ptio_value *key = dict->block->items[2 * (size_t)i];
-        if (!is_text(key))
-            continue;
-        if (b->key_count >= b->key_capacity / 2 && !grow_keys(b))
+    for (uint32_t i = first; i < dict->head.count; i++)
+        if (!list_key(b, dict, i))
             return false;
-        uint64_t hash = hash_key(b, dict, ptio_node_text_of(key));
-        ptio_key_place *place = find_place(b->keys, b->key_capacity, dict, hash);
-        b->key_count += !place->dict;
-        *place = (ptio_key_place){dict, hash, i};
-    }
     return ptio_pointer_map_put(&b->listed, &b->ckpt->heap, dict, dict->head.count) ||
            ptio_builder_no_memory(b, "a table of keys") != NULL;
 }
 
-/* The entry of a key, or SIZE_MAX. A place may be old, since entries in front of it were removed; that there is none is certain. */
-static size_t find_entry(ptio_builder *b, const ptio_node_dict *dict, const ptio_value *key)
+/* How many entries, from the first on, are listed. */
+static uint32_t count_listed(const ptio_builder *b, const ptio_node_dict *dict)
 {
-    uint32_t listed = 0;
+    uint32_t listed;
+    return ptio_pointer_map_get(&b->listed, dict, &listed) ? listed : 0;
+}
+
+/* The same of a dict that is in there. */
+static void set_listed(ptio_builder *b, const ptio_node_dict *dict, uint32_t listed)
+{
+    ptio_pointer_slot_of(b->listed.slots, b->listed.slot_count, dict)->number = listed;
+}
+
+/* The entry of a key, or SIZE_MAX. A place may be old, since entries in front of it were removed; that there is none is certain. */
+size_t ptio_builder_find(ptio_builder *b, const ptio_node_dict *dict, const ptio_value *key)
+{
     if (!is_text(key) || dict->head.count <= FEW)
         return ptio_dict_find_value(dict, key);
-    (void)ptio_pointer_map_get(&b->listed, dict, &listed);
+    uint32_t listed = count_listed(b, dict);
     if (listed < dict->head.count && !list_keys(b, dict, listed))
         return SIZE_MAX;
+    if (!b->key_capacity)
+        return ptio_dict_find_value(dict, key); /* no key is a str */
     const ptio_key_place *place = find_place(b->keys, b->key_capacity, dict, hash_key(b, dict, ptio_node_text_of(key)));
     if (!place->dict)
         return SIZE_MAX;
@@ -84,6 +105,14 @@ static size_t find_entry(ptio_builder *b, const ptio_node_dict *dict, const ptio
             return place->entry;
     }
     return ptio_dict_find_value(dict, key);
+}
+
+void ptio_builder_forget_keys(ptio_builder *b)
+{
+    ptio_heap_free(&b->ckpt->heap, b->keys, b->key_capacity * sizeof *b->keys);
+    b->keys = NULL;
+    b->key_capacity = b->key_count = 0;
+    ptio_pointer_map_free(&b->listed, &b->ckpt->heap);
 }
 
 /* ---- what may be changed ---- */
@@ -147,7 +176,7 @@ bool ptio_put_key(ptio_builder *b, ptio_value *dict, const ptio_value *key, cons
     ptio_node_dict *own = check_item(b, key) && check_item(b, value) ? ptio_builder_entries(b, dict) : NULL;
     if (!own || !check_key(b, key))
         return false;
-    size_t entry = find_entry(b, own, key);
+    size_t entry = ptio_builder_find(b, own, key);
     if (!ptio_builder_good(b))
         return false;
     if (entry != SIZE_MAX) {
@@ -169,12 +198,12 @@ bool ptio_rename(ptio_builder *b, ptio_value *dict, size_t index, const ptio_val
         return false;
     if (index >= own->head.count)
         return ptio_builder_fail(b, "builder.index", "there is no such entry") != NULL;
-    size_t other = find_entry(b, own, key);
+    size_t other = ptio_builder_find(b, own, key);
     if (other != SIZE_MAX && other != index)
         return false;
     own->block->items[2 * index] = key;
     /* The key under its old name leads to an entry that no longer has it, which is found out; the new one has to be listed. */
-    return own->head.count <= FEW || list_keys(b, own, (uint32_t)index);
+    return index >= count_listed(b, own) || list_key(b, own, (uint32_t)index);
 }
 
 bool ptio_put_at(ptio_builder *b, ptio_value *value, size_t index, const ptio_value *item)
@@ -207,23 +236,23 @@ bool ptio_remove(ptio_builder *b, ptio_value *value, size_t index)
     const ptio_value **items = (dict ? dict->block : ((ptio_node_list *)(void *)value)->block)->items;
     memmove(items + width * index, items + width * (index + 1), width * (head->count - index - 1) * sizeof *items);
     head->count--;
-    if (dict && dict->head.count > FEW)
-        (void)ptio_pointer_map_put(&b->listed, &b->ckpt->heap, dict, dict->head.count);
+    uint32_t listed = dict ? count_listed(b, dict) : 0;
+    if (index < listed)
+        set_listed(b, dict, listed - 1);
     return true;
 }
 
 /* Entries were moved: their places are listed anew when one is looked for. */
 static void forget_places(ptio_builder *b, const ptio_node_dict *dict)
 {
-    uint32_t listed = 0;
-    if (!ptio_pointer_map_get(&b->listed, dict, &listed) || !listed)
+    if (!count_listed(b, dict))
         return;
     /* A free slot ends a search, so all others are put in again. */
     ptio_key_place *before = b->keys;
     size_t capacity = b->key_capacity;
     b->key_count = b->key_capacity = 0;
     b->keys = NULL;
-    (void)ptio_pointer_map_put(&b->listed, &b->ckpt->heap, dict, 0); /* it is in there: no memory is asked for */
+    set_listed(b, dict, 0);
     for (size_t i = 0; i < capacity; i++) {
         if (!before[i].dict || before[i].dict == dict)
             continue;
@@ -273,6 +302,11 @@ const ptio_value *ptio_edited(const ptio_builder *b, const ptio_value *value)
 
 static bool put_twin(ptio_builder *b, const ptio_value *value, const ptio_value *by)
 {
+    uint32_t place;
+    if (ptio_pointer_map_get(&b->places, value, &place)) {
+        b->twins[place] = by;
+        return true;
+    }
     if (b->twin_count == b->twin_capacity) {
         const ptio_value **grown = ptio_heap_grow(&b->ckpt->heap, b->twins, &b->twin_capacity, b->twin_count + 1, sizeof *grown);
         if (!grown)

@@ -159,16 +159,27 @@ static ptio_known_cast *find_cast(ptio_known_cast *casts, size_t capacity, const
     }
 }
 
+ptio_known_cast *ptio_casts_new(ptio_heap *heap, size_t capacity)
+{
+    ptio_known_cast *casts = ptio_heap_resize(heap, NULL, 0, capacity * sizeof *casts);
+    return casts ? memset(casts, 0, capacity * sizeof *casts) : NULL;
+}
+
+void ptio_casts_put(ptio_known_cast *casts, size_t capacity, const ptio_known_cast *cast)
+{
+    *find_cast(casts, capacity, cast->tensor, (ptio_dtype)cast->storage->dtype) = *cast;
+}
+
 static bool grow_casts(ptio_builder *b)
 {
     size_t capacity = b->cast_capacity ? 2 * b->cast_capacity : 32;
-    ptio_known_cast *casts = PTIO_NEW(&b->ckpt->arena, ptio_known_cast, capacity);
+    ptio_known_cast *casts = ptio_casts_new(&b->ckpt->heap, capacity);
     if (!casts)
         return ptio_builder_no_memory(b, "a table of casts") != NULL;
     for (size_t i = 0; i < b->cast_capacity; i++)
         if (b->casts[i].storage)
-            *find_cast(casts, capacity, b->casts[i].tensor, (ptio_dtype)b->casts[i].storage->dtype) = b->casts[i];
-    ptio_arena_give_back(&b->ckpt->arena, b->casts, b->cast_capacity * sizeof *b->casts);
+            ptio_casts_put(casts, capacity, &b->casts[i]);
+    ptio_heap_free(&b->ckpt->heap, b->casts, b->cast_capacity * sizeof *b->casts);
     b->casts = casts;
     b->cast_capacity = capacity;
     return true;
