@@ -355,7 +355,7 @@ static ptio_status run_load(ptio_source *source, bool owned, const char *path, c
     if (status == PTIO_OK)
         status = ptio_hook_build(ckpt, err);
     ckpt->heap.limit = ckpt->limits.heap_bytes;
-    if (status == PTIO_OK && options->weights_only && !ptio_weights_only_loads(ckpt, &rules, NULL, err))
+    if (status == PTIO_OK && options->weights_only && !ptio_weights_only_loads(ckpt, &rules, options->report, err))
         status = PTIO_ERR_DENIED;
     if (status == PTIO_OK)
         status = ptio_report_lost(loader.report, err);

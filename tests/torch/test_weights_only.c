@@ -213,6 +213,26 @@ static void what_python_refuses(void **state)
         assert_rule(rows[i].words, "2.13", NULL, 0, rows[i].reason);
 }
 
+/* A load that is refused tells all that weights_only would refuse, where the caller gave a report. */
+static void a_refused_load_tells_its_findings(void **state)
+{
+    (void)state;
+    bytes file = {0};
+    ptio_checkpoint *ckpt = NULL;
+    ptio_report *report = NULL;
+    make(&file, NET);
+    assert_int_equal(ptio_report_new(NULL, &report, NULL), PTIO_OK);
+    ptio_load_options options = {PTIO_LOAD_OPTIONS, .weights_only = true, .report = report};
+    assert_int_equal(ptio_load_memory(file.data, file.size, &options, &ckpt, NULL), PTIO_ERR_DENIED);
+    const ptio_finding *found = ptio_report_finding(report, 0);
+    assert_non_null(found);
+    assert_string_equal(found->reason, "weights-only.global");
+    assert_int_equal(found->name.size, strlen("Net"));
+    assert_memory_equal(found->name.bytes, "Net", found->name.size);
+    ptio_report_free(report);
+    bytes_free(&file);
+}
+
 /* A caller of an older version of the library knows nothing of these fields. */
 static void old_callers_get_the_default(void **state)
 {
@@ -453,6 +473,7 @@ int main(void)
         cmocka_unit_test(rules_must_be_known),
         cmocka_unit_test(what_is_allowed),
         cmocka_unit_test(what_python_refuses),
+        cmocka_unit_test(a_refused_load_tells_its_findings),
         cmocka_unit_test(old_callers_get_the_default),
         cmocka_unit_test(all_are_named),
         cmocka_unit_test(lines_of_python),

@@ -1,0 +1,444 @@
+/*
+ * A loaded graph as Python objects, made as the unpickler would make them: in the order of the file, each object once.
+ *
+ * The graph is walked by a stack of frames, one for each value that is being made. A list, dict or object is in the memo from the
+ * moment it exists, before its contents are made, so that what holds itself finds it there; a tuple or the arguments of a call come
+ * when they are complete. A value that is met again meanwhile, through a list, is begun again: whichever is complete first stays.
+ *
+ * Plain tensors and Parameters, which most of a checkpoint is, are made at once, without making their arguments first.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "build.h"
+
+typedef enum stage { BEGIN, CALLABLE, ARGUMENTS, KEYWORDS, MAKE, ITEMS, KEYS, VALUES, STATES, DONE } stage;
+
+typedef struct frame {
+    const ptio_value *value;
+    PyObject *object;   /* what it is so far: a list of the items of a tuple, or the object itself */
+    PyObject *callable; /* of a reduced one */
+    PyObject *arguments, *keywords;
+    PyObject *key; /* whose value is awaited */
+    size_t index;
+    stage stage;
+} frame;
+
+/* ---- scalars ---- */
+
+static PyObject *big_int(module_state *state, const ptio_value *value)
+{
+    size_t size = ptio_value_int_bytes(value, NULL, 0);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size), *result = NULL;
+    if (!bytes)
+        return NULL;
+    ptio_value_int_bytes(value, PyBytes_AsString(bytes), size);
+    PyObject *from = PyObject_GetAttr((PyObject *)&PyLong_Type, NAME(state, from_bytes));
+    PyObject *args = Py_BuildValue("(Os)", bytes, "little"), *keywords = Py_BuildValue("{sO}", "signed", Py_True);
+    if (from && args && keywords)
+        result = PyObject_Call(from, args, keywords);
+    Py_XDECREF(from);
+    Py_XDECREF(args);
+    Py_XDECREF(keywords);
+    Py_DECREF(bytes);
+    return result;
+}
+
+static PyObject *scalar(builder *b, const ptio_value *value)
+{
+    int64_t number;
+    double real;
+    switch (ptio_value_kind(value)) {
+    case PTIO_KIND_BOOL: return PyBool_FromLong(ptio_value_bool(value));
+    case PTIO_KIND_INT: return ptio_value_int(value, &number) ? PyLong_FromLongLong(number) : big_int(b->state, value);
+    default: return ptio_value_float(value, &real) ? PyFloat_FromDouble(real) : NULL;
+    }
+}
+
+static PyObject *text(const ptio_value *value)
+{
+    ptio_text bytes = ptio_value_bytes(value);
+    switch (ptio_value_kind(value)) {
+    case PTIO_KIND_BYTES: return PyBytes_FromStringAndSize(bytes.bytes, (Py_ssize_t)bytes.size);
+    case PTIO_KIND_BYTEARRAY: return PyByteArray_FromStringAndSize(bytes.bytes, (Py_ssize_t)bytes.size);
+    default: bytes = ptio_value_str(value); return PyUnicode_DecodeUTF8(bytes.bytes, (Py_ssize_t)bytes.size, "surrogatepass");
+    }
+}
+
+/* ---- values ---- */
+
+static PyObject *get(builder *b, const ptio_value *value);
+
+/* Those that are made at once. NULL without an exception: it takes a frame. */
+static PyObject *at_once(builder *b, const ptio_value *value)
+{
+    switch (ptio_node_view(value)) {
+    case PTIO_NODE_NONE: return Py_NewRef(Py_None);
+    case PTIO_NODE_SCALAR: return scalar(b, value);
+    case PTIO_NODE_TEXT: return text(value);
+    case PTIO_NODE_GLOBAL:
+        return find_class(b->state, ptio_node_module(value), ptio_node_qualname(value), b->options->allowed, b->map_names);
+    default: break;
+    }
+    ptio_kind kind = ptio_value_kind(value);
+    if (kind == PTIO_KIND_STORAGE && ptio_value_storage(value))
+        return typed_of(b, ptio_value_storage(value));
+    if (kind != PTIO_KIND_TENSOR || !b->torch)
+        return NULL;
+    const ptio_tensor *t = plain_tensor(b, value);
+    if (t)
+        return make_tensor(b, t);
+    const ptio_value *data = ptio_node_view(value) == PTIO_NODE_REDUCED ? parameter_data(b, value) : NULL;
+    PyObject *tensor = data ? get(b, data) : NULL, *made = tensor ? make_parameter(b, value, tensor) : NULL;
+    Py_XDECREF(tensor);
+    return made;
+}
+
+/* The object of a value, if it is there or made at once; NULL without an exception where it takes a frame. */
+static PyObject *get(builder *b, const ptio_value *value)
+{
+    ptio_node_kind view = ptio_node_view(value);
+    if (view == PTIO_NODE_NONE)
+        return Py_NewRef(Py_None);
+    if (view == PTIO_NODE_SCALAR)
+        return scalar(b, value);
+    PyObject *object = memo_get(&b->memo, value);
+    if (object)
+        return Py_NewRef(object);
+    object = at_once(b, value);
+    if (object && !memo_put(&b->memo, value, object))
+        Py_CLEAR(object);
+    return object;
+}
+
+static bool push(builder *b, const ptio_value *value)
+{
+    if (b->depth == b->room) {
+        size_t room = b->room ? b->room * 2 : 64;
+        frame *frames = realloc(b->frames, room * sizeof *frames);
+        if (!frames)
+            return PyErr_NoMemory(), false;
+        b->frames = frames;
+        b->room = room;
+    }
+    b->frames[b->depth++] = (frame){.value = value};
+    return true;
+}
+
+static void clear_frame(frame *f)
+{
+    Py_CLEAR(f->object);
+    Py_CLEAR(f->callable);
+    Py_CLEAR(f->arguments);
+    Py_CLEAR(f->keywords);
+    Py_CLEAR(f->key);
+}
+
+/* What a step came to. */
+typedef enum step { FAILED, WAITS, GOES_ON } step;
+
+/* The object of a part of the top frame; WAITS where a frame was pushed for it. */
+static step part(builder *b, const ptio_value *value, PyObject **ret)
+{
+    *ret = get(b, value);
+    if (*ret)
+        return GOES_ON;
+    if (PyErr_Occurred())
+        return FAILED;
+    return push(b, value) ? WAITS : FAILED;
+}
+
+/* ---- sequences ---- */
+
+static step begin_sequence(builder *b, frame *f)
+{
+    ptio_kind kind = ptio_value_kind(f->value);
+    f->stage = ITEMS;
+    if (kind == PTIO_KIND_SET) {
+        f->object = PySet_New(NULL);
+    } else {
+        f->object = PyList_New(0);
+    }
+    if (!f->object)
+        return FAILED;
+    if ((kind == PTIO_KIND_SET || kind == PTIO_KIND_LIST) && !memo_put(&b->memo, f->value, f->object))
+        return FAILED;
+    return GOES_ON;
+}
+
+static step sequence_items(builder *b, frame *f)
+{
+    ptio_kind kind = ptio_value_kind(f->value);
+    size_t depth = b->depth - 1, count = ptio_node_item_count(f->value);
+    for (; f->index < count; f->index++) {
+        PyObject *item;
+        step next = part(b, ptio_node_item(f->value, f->index), &item);
+        f = &b->frames[depth]; /* which may have moved */
+        if (next != GOES_ON)
+            return next;
+        int failed = kind == PTIO_KIND_SET ? PySet_Add(f->object, item) : PyList_Append(f->object, item);
+        Py_DECREF(item);
+        if (failed)
+            return FAILED;
+    }
+    if (kind == PTIO_KIND_FROZENSET)
+        set_reference(&f->object, PyFrozenSet_New(f->object));
+    else if (kind != PTIO_KIND_LIST && kind != PTIO_KIND_SET)
+        set_reference(&f->object, PyList_AsTuple(f->object));
+    f->stage = DONE;
+    return f->object ? GOES_ON : FAILED;
+}
+
+/* ---- entries ---- */
+
+static step entries(builder *b, frame *f)
+{
+    size_t depth = b->depth - 1, count = ptio_node_entry_count(f->value);
+    while (f->index < count) {
+        PyObject *item;
+        bool is_key = f->stage == KEYS;
+        step next = part(b, is_key ? ptio_node_entry_key(f->value, f->index) : ptio_node_entry_value(f->value, f->index), &item);
+        f = &b->frames[depth];
+        if (next != GOES_ON)
+            return next;
+        if (is_key) {
+            f->key = item;
+            f->stage = VALUES;
+            continue;
+        }
+        int failed =
+            PyDict_CheckExact(f->object) ? PyDict_SetItem(f->object, f->key, item) : PyObject_SetItem(f->object, f->key, item);
+        Py_DECREF(item);
+        Py_CLEAR(f->key);
+        if (failed)
+            return FAILED;
+        f->index++;
+        f->stage = KEYS;
+    }
+    f->index = 0;
+    f->stage = STATES;
+    return GOES_ON;
+}
+
+/* ---- reduced objects ---- */
+
+/* persistent_load() of the stream of PyTorch before 1.6: ("module", class, source file, source) is the class. */
+static step persistent(builder *b, frame *f)
+{
+    size_t depth = b->depth - 1;
+    const ptio_value *id = ptio_node_arguments(f->value);
+    ptio_text word = ptio_value_str(ptio_node_item(id, 0));
+    if (ptio_node_item_count(id) < 2 || word.size != 6 || memcmp(word.bytes, "module", 6) != 0) {
+        PyErr_SetString(b->state->unpickling_error, "unsupported persistent id encountered");
+        return FAILED;
+    }
+    PyObject *class;
+    step next = part(b, ptio_node_item(id, 1), &class);
+    f = &b->frames[depth];
+    if (next != GOES_ON)
+        return next;
+    f->object = class;
+    f->stage = DONE;
+    return memo_put(&b->memo, f->value, class) ? GOES_ON : FAILED;
+}
+
+static step make_object(builder *b, frame *f)
+{
+    /* What its arguments hold may have made it meanwhile. */
+    PyObject *made = memo_get(&b->memo, f->value);
+    if (made) {
+        f->object = Py_NewRef(made);
+        f->stage = DONE;
+        return GOES_ON;
+    }
+    f->object = make_reduced(b->state, ptio_node_opcode(f->value), f->callable, f->arguments, f->keywords);
+    f->stage = ITEMS;
+    f->index = 0;
+    return f->object && memo_put(&b->memo, f->value, f->object) ? GOES_ON : FAILED;
+}
+
+static step append_items(builder *b, frame *f)
+{
+    size_t depth = b->depth - 1, count = ptio_node_item_count(f->value);
+    bool is_list = PyList_CheckExact(f->object), is_set = !is_list && PyAnySet_Check(f->object);
+    for (; f->index < count; f->index++) {
+        PyObject *item;
+        step next = part(b, ptio_node_item(f->value, f->index), &item);
+        f = &b->frames[depth];
+        if (next != GOES_ON)
+            return next;
+        PyObject *done = NULL;
+        if (is_list || is_set) {
+            int failed = is_list ? PyList_Append(f->object, item) : PySet_Add(f->object, item);
+            done = failed ? NULL : Py_NewRef(Py_None);
+        } else {
+            done = PyObject_CallMethodObjArgs(f->object, NAME(b->state, append), item, NULL);
+        }
+        Py_DECREF(item);
+        Py_XDECREF(done);
+        if (!done)
+            return FAILED;
+    }
+    f->stage = KEYS;
+    f->index = 0;
+    return GOES_ON;
+}
+
+static step states(builder *b, frame *f)
+{
+    size_t depth = b->depth - 1, count = ptio_node_state_count(f->value);
+    for (; f->index < count; f->index++) {
+        PyObject *state;
+        step next = part(b, ptio_node_state(f->value, f->index), &state);
+        f = &b->frames[depth];
+        if (next != GOES_ON)
+            return next;
+        int failed = set_state(b->state, f->object, state);
+        Py_DECREF(state);
+        if (failed)
+            return FAILED;
+    }
+    f->stage = DONE;
+    return GOES_ON;
+}
+
+/* The part that the next stage needs first, kept in the frame. */
+static step needed(builder *b, frame *f, const ptio_value *value, size_t field, stage after)
+{
+    size_t depth = b->depth - 1;
+    PyObject *object;
+    step next = part(b, value, &object);
+    f = &b->frames[depth];
+    if (next != GOES_ON)
+        return next;
+    *(PyObject **)((char *)f + field) = object;
+    f->stage = after;
+    return GOES_ON;
+}
+
+static step begin(builder *b, frame *f)
+{
+    switch (ptio_node_view(f->value)) {
+    case PTIO_NODE_SEQUENCE: return begin_sequence(b, f);
+    case PTIO_NODE_MAPPING:
+        f->stage = KEYS;
+        f->object = PyDict_New();
+        return f->object && memo_put(&b->memo, f->value, f->object) ? GOES_ON : FAILED;
+    case PTIO_NODE_PERSISTENT: return persistent(b, f);
+    default: f->stage = CALLABLE; return GOES_ON;
+    }
+}
+
+static step advance(builder *b, frame *f)
+{
+    const ptio_value *value = f->value, *keywords;
+    switch (f->stage) {
+    case BEGIN: return begin(b, f);
+    case CALLABLE: return needed(b, f, ptio_node_callable(value), offsetof(frame, callable), ARGUMENTS);
+    case ARGUMENTS: return needed(b, f, ptio_node_arguments(value), offsetof(frame, arguments), KEYWORDS);
+    case KEYWORDS:
+        keywords = ptio_node_keywords(value);
+        if (keywords)
+            return needed(b, f, keywords, offsetof(frame, keywords), MAKE);
+        f->stage = MAKE;
+        return GOES_ON;
+    case MAKE: return make_object(b, f);
+    case ITEMS: return ptio_node_view(value) == PTIO_NODE_SEQUENCE ? sequence_items(b, f) : append_items(b, f);
+    case KEYS:
+    case VALUES: return entries(b, f);
+    case STATES: return states(b, f);
+    case DONE: break;
+    }
+    return GOES_ON;
+}
+
+/* Everything below `root`. */
+static PyObject *build(builder *b, const ptio_value *root)
+{
+    PyObject *object = get(b, root);
+    if (object || PyErr_Occurred())
+        return object;
+    if (!push(b, root))
+        return NULL;
+    while (b->depth) {
+        frame *f = &b->frames[b->depth - 1];
+        if (f->stage == DONE) {
+            if (!memo_put(&b->memo, f->value, f->object))
+                return NULL;
+            clear_frame(f);
+            b->depth--;
+        } else if (advance(b, f) == FAILED) {
+            return NULL;
+        }
+    }
+    return Py_NewRef(memo_get(&b->memo, root));
+}
+
+/* The bytes of all storages, by threads and without the GIL. */
+static bool read_all(builder *b)
+{
+    if (b->mapping || b->fake || b->skip_data)
+        return true;
+    ptio_error err = {0};
+    ptio_status status;
+    if (b->options->without_gil) {
+        PyThreadState *thread = PyEval_SaveThread();
+        status = ptio_checkpoint_read(b->ckpt, &err);
+        PyEval_RestoreThread(thread);
+    } else {
+        status = ptio_checkpoint_read(b->ckpt, &err);
+    }
+    return status == PTIO_OK || (raise_error(b->state, &err), false);
+}
+
+/* All that is made is needed, so to look for garbage every few hundred objects would be for nothing. */
+static PyObject *build_without_collections(builder *b, const ptio_value *root)
+{
+    int collects = PyGC_Disable();
+    PyObject *result = build(b, root);
+    if (collects)
+        PyGC_Enable();
+    return result;
+}
+
+static void release_builder(builder *b)
+{
+    for (size_t i = 0; i < b->depth; i++)
+        clear_frame(&b->frames[i]);
+    free(b->frames);
+    memo_free(&b->memo);
+    for (size_t i = 0; i < b->storage_count; i++) {
+        Py_XDECREF(b->storages[i].tensor);
+        Py_XDECREF(b->storages[i].untyped);
+        Py_XDECREF(b->storages[i].typed);
+    }
+    free(b->storages);
+    Py_XDECREF(b->restore);
+}
+
+PyObject *build_objects(module_state *state, ptio_checkpoint *ckpt, blocks *storage_blocks, const build_options *options)
+{
+    ptio_checkpoint_info info;
+    ptio_checkpoint_describe(ckpt, &info);
+    builder b = {.state = state,
+                 .torch = state->torch,
+                 .ckpt = ckpt,
+                 .blocks = storage_blocks,
+                 .options = options,
+                 .map_names = info.protocol < 3};
+    b.storages = calloc(info.storages ? (size_t)info.storages : 1, sizeof *b.storages);
+    b.storage_count = b.storages ? (size_t)info.storages : 0;
+    if (b.storages && options->mapped && (b.mapping = malloc(sizeof *b.mapping)))
+        *b.mapping = (mapping){1, ckpt};
+    PyObject *result = NULL;
+    if (!b.storages || (options->mapped && !b.mapping))
+        PyErr_NoMemory();
+    else if (build_settings(&b) && read_all(&b) && memo_reserve(&b.memo, info.opcodes / 8))
+        result = build_without_collections(&b, ptio_root(ckpt));
+    release_builder(&b);
+    if (b.mapping)
+        mapping_release(b.mapping);
+    else
+        ptio_checkpoint_free(ckpt);
+    return result;
+}

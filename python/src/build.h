@@ -1,0 +1,114 @@
+/*
+ * What the files that make Python objects of a graph share.
+ *
+ *     build.c          the walk: containers, objects, scalars
+ *     build_memo.c     values that are objects already
+ *     build_storage.c  storages of PyTorch
+ *     build_tensor.c   plain tensors and Parameters of PyTorch
+ *     build_settings.c what PyTorch is set to: devices, fake mode, skip_data, the allow-list
+ */
+#ifndef PTIO_PYTHON_BUILD_H
+#define PTIO_PYTHON_BUILD_H
+
+#include <stdatomic.h>
+
+#include "module.h"
+
+typedef struct builder builder;
+
+/* Values that are objects already. */
+typedef struct memo {
+    struct {
+        const ptio_value *value;
+        PyObject *object;
+    } * slots;
+    size_t capacity, used;
+} memo;
+
+/* A checkpoint whose mapped bytes tensors use. */
+typedef struct mapping {
+    atomic_size_t uses;
+    ptio_checkpoint *ckpt;
+} mapping;
+
+/* A storage, once it was asked for. */
+typedef struct made_storage {
+    PyObject *tensor;  /* the tensor that covers all of it and was made first, whose storage it is; or NULL   */
+    PyObject *untyped; /* torch.UntypedStorage; NULL: to be asked of the tensor                               */
+    PyObject *typed;   /* torch.storage.TypedStorage, where one was asked for                                 */
+    bool moved;        /* map_location or the registry put another in its place                               */
+} made_storage;
+
+struct builder {
+    module_state *state;
+    torch_bridge *torch;
+    ptio_checkpoint *ckpt;
+    blocks *blocks;
+    mapping *mapping; /* NULL: the bytes are blocks */
+    const build_options *options;
+    memo memo;
+    struct frame *frames; /* build.c */
+    size_t depth, room;
+    made_storage *storages;
+    size_t storage_count;
+    PyObject *restore; /* restore(storage, tag); NULL: storages on the CPU stay where they are */
+    bool restores_cpu; /* even those of the tag "cpu" are asked for */
+    bool fake, skip_data;
+    bool map_names;                   /* Python 2's to Python 3's */
+    const ptio_value *rebuild_tensor; /* the globals that were found to be these functions */
+    const ptio_value *rebuild_parameter;
+};
+
+/* ---- build_memo.c ---- */
+
+/** The object of a value, borrowed, or NULL. */
+PyObject *memo_get(const memo *m, const ptio_value *value);
+
+/** Keeps a reference of its own. What is there already stays. */
+bool memo_put(memo *m, const ptio_value *value, PyObject *object);
+
+/** Room for so many values, so that it need not grow step by step. */
+bool memo_reserve(memo *m, uint64_t count);
+
+void memo_free(memo *m);
+
+/* ---- build_storage.c ---- */
+
+void mapping_release(void *owner);
+
+/** The bytes of a storage, as memory that may be handed over: `release(owner)` is owed then. False with an exception. */
+bool owned_bytes(builder *b, const ptio_storage *storage, void **data, void (**release)(void *), void **owner);
+
+/** Its entry, or NULL with an exception for one that is not of this checkpoint. */
+made_storage *entry_of(builder *b, const ptio_storage *storage);
+
+/** Whether map_location or the registry is asked where it goes. */
+bool is_asked(const builder *b, const ptio_storage *storage);
+
+/** torch.UntypedStorage, borrowed from the entry. */
+PyObject *untyped_of(builder *b, const ptio_storage *storage);
+
+/** What persistent_load() gives: torch.storage.TypedStorage. One without bytes is another object each time. */
+PyObject *typed_of(builder *b, const ptio_storage *storage);
+
+/* ---- build_tensor.c ---- */
+
+/** The tensor of a value that is a plain one: _rebuild_tensor_v2(storage, offset, size, stride, requires_grad, no hooks), without state
+ *  and metadata. Else NULL. */
+const ptio_tensor *plain_tensor(builder *b, const ptio_value *value);
+
+/** torch.Tensor of a plain tensor. */
+PyObject *make_tensor(builder *b, const ptio_tensor *t);
+
+/** The plain tensor under _rebuild_parameter(tensor, requires_grad, no hooks), or NULL. */
+const ptio_value *parameter_data(builder *b, const ptio_value *value);
+
+/** torch.nn.Parameter of that tensor. */
+PyObject *make_parameter(builder *b, const ptio_value *value, PyObject *data);
+
+/* ---- build_settings.c ---- */
+
+/** Find out what PyTorch is set to. False with an exception. */
+bool build_settings(builder *b);
+
+#endif

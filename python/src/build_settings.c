@@ -1,0 +1,55 @@
+/*
+ * What PyTorch is set to and torch.load() goes by: its package registry, map_location, fake mode, skip_data and the allow-list.
+ */
+#include "build.h"
+
+/* Whether the first entry of its registry is its own, which leaves storages of "cpu" where they are. */
+static bool cpu_stays(builder *b)
+{
+    PyObject *registry = PyObject_GetAttrString(b->torch->serialization, "_package_registry");
+    PyObject *own = registry ? PyObject_GetAttrString(b->torch->serialization, "_cpu_deserialize") : NULL;
+    PyObject *first = own ? PySequence_GetItem(registry, 0) : NULL, *deserializer = first ? PySequence_GetItem(first, 2) : NULL;
+    bool stays = deserializer && deserializer == own;
+    Py_XDECREF(deserializer);
+    Py_XDECREF(first);
+    Py_XDECREF(own);
+    Py_XDECREF(registry);
+    return stays;
+}
+
+static bool is_text(PyObject *object, const char *text)
+{
+    return PyUnicode_Check(object) && PyUnicode_CompareWithASCIIString(object, text) == 0;
+}
+
+static bool prepare_location(builder *b)
+{
+    PyObject *where = b->options->map_location;
+    bool named = where == Py_None || is_text(where, "cpu");
+    if (!named && !PyDict_Check(where) && !PyCallable_Check(where)) {
+        PyObject *text = PyObject_Str(where); /* of a torch.device */
+        named = text && is_text(text, "cpu");
+        Py_XDECREF(text);
+    }
+    bool stays = cpu_stays(b);
+    if (PyErr_Occurred())
+        return false;
+    b->restores_cpu = !named || !stays;
+    b->restore = PyObject_CallMethod(b->torch->serialization, "_get_restore_location", "O", where);
+    return b->restore != NULL;
+}
+
+bool build_settings(builder *b)
+{
+    if (!b->torch)
+        return true;
+    PyObject *mode = PyObject_CallFunctionObjArgs(b->torch->detect_fake_mode, Py_None, NULL);
+    PyObject *skip = mode ? PyObject_GetAttr(b->torch->tls, NAME(b->state, skip_data)) : NULL;
+    b->fake = mode && mode != Py_None;
+    b->skip_data = skip && PyObject_IsTrue(skip) == 1;
+    Py_XDECREF(mode);
+    Py_XDECREF(skip);
+    if (PyErr_Occurred())
+        return false;
+    return prepare_location(b);
+}

@@ -1,0 +1,178 @@
+/*
+ * Storages of a checkpoint as storages of PyTorch: each with memory of its own, or a view of the mapped file, which lives as long as one
+ * of them does.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "build.h"
+
+void mapping_release(void *owner)
+{
+    mapping *m = owner;
+    if (atomic_fetch_sub_explicit(&m->uses, 1, memory_order_acq_rel) == 1) {
+        ptio_checkpoint_free(m->ckpt);
+        free(m);
+    }
+}
+
+static PyObject *raise_here(builder *b, const ptio_error *err)
+{
+    return raise_error(b->state, err);
+}
+
+bool owned_bytes(builder *b, const ptio_storage *storage, void **data, void (**release)(void *), void **owner)
+{
+    ptio_error err = {0};
+    const void *bytes;
+    if (b->mapping) {
+        void *writable;
+        if (ptio_storage_writable(storage, &writable, &err) != PTIO_OK)
+            return raise_here(b, &err), false;
+        atomic_fetch_add(&b->mapping->uses, 1);
+        *data = writable;
+        *release = mapping_release;
+        *owner = b->mapping;
+        return true;
+    }
+    if (ptio_storage_data(storage, &bytes, &err) != PTIO_OK)
+        return raise_here(b, &err), false;
+    *release = block_release;
+    if (block_hold(b->blocks, bytes)) {
+        *data = *owner = (void *)bytes;
+        return true;
+    }
+    /* A view of other memory gets some of its own. */
+    uint64_t nbytes = ptio_storage_nbytes(storage);
+    void *copy = nbytes <= PY_SSIZE_T_MAX ? block_new((size_t)nbytes) : NULL;
+    if (!copy)
+        return PyErr_NoMemory(), false;
+    memcpy(copy, bytes, (size_t)nbytes);
+    *data = *owner = copy;
+    return true;
+}
+
+static PyObject *tag_object(const ptio_storage *storage)
+{
+    ptio_text tag = ptio_storage_location(storage);
+    return PyUnicode_DecodeUTF8(tag.bytes ? tag.bytes : "cpu", tag.bytes ? (Py_ssize_t)tag.size : 3, "surrogatepass");
+}
+
+static bool is_cpu(const ptio_storage *storage)
+{
+    ptio_text tag = ptio_storage_location(storage);
+    return !tag.bytes || (tag.size == 3 && memcmp(tag.bytes, "cpu", 3) == 0);
+}
+
+/* torch.UntypedStorage(nbytes), or on `device`. */
+static PyObject *empty_untyped(builder *b, uint64_t nbytes, const char *device)
+{
+    PyObject *args = Py_BuildValue("(K)", (unsigned long long)nbytes);
+    PyObject *keywords = device ? Py_BuildValue("{ss}", "device", device) : NULL;
+    PyObject *made = args && (keywords || !device) ? PyObject_Call(b->torch->untyped_storage, args, keywords) : NULL;
+    Py_XDECREF(args);
+    Py_XDECREF(keywords);
+    return made;
+}
+
+/* The storage as it is in the file, on the CPU. */
+static PyObject *untyped_bytes(builder *b, const ptio_storage *storage)
+{
+    uint64_t nbytes = ptio_storage_nbytes(storage);
+    if (!nbytes || b->skip_data)
+        return empty_untyped(b, nbytes, NULL);
+    void *data, *owner;
+    void (*release)(void *);
+    if (!owned_bytes(b, storage, &data, &release, &owner))
+        return NULL;
+    int64_t shape = (int64_t)nbytes, stride = 1;
+    PyObject *tensor = torch_over_memory(b->torch, data, PTIO_UINT8, 1, &shape, &stride, release, owner);
+    PyObject *untyped = tensor ? PyObject_CallMethodObjArgs(tensor, NAME(b->state, untyped_storage), NULL) : NULL;
+    Py_XDECREF(tensor);
+    return untyped;
+}
+
+/* Under FakeTensorMode no byte is read; the storage tells where they are. */
+static PyObject *fake_storage(builder *b, const ptio_storage *storage)
+{
+    PyObject *untyped = empty_untyped(b, ptio_storage_nbytes(storage), "meta"), *tag = tag_object(storage);
+    uint64_t offset = 0, nbytes;
+    PyObject *place = ptio_storage_range(storage, &offset, &nbytes) ? PyLong_FromUnsignedLongLong(offset) : NULL;
+    bool well = untyped && tag && PyObject_SetAttr(untyped, NAME(b->state, _fake_device), tag) == 0 &&
+                (!place || PyObject_SetAttr(untyped, NAME(b->state, _checkpoint_offset), place) == 0);
+    Py_XDECREF(place);
+    Py_XDECREF(tag);
+    if (!well)
+        Py_CLEAR(untyped);
+    return untyped;
+}
+
+/* Where map_location and the registry put it. */
+static PyObject *restored(builder *b, made_storage *made, const ptio_storage *storage)
+{
+    PyObject *untyped = untyped_bytes(b, storage), *tag = untyped ? tag_object(storage) : NULL;
+    PyObject *result = tag ? PyObject_CallFunctionObjArgs(b->restore, untyped, tag, NULL) : NULL;
+    made->moved = result != untyped;
+    Py_XDECREF(untyped);
+    Py_XDECREF(tag);
+    return result;
+}
+
+bool is_asked(const builder *b, const ptio_storage *storage)
+{
+    return b->restore && (b->restores_cpu || !is_cpu(storage));
+}
+
+made_storage *entry_of(builder *b, const ptio_storage *storage)
+{
+    uint64_t index = ptio_storage_index(storage);
+    if (index < b->storage_count)
+        return &b->storages[index];
+    PyErr_SetString(PyExc_RuntimeError, "a storage is of another checkpoint");
+    return NULL;
+}
+
+PyObject *untyped_of(builder *b, const ptio_storage *storage)
+{
+    made_storage *made = entry_of(b, storage);
+    if (!made || made->untyped)
+        return made ? made->untyped : NULL;
+    if (made->tensor)
+        made->untyped = PyObject_CallMethodObjArgs(made->tensor, NAME(b->state, untyped_storage), NULL);
+    else if (b->fake)
+        made->untyped = fake_storage(b, storage);
+    else if (is_asked(b, storage))
+        made->untyped = restored(b, made, storage);
+    else
+        made->untyped = untyped_bytes(b, storage);
+    /* What a callback of map_location answered may be a TypedStorage. */
+    if (made->untyped && PyObject_IsInstance(made->untyped, b->torch->typed_storage) == 1)
+        set_reference(&made->untyped, PyObject_GetAttr(made->untyped, NAME(b->state, _untyped_storage)));
+    return made->untyped;
+}
+
+static PyObject *new_typed(builder *b, PyObject *untyped, PyObject *dtype)
+{
+    PyObject *none = PyTuple_New(0);
+    PyObject *keywords = Py_BuildValue("{sOsOsO}", "wrap_storage", untyped, "dtype", dtype, "_internal", Py_True);
+    PyObject *typed = none && keywords ? PyObject_Call(b->torch->typed_storage, none, keywords) : NULL;
+    Py_XDECREF(none);
+    Py_XDECREF(keywords);
+    return typed;
+}
+
+PyObject *typed_of(builder *b, const ptio_storage *storage)
+{
+    PyObject *untyped = untyped_of(b, storage);
+    PyObject *dtype = untyped ? torch_dtype(b->torch, ptio_storage_dtype(storage)) : NULL;
+    made_storage *made = dtype ? entry_of(b, storage) : NULL;
+    if (!made)
+        return NULL;
+    if (!made->typed && !(made->typed = new_typed(b, untyped, dtype)))
+        return NULL;
+    if (ptio_storage_nbytes(storage))
+        return Py_NewRef(made->typed);
+    PyObject *fresh = made->typed;
+    made->typed = NULL;
+    return fresh;
+}

@@ -1,0 +1,331 @@
+/*
+ * ptio.load(): the checks of torch.load() in their order, the load by ptio, the objects.
+ *
+ * Source: torch/serialization.py: load
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "module.h"
+
+const char load_doc[] =
+    "load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=None, **pickle_load_args)\n--\n\n"
+    "Load an object saved with torch.save() or ptio.save().\n\n"
+    "f: a path, or an object with read(), readline(), tell() and seek()\n"
+    "map_location: a function, torch.device, string or dict that says where storages go\n"
+    "pickle_module: a module whose Unpickler is used, with weights_only=False only\n"
+    "weights_only: take tensors, primitive types, dictionaries and what add_safe_globals() was told, and nothing else (default: "
+    "True).\n"
+    "    The verdict is made in C before any object is. With False, classes are imported and called as the file says:\n"
+    "    do that only with files you trust\n"
+    "mmap: map the file instead of reading it\n"
+    "pickle_load_args: encoding and errors of strings saved by Python 2\n\n"
+    "Where PyTorch can be imported the result is the same as torch.load()'s; else tensors are ptio.Tensor.";
+
+typedef struct arguments {
+    PyObject *f, *map_location, *pickle_module, *weights_only, *mmap;
+    PyObject *rest; /* pickle_load_args: a dict of our own */
+} arguments;
+
+/* The value of a keyword, borrowed from the caller's dict, and taken out of ours. */
+static bool take(arguments *a, const char *name, PyObject **ret)
+{
+    PyObject *value = PyDict_GetItemString(a->rest, name);
+    if (!value)
+        return true;
+    if (*ret) {
+        PyErr_Format(PyExc_TypeError, "load() got multiple values for argument '%s'", name);
+        return false;
+    }
+    Py_INCREF(value); /* released in parse_end() */
+    *ret = value;
+    return PyDict_DelItemString(a->rest, name) == 0;
+}
+
+static void parse_end(arguments *a)
+{
+    Py_CLEAR(a->f);
+    Py_CLEAR(a->map_location);
+    Py_CLEAR(a->pickle_module);
+    Py_CLEAR(a->weights_only);
+    Py_CLEAR(a->mmap);
+    Py_CLEAR(a->rest);
+}
+
+static bool parse(arguments *a, PyObject *args, PyObject *keywords)
+{
+    PyObject *positional[3] = {NULL};
+    *a = (arguments){.rest = keywords ? PyDict_Copy(keywords) : PyDict_New()};
+    if (!a->rest || !PyArg_UnpackTuple(args, "load", 0, 3, &positional[0], &positional[1], &positional[2]))
+        return false;
+    a->f = Py_XNewRef(positional[0]);
+    a->map_location = Py_XNewRef(positional[1]);
+    a->pickle_module = Py_XNewRef(positional[2]);
+    if (!take(a, "f", &a->f) || !take(a, "map_location", &a->map_location) || !take(a, "pickle_module", &a->pickle_module) ||
+        !take(a, "weights_only", &a->weights_only) || !take(a, "mmap", &a->mmap))
+        return false;
+    if (!a->f) {
+        PyErr_SetString(PyExc_TypeError, "load() missing 1 required positional argument: 'f'");
+        return false;
+    }
+    if (!a->map_location)
+        a->map_location = Py_NewRef(Py_None);
+    if (!a->pickle_module)
+        a->pickle_module = Py_NewRef(Py_None);
+    return true;
+}
+
+/* ---- weights_only ---- */
+
+static bool is_set(const char *variable)
+{
+    const char *value = getenv(variable);
+    char lower[8] = "";
+    for (size_t i = 0; value && value[i] && i + 1 < sizeof lower; i++)
+        lower[i] = (char)(value[i] >= 'A' && value[i] <= 'Z' ? value[i] + 32 : value[i]);
+    return value && strlen(value) < sizeof lower &&
+           (!strcmp(lower, "1") || !strcmp(lower, "y") || !strcmp(lower, "yes") || !strcmp(lower, "true"));
+}
+
+static bool decide_weights_only(const arguments *a, bool *ret)
+{
+    bool given = a->weights_only && a->weights_only != Py_None;
+    int truth = given ? PyObject_IsTrue(a->weights_only) : a->pickle_module == Py_None;
+    bool yes = is_set("TORCH_FORCE_WEIGHTS_ONLY_LOAD"), no = is_set("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD");
+    if (truth < 0)
+        return false;
+    if (yes && no) {
+        PyErr_SetString(PyExc_RuntimeError, "Only one of `TORCH_FORCE_WEIGHTS_ONLY_LOAD` or `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD` "
+                                            "should be set, but both were set.");
+        return false;
+    }
+    if (yes)
+        truth = 1;
+    if (no && !given) {
+        if (PyErr_WarnEx(PyExc_UserWarning,
+                         "Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD detected, since the"
+                         "`weights_only` argument was not explicitly passed to `torch.load`, forcing weights_only=False.",
+                         1) < 0)
+            return false;
+        truth = 0;
+    }
+    if (truth && a->pickle_module != Py_None) {
+        PyErr_SetString(PyExc_RuntimeError, "Can not safely load weights when explicit pickle_module is specified");
+        return false;
+    }
+    *ret = truth != 0;
+    return !(truth && PyDict_Size(a->rest) > 0 &&
+             PyErr_WarnEx(PyExc_UserWarning, "pickle_load_args only works if `weights_only=False`.", 1) < 0);
+}
+
+/* ---- what PyTorch is set to ---- */
+
+/* torch.utils.serialization.config.SECTION.NAME, or NULL. */
+static PyObject *setting(const char *section, const char *name)
+{
+    PyObject *config = PyImport_ImportModule("torch.utils.serialization.config");
+    PyObject *part = config ? PyObject_GetAttrString(config, section) : NULL,
+             *value = part ? PyObject_GetAttrString(part, name) : NULL;
+    Py_XDECREF(part);
+    Py_XDECREF(config);
+    return value;
+}
+
+static bool mapping_flag(module_state *state, const arguments *a, bool *ret)
+{
+    *ret = false;
+    if (a->mmap && a->mmap != Py_None) {
+        int truth = PyObject_IsTrue(a->mmap);
+        *ret = truth > 0;
+        return truth >= 0;
+    }
+    if (!state->torch)
+        return true;
+    PyObject *value = setting("load", "mmap");
+    *ret = value && PyObject_IsTrue(value) == 1;
+    Py_XDECREF(value);
+    return !PyErr_Occurred();
+}
+
+static bool shared_flag(module_state *state, bool *ret)
+{
+    *ret = false;
+    if (!state->torch)
+        return true;
+    PyObject *flags = PyObject_CallMethod(state->torch->serialization, "get_default_mmap_options", NULL);
+    *ret = flags && flags != Py_None && PyLong_AsLong(flags) == 1; /* mmap.MAP_SHARED */
+    Py_XDECREF(flags);
+    return !PyErr_Occurred();
+}
+
+static bool byte_order(module_state *state, ptio_byte_order *ret)
+{
+    *ret = PTIO_LITTLE_ENDIAN;
+    if (!state->torch)
+        return true;
+    PyObject *order = PyObject_CallMethod(state->torch->serialization, "get_default_load_endianness", NULL);
+    PyObject *name = order && order != Py_None ? PyObject_GetAttrString(order, "name") : NULL;
+    if (name)
+        *ret = PyUnicode_CompareWithASCIIString(name, "BIG") == 0      ? PTIO_BIG_ENDIAN
+               : PyUnicode_CompareWithASCIIString(name, "NATIVE") == 0 ? PTIO_NATIVE_ENDIAN
+                                                                       : PTIO_LITTLE_ENDIAN;
+    Py_XDECREF(name);
+    Py_XDECREF(order);
+    return !PyErr_Occurred();
+}
+
+/* A str of pickle_load_args, borrowed, or `otherwise`. */
+static bool text_argument(const arguments *a, const char *name, const char *otherwise, const char **ret)
+{
+    PyObject *value = PyDict_GetItemString(a->rest, name);
+    *ret = otherwise;
+    if (value && !(*ret = PyUnicode_AsUTF8AndSize(value, NULL)))
+        return false;
+    return true;
+}
+
+/* ---- the load ---- */
+
+/* What one load holds. */
+typedef struct loading {
+    module_state *state;
+    arguments arguments;
+    input input;
+    blocks *blocks;
+    ptio_report *report;
+    allowed_list allowed;
+    ptio_load_options options;
+} loading;
+
+static bool prepare(loading *l)
+{
+    const arguments *a = &l->arguments;
+    ptio_load_options *o = &l->options;
+    *o = (ptio_load_options){PTIO_LOAD_OPTIONS, .threads = PTIO_ALL_THREADS};
+    if (!decide_weights_only(a, &o->weights_only) || !mapping_flag(l->state, a, &o->mmap) ||
+        !shared_flag(l->state, &o->mmap_shared) || !byte_order(l->state, &o->byte_order) ||
+        !text_argument(a, "encoding", "utf-8", &o->encoding) || !text_argument(a, "errors", "strict", &o->errors))
+        return false;
+    if (o->mmap && !is_path(a->f)) {
+        PyErr_SetString(PyExc_ValueError, "f must be a file path in order to use the mmap argument");
+        return false;
+    }
+    if (!(l->blocks = blocks_new()))
+        return false;
+    ptio_error err = {0};
+    if (ptio_report_new(NULL, &l->report, &err) != PTIO_OK) {
+        raise_error(l->state, &err);
+        return false;
+    }
+    o->memory = blocks_memory(l->blocks);
+    o->report = l->report;
+    if (o->weights_only && !allowed_get(l->state, &l->allowed))
+        return false;
+    o->allow = l->allowed.items;
+    o->allow_count = l->allowed.count;
+    return input_open(l->state, a->f, &l->input);
+}
+
+/* TorchScript archives and tar files are refused in sentences of their own. */
+static PyObject *refused_container(loading *l, const ptio_error *err)
+{
+    ptio_load_options options = l->options;
+    ptio_checkpoint *ckpt = NULL;
+    ptio_error again = {0};
+    options.weights_only = false;
+    options.report = NULL;
+    if (input_load(&l->input, &options, &ckpt, &again) != PTIO_OK)
+        return raise_refusal(l->state, err, l->report);
+    ptio_checkpoint_info info;
+    ptio_checkpoint_describe(ckpt, &info);
+    ptio_checkpoint_free(ckpt);
+    if (info.container == PTIO_CONTAINER_TAR)
+        return PyErr_Format(PyExc_RuntimeError, "Cannot use ``weights_only=True`` with files saved in the legacy .tar format. %s",
+                            weights_only_advice());
+    if (info.container != PTIO_CONTAINER_TORCHSCRIPT)
+        return raise_refusal(l->state, err, l->report);
+    if (warn_torchscript() < 0)
+        return NULL;
+    return PyErr_Format(PyExc_RuntimeError,
+                        "Cannot use ``weights_only=True`` with TorchScript archives passed to ``torch.load``. %s",
+                        weights_only_advice());
+}
+
+static PyObject *failed(loading *l, const ptio_error *err)
+{
+    if (PyErr_Occurred())
+        return NULL;
+    if (err->status == PTIO_ERR_DENIED && err->reason && strcmp(err->reason, "weights-only.container") == 0)
+        return refused_container(l, err);
+    return err->status == PTIO_ERR_DENIED ? raise_refusal(l->state, err, l->report) : raise_error(l->state, err);
+}
+
+/* Classes that weights_only takes once their module is imported, which then says so itself. */
+static bool all_imported(loading *l)
+{
+    const ptio_finding *found;
+    for (size_t i = 0; (found = ptio_report_finding(l->report, i)); i++)
+        if (strcmp(found->reason, "weights-only.import") == 0 && !allowed_has(&l->allowed, found->module, found->name))
+            return raise_import(l->state, found->module), false;
+    return true;
+}
+
+static bool is_mappable(loading *l, ptio_container container)
+{
+    if (!l->options.mmap || container == PTIO_CONTAINER_ZIP || container >= PTIO_CONTAINER_TORCHSCRIPT)
+        return true;
+    PyObject *name = PyUnicode_Check(l->arguments.f) ? PyUnicode_FromFormat("%U, ", l->arguments.f) : PyUnicode_FromString("");
+    if (name)
+        PyErr_Format(PyExc_RuntimeError,
+                     "mmap can only be used with files saved with `torch.save(%U_use_new_zipfile_serialization=True), "
+                     "please torch.save your checkpoint with this option in order to use mmap.",
+                     name);
+    Py_XDECREF(name);
+    return false;
+}
+
+/* Takes the checkpoint over. */
+static PyObject *objects(loading *l, ptio_checkpoint *ckpt)
+{
+    ptio_checkpoint_info info;
+    ptio_checkpoint_describe(ckpt, &info);
+    if (!all_imported(l) || !is_mappable(l, info.container)) {
+        ptio_checkpoint_free(ckpt);
+        return NULL;
+    }
+    if (info.container == PTIO_CONTAINER_TORCHSCRIPT && l->state->torch) {
+        ptio_checkpoint_free(ckpt);
+        return load_torchscript(l->state, l->arguments.f, &l->input, l->arguments.map_location);
+    }
+    build_options options = {.mapped = l->options.mmap,
+                             .without_gil = l->input.path != NULL,
+                             .map_location = l->arguments.map_location,
+                             .allowed = l->allowed.objects};
+    PyObject *result = build_objects(l->state, ckpt, l->blocks, &options);
+    if (result && !input_leave(&l->input))
+        Py_CLEAR(result);
+    return result;
+}
+
+static PyObject *load(loading *l)
+{
+    ptio_checkpoint *ckpt = NULL;
+    ptio_error err = {0};
+    if (!prepare(l))
+        return NULL;
+    return input_load(&l->input, &l->options, &ckpt, &err) == PTIO_OK ? objects(l, ckpt) : failed(l, &err);
+}
+
+PyObject *py_load(PyObject *module, PyObject *args, PyObject *keywords)
+{
+    loading l = {.state = state_of(module)};
+    PyObject *result = NULL;
+    if (parse(&l.arguments, args, keywords) && (torch_get(l.state) || !PyErr_Occurred()))
+        result = load(&l);
+    input_close(&l.input);
+    blocks_free(l.blocks);
+    ptio_report_free(l.report);
+    allowed_free(&l.allowed);
+    parse_end(&l.arguments);
+    return result;
+}

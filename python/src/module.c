@@ -1,0 +1,102 @@
+/*
+ * The module ptio._ptio: its functions, its state.
+ */
+#include "module.h"
+
+static const char *const name_texts[NAME_COUNT] = {
+#define NAME_TEXT(name) #name,
+    NAMES(NAME_TEXT)
+#undef NAME_TEXT
+};
+
+module_state *state_of(PyObject *module)
+{
+    return PyModule_GetState(module);
+}
+
+/* module.name, by import. */
+static PyObject *imported(const char *module, const char *name)
+{
+    PyObject *from = PyImport_ImportModule(module), *found = from ? PyObject_GetAttrString(from, name) : NULL;
+    Py_XDECREF(from);
+    return found;
+}
+
+static int module_exec(PyObject *module)
+{
+    module_state *state = state_of(module);
+    for (size_t i = 0; i < NAME_COUNT; i++)
+        if (!(state->names[i] = PyUnicode_InternFromString(name_texts[i])))
+            return -1;
+    if (!(state->unpickling_error = imported("_pickle", "UnpicklingError")) ||
+        !(state->ordered_dict = imported("collections", "OrderedDict")) ||
+        !(state->import_mapping = imported("_compat_pickle", "IMPORT_MAPPING")) ||
+        !(state->name_mapping = imported("_compat_pickle", "NAME_MAPPING")) || !(state->safe_globals = PySet_New(NULL)))
+        return -1;
+    return PyModule_AddStringConstant(module, "__version__", ptio_version());
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    module_state *state = state_of(module);
+    if (!state)
+        return 0;
+    Py_VISIT(state->safe_globals);
+    Py_VISIT(state->unpickling_error);
+    Py_VISIT(state->ordered_dict);
+    return 0;
+}
+
+static int module_clear(PyObject *module)
+{
+    module_state *state = state_of(module);
+    if (!state)
+        return 0;
+    for (size_t i = 0; i < NAME_COUNT; i++)
+        Py_CLEAR(state->names[i]);
+    Py_CLEAR(state->safe_globals);
+    Py_CLEAR(state->unpickling_error);
+    Py_CLEAR(state->ordered_dict);
+    Py_CLEAR(state->import_mapping);
+    Py_CLEAR(state->name_mapping);
+    torch_free(state->torch);
+    state->torch = NULL;
+    return 0;
+}
+
+static void module_free(void *module)
+{
+    (void)module_clear(module);
+}
+
+#define KEYWORD_FUNCTION(function) ((PyCFunction)(void (*)(void))(function))
+
+static PyMethodDef methods[] = {
+    {"load", KEYWORD_FUNCTION(py_load), METH_VARARGS | METH_KEYWORDS, load_doc},
+    {"add_safe_globals", py_add_safe_globals, METH_O,
+     "add_safe_globals(safe_globals)\n--\n\nLet weights_only take these classes and functions too; an item may be a pair "
+     "(object, name in files)."},
+    {"get_safe_globals", py_get_safe_globals, METH_NOARGS, "get_safe_globals()\n--\n\nWhat add_safe_globals() was given."},
+    {"clear_safe_globals", py_clear_safe_globals, METH_NOARGS,
+     "clear_safe_globals()\n--\n\nForget what add_safe_globals() was given."},
+    {"get_unsafe_globals_in_checkpoint", py_get_unsafe_globals, METH_O,
+     "get_unsafe_globals_in_checkpoint(f)\n--\n\nNames of the classes and functions of a file that weights_only would refuse."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, module_exec},
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,          .m_name = "ptio._ptio",  .m_doc = "torch.save and torch.load in C.",
+    .m_size = sizeof(module_state), .m_methods = methods,    .m_slots = slots,
+    .m_traverse = module_traverse,  .m_clear = module_clear, .m_free = module_free};
+
+PyMODINIT_FUNC PyInit__ptio(void);
+
+PyMODINIT_FUNC PyInit__ptio(void)
+{
+    return PyModuleDef_Init(&definition);
+}
