@@ -7,7 +7,7 @@
 #     tests/standin/*.c     a shared library each, in place of one that the machine has not. PTIO_STANDIN (a macro) is their folder
 #     tests/NAME/run.py     run with --ptio COMMAND. Programs beside it are built for it, no tests themselves: it finds them in
 #                           $PTIO_BUILD_DIR/bin, and runs them by the command $PTIO_RUN, where that is not empty
-#     tests/oracle/save.py, hostile.py, allowing.py  the same
+#     tests/oracle/save.py, elements.py, hostile.py, allowing.py, replay.py  the same
 #     tests/oracle/dlpack.py, statedict.py, tensors.py, unsafe.py: run with --library LIBPTIO, which they load themselves
 #     tests/checks/*.sh     of the sources and the built library: layers, symbols, header, format
 #     fuzz/fuzz_NAME.c      a fuzz target, run over fuzz/corpus/NAME
@@ -102,7 +102,7 @@ if(NOT PTIO_LIBFUZZER)
     endif()
     find_package(Python3 COMPONENTS Interpreter)
     file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*/run.py tests/oracle/save.py
-         tests/oracle/elements.py tests/oracle/hostile.py tests/oracle/allowing.py)
+         tests/oracle/elements.py tests/oracle/hostile.py tests/oracle/allowing.py tests/oracle/replay.py)
     # The install test and the examples of the documents are about the build that a user makes on the same machine.
     if(run OR PTIO_SANITIZE)
         list(FILTER sources EXCLUDE REGEX "^tests/(install|docs)/")

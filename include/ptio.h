@@ -246,7 +246,9 @@ typedef struct ptio_hooks {
 
 /** A class or function that weights_only shall take: an item of torch.serialization.add_safe_globals(). */
 typedef struct ptio_safe_global {
-    const char *name;  /* "module.name": what the object calls itself, __module__ and __qualname__; without a dot: of builtins */
+    const char *
+        name; /* "module.name": what the object calls itself, __module__ and __qualname__ ("m.Outer.Inner", "m.Class.method", where
+                          files reach it by getattr(), which is to be allowed, too); without a dot: of builtins */
     const char *alias; /* what files call it, as in the pair (object, "module.name"); NULL: the same                         */
 } ptio_safe_global;
 typedef struct ptio_storage ptio_storage; /* section 7 */
@@ -950,7 +952,8 @@ PTIO_API ptio_status ptio_storage_data(const ptio_storage *storage, const void *
  * The bytes of a storage, to be written. What reads, copies, prints and saves later sees what was written.
  *
  * Of a private map (options.mmap) the pages that are written become the process's own, and the file stays as it is; of a shared
- * one (options.mmap_shared) the file changes. Bytes that were read are written where they are. Those in memory of the caller
+ * one (options.mmap_shared) the file changes, but not the checksum of the record: a load that reads such a file is refused ("zip.crc"), one that maps it or PyTorch
+ * does not compare it, and a save writes it anew. Bytes that were read are written where they are. Those in memory of the caller
  * are copied first: pointers that ptio_storage_data() gave before show the old ones.
  *
  * Errors     what ptio_storage_data() gives; PTIO_ERR_ARGUMENT "storage.not-shared" where a shared map does not show the bytes as they
@@ -1269,8 +1272,9 @@ typedef struct ptio_finding {
     ptio_text record;   /* escaped; may be empty                                  */
     uint64_t offset;    /* in that record, or PTIO_NO_OFFSET                      */
     ptio_text message;  /* one sentence, escaped                                  */
-    /* "weights-only.global" and "weights-only.import": the global that must be allowed or imported, as weights_only calls it; empty
-     * in other findings. It comes from the file and is not escaped. */
+    /* What must be allowed or imported, as weights_only calls it: a global ("weights-only.global", "weights-only.import"), a class that a
+     * function made ("weights-only.build"), what getattr() reaches ("weights-only.reduce", "weights-only.newobj": my, A.B). Empty in other
+     * findings. It comes from the file and is not escaped. */
     ptio_text module, name;
 } ptio_finding;
 

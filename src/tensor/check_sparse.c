@@ -76,6 +76,18 @@ static ptio_status check_coo_parts(const ptio_tensor *tensor, ptio_error *err)
     return PTIO_OK;
 }
 
+/* In PyTorch's words, and which of the indices it is. */
+static ptio_status fail_coo_index(int64_t index, int64_t dim, int64_t size, int64_t place, ptio_error *err)
+{
+    if (index < 0)
+        return PTIO_REFUSE(err, "sparse.index", "found negative index %lld for dim %lld (index %lld of a sparse tensor)",
+                           (long long)index, (long long)dim, (long long)place);
+    return PTIO_REFUSE(
+        err, "sparse.index",
+        "size is inconsistent with indices: for dim %lld, size is %lld but found index %lld (index %lld of a sparse tensor)",
+        (long long)dim, (long long)size, (long long)index, (long long)place);
+}
+
 static ptio_status check_coo_range(const ptio_tensor *tensor, const ptio_tensor *indices, ptio_error *err)
 {
     ptio_integers integers;
@@ -84,9 +96,7 @@ static ptio_status check_coo_range(const ptio_tensor *tensor, const ptio_tensor 
         for (int64_t i = 0; i < indices->dims[1]; i++) {
             int64_t index = ptio_integers_next(&integers);
             if (index < 0 || index >= tensor->dims[d])
-                return PTIO_REFUSE(err, "sparse.index",
-                                   "index %lld of a sparse tensor is %lld in dimension %lld, whose size is %lld", (long long)i,
-                                   (long long)index, (long long)d, (long long)tensor->dims[d]);
+                return fail_coo_index(index, d, tensor->dims[d], i, err);
         }
     return status;
 }
@@ -227,20 +237,35 @@ static ptio_status check_slice(const compressed *c, ptio_integers *indices, int6
     for (int64_t i = 0; i < count; i++) {
         int64_t index = ptio_integers_next(indices);
         if (index < 0 || index >= c->columns)
-            return PTIO_REFUSE(err, "sparse.index", "an element of %s of a sparse tensor is %lld, of %lld", c->indices_name,
-                               (long long)index, (long long)c->columns);
+            return PTIO_REFUSE(err, "sparse.index", "`0 <= %s_indices < n%ss` is not satisfied: %lld, of %lld", c->indices_name,
+                               c->indices_name, (long long)index, (long long)c->columns);
         if (index <= before)
-            return PTIO_REFUSE(err, "sparse.order", "an element of %s of a sparse tensor is %lld, after %lld in the same slice",
+            return PTIO_REFUSE(err, "sparse.order", "%s_indices are not sorted and distinct: %lld, after %lld in the same slice",
                                c->indices_name, (long long)index, (long long)before);
         before = index;
     }
     return PTIO_OK;
 }
 
-static ptio_status fail_pointers(const compressed *c, int64_t pointer, int64_t before, ptio_error *err)
+/* Pointers that do not begin at 0, do not end with the number of indices, or fall. In PyTorch's words. */
+static ptio_status fail_begin(const compressed *c, int64_t pointer, ptio_error *err)
 {
-    return PTIO_REFUSE(err, "sparse.pointers", "an element of %s of a sparse tensor is %lld, after %lld, with %lld indices",
-                       c->pointers_name, (long long)pointer, (long long)before, (long long)c->nnz);
+    return PTIO_REFUSE(err, "sparse.pointers", "`%s_indices[..., 0] == 0` is not satisfied: %lld", c->pointers_name,
+                       (long long)pointer);
+}
+
+static ptio_status fail_end(const compressed *c, int64_t pointer, ptio_error *err)
+{
+    return PTIO_REFUSE(err, "sparse.pointers", "`%s_indices[..., -1] == nnz` is not satisfied: %lld, with %lld indices",
+                       c->pointers_name, (long long)pointer, (long long)c->nnz);
+}
+
+static ptio_status fail_step(const compressed *c, int64_t pointer, int64_t before, ptio_error *err)
+{
+    return PTIO_REFUSE(
+        err, "sparse.pointers",
+        "`0 <= %s_indices[..., 1:] - %s_indices[..., :-1] <= n%ss` is not satisfied: %lld, after %lld, with %lld indices",
+        c->pointers_name, c->pointers_name, c->indices_name, (long long)pointer, (long long)before, (long long)c->nnz);
 }
 
 /* One batch: all its pointers, and all its indices on the way. */
@@ -249,16 +274,16 @@ static ptio_status check_batch(const compressed *c, ptio_integers *pointers, pti
     ptio_status status = PTIO_OK;
     int64_t before = ptio_integers_next(pointers);
     if (before != 0)
-        return fail_pointers(c, before, 0, err);
+        return fail_begin(c, before, err);
     for (int64_t i = 0; i < c->slices && status == PTIO_OK; i++) {
         int64_t pointer = ptio_integers_next(pointers);
         if (pointer < before || pointer > c->nnz)
-            return fail_pointers(c, pointer, before, err);
+            return fail_step(c, pointer, before, err);
         status = check_slice(c, indices, pointer - before, err);
         before = pointer;
     }
     if (status == PTIO_OK && before != c->nnz)
-        return fail_pointers(c, before, before, err);
+        return fail_end(c, before, err);
     return status;
 }
 

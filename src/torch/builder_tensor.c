@@ -112,8 +112,9 @@ const ptio_value *ptio_new_view(ptio_builder *b, const ptio_storage *storage, pt
     if (storage->dtype != dtype && ptio_dtype_rows[dtype].storage_class[0])
         return ptio_builder_fail(
             b, "builder.dtype",
-            "a tensor has another dtype than its storage, which PyTorch does not save: make a storage of uint8 "
-            "for dtypes without a storage class, and one for each dtype otherwise");
+            "a tensor has another dtype than its storage; PyTorch: Cannot save multiple tensors or storages that view the same "
+            "data as "
+            "different types. Make a storage of uint8 for dtypes without a storage class, and one for each dtype otherwise");
     return new_strided(b, &(ptio_tensor_spec){.dtype = dtype,
                                               .flags = requires_grad ? PTIO_TENSOR_REQUIRES_GRAD : 0,
                                               .ndim = ndim,

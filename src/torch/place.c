@@ -149,6 +149,27 @@ static ptio_status make_meta(ptio_loader *loader, ptio_storage *storage, ptio_er
     return tell_location(loader, storage, PTIO_TEXT("meta"), err);
 }
 
+/* "CUDA" */
+static const char *upper(const char *type, char ret[32])
+{
+    size_t size = 0;
+    for (; type[size] && size < 31; size++)
+        ret[size] = (char)(type[size] >= 'a' && type[size] <= 'z' ? type[size] - 'a' + 'A' : type[size]);
+    ret[size] = '\0';
+    return ret;
+}
+
+/* In PyTorch's words, as far as they go. */
+static ptio_status no_device(ptio_loader *loader, const ptio_value *node, const char *type, ptio_text tag,
+                             const ptio_storage *storage, const char *why, ptio_error *err)
+{
+    char name[32];
+    return REFUSE(
+        "location.no-device",
+        "Attempting to deserialize object on a %s device: %s belongs on %s, and there is no such device here" ADVICE "%s%s%s",
+        upper(type, name), name_of(loader, node, storage).text, ptio_quote(tag).text, why[0] ? " (" : "", why, why[0] ? ")" : "");
+}
+
 /* A device of a kind that is known: it must be there. */
 static ptio_status to_device_of(ptio_loader *loader, const ptio_value *node, ptio_device_kind *kind, int index, ptio_text tag,
                                 ptio_storage *storage, ptio_error *err)
@@ -156,8 +177,7 @@ static ptio_status to_device_of(ptio_loader *loader, const ptio_value *node, pti
     char why[128];
     int count = ptio_device_kind_count(kind, why, sizeof why);
     if (!count)
-        return REFUSE("location.no-device", "%s belongs on %s, and there is no such device here%s%s%s" ADVICE,
-                      name_of(loader, node, storage).text, ptio_quote(tag).text, why[0] ? " (" : "", why, why[0] ? ")" : "");
+        return no_device(loader, node, kind->type, tag, storage, why, err);
     if (index < 0)
         index = ptio_device_kind_current(kind);
     if (index >= count)
@@ -186,8 +206,7 @@ static ptio_status to_device(ptio_loader *loader, const ptio_value *node, size_t
                               ptio_quote(tag).text, type, type, type);
     if (kind)
         return to_device_of(loader, node, kind, index, tag, storage, err);
-    return REFUSE("location.no-device", "%s belongs on %s, and there is no such device here" ADVICE,
-                  name_of(loader, node, storage).text, ptio_quote(tag).text);
+    return no_device(loader, node, type, tag, storage, "", err);
 }
 
 static ptio_status own_entry(ptio_loader *loader, const ptio_value *node, size_t row, ptio_text tag, ptio_storage *storage,

@@ -182,6 +182,62 @@ bool ptio_safe_class_listed(const ptio_safe_rules *rules, ptio_text full_name)
     return false;
 }
 
+/* ---- what getattr() reaches ---- */
+
+enum { LONGEST_CHAIN = 16 };
+
+/* The first argument of getattr(owner, name), or NULL where a value is none. */
+static const ptio_value *owner_of(const ptio_safe_rules *rules, const ptio_value *value, ptio_text *name)
+{
+    if (ptio_node_view(value) != PTIO_NODE_REDUCED || value->opcode != 'R')
+        return NULL;
+    const ptio_value *callable = ptio_node_callable(value), *arguments = ptio_node_arguments(value);
+    ptio_text module = ptio_node_module(callable), function = ptio_node_qualname(callable);
+    ptio_safe_name(rules, &module, &function);
+    if (!ptio_text_is(module, "builtins") || !ptio_text_is(function, "getattr") || ptio_node_item_count(arguments) != 2)
+        return NULL;
+    *name = ptio_value_str(ptio_node_item(arguments, 1));
+    bool is_name = name->size && !memchr(name->bytes, '.', name->size) && !memchr(name->bytes, '\0', name->size);
+    return is_name ? ptio_node_item(arguments, 0) : NULL;
+}
+
+static bool add_name(ptio_attribute *ret, size_t *size, ptio_text name)
+{
+    size_t dot = *size ? 1 : 0;
+    if (name.size + dot >= sizeof ret->text - *size)
+        return false;
+    if (dot)
+        ret->text[(*size)++] = '.';
+    memcpy(ret->text + *size, name.bytes, name.size);
+    *size += name.size;
+    ret->text[*size] = '\0';
+    return true;
+}
+
+bool ptio_attribute_find(const ptio_safe_rules *rules, const ptio_value *value, ptio_attribute *ret)
+{
+    ptio_text names[LONGEST_CHAIN];
+    size_t count = 0, size = 0;
+    const ptio_value *owner = value;
+    while (count < LONGEST_CHAIN && (value = owner_of(rules, owner, &names[count])) != NULL) {
+        owner = value;
+        count++;
+    }
+    if (!count || ptio_node_view(owner) != PTIO_NODE_GLOBAL)
+        return false;
+    ptio_text module = ptio_node_module(owner), name = ptio_node_qualname(owner);
+    ptio_safe_name(rules, &module, &name);
+    if (!module.size || !add_name(ret, &size, module))
+        return false;
+    ret->module = size;
+    bool fits = add_name(ret, &size, name);
+    while (fits && count > 0) {
+        ret->owner = size;
+        fits = add_name(ret, &size, names[--count]);
+    }
+    return fits;
+}
+
 /* What the object of a full name is. */
 static uint8_t handler_of(const char *full)
 {

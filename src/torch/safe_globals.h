@@ -41,7 +41,17 @@ bool ptio_safe_split_elsewhere(const ptio_safe_rules *rules, ptio_text module, p
 /** Whether the caller's list has the global, blocked or not. */
 bool ptio_safe_global_listed(const ptio_safe_rules *rules, ptio_text module, ptio_text name);
 
-/** Whether the caller has allowed the class of this full name, whatever files call it. */
+/** What a chain of getattr() reaches from a global: "zoneinfo.ZoneInfo._unpickle", whose module has `module` bytes and whose owner, all but
+ *  the last name, `owner` bytes. */
+typedef struct ptio_attribute {
+    char text[512];
+    size_t module, owner;
+} ptio_attribute;
+
+/** False where the value is no such chain, or a long one. */
+bool ptio_attribute_find(const ptio_safe_rules *rules, const ptio_value *value, ptio_attribute *ret);
+
+/** Whether the caller has allowed the class or method of this full name, whatever files call it. */
 bool ptio_safe_class_listed(const ptio_safe_rules *rules, ptio_text full_name);
 
 /** The module that has to be imported for a global that is PTIO_SAFE_IMPORTED. */

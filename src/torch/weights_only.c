@@ -127,12 +127,17 @@ static void judge_global(verdict *v, const ptio_value *value)
 
 /* ---- objects ---- */
 
+#define NOT_NEW "Can only create new object for nn.Parameter or classes allowlisted via `add_safe_globals` but got"
+
 static called find_called(verdict *v, const ptio_value *callable)
 {
     called *place = &v->latest[((uintptr_t)callable / sizeof(ptio_node_global)) % LATEST];
     if (place->callable == callable)
         return *place;
     *place = (called){.callable = callable, .safety = PTIO_UNSAFE};
+    ptio_attribute attribute;
+    if (ptio_attribute_find(&v->rules, callable, &attribute) && ptio_safe_class_listed(&v->rules, ptio_text_of(attribute.text)))
+        place->safety = PTIO_SAFE_BY_LIST;
     if (callable->type != PTIO_NODE_TYPE_GLOBAL)
         return *place;
     ptio_text module = ptio_node_module(callable), name = ptio_node_qualname(callable);
@@ -196,12 +201,38 @@ static bool can_be_called(const called *c)
            !is_storage_name(c);
 }
 
+/* A callable that is no global: what getattr() reaches has to be allowed by its own name. */
+static void refuse_attribute(verdict *v, const char *reason, const ptio_value *value, bool of_new)
+{
+    char message[800];
+    ptio_attribute attribute;
+    if (!ptio_attribute_find(&v->rules, ptio_node_callable(value), &attribute)) {
+        refuse(v, reason, value->count,
+               of_new ? NOT_NEW " an object" : "Trying to call reduce for unrecognized function, which is no global");
+        return;
+    }
+    ptio_text module = {attribute.text, attribute.module}, name = ptio_text_of(attribute.text + attribute.module + 1);
+    ptio_quoted full = ptio_quote(ptio_text_of(attribute.text)),
+                last = ptio_quote(ptio_text_of(attribute.text + attribute.owner + 1)),
+                owner = ptio_quote((ptio_text){attribute.text, attribute.owner});
+    if (of_new)
+        (void)snprintf(message, sizeof message, NOT_NEW " %s; to allow it: torch.serialization.add_safe_globals([%s])", full.text,
+                       full.text);
+    else
+        (void)snprintf(message, sizeof message,
+                       "Trying to call reduce for unrecognized function %s which belongs to %s; to allow it: "
+                       "torch.serialization.add_safe_globals([%s])",
+                       last.text, owner.text, full.text);
+    refuse_global(v, reason, value->count, module, name, message);
+}
+
 static void judge_call(verdict *v, const ptio_value *value, const called *c)
 {
-    bool is_global = c->callable->type == PTIO_NODE_TYPE_GLOBAL;
-    if (value->opcode == 0x81 && (!is_global || !is_class(c) || is_storage_name(c)))
-        refuse_called(v, "weights-only.newobj", value,
-                      "Can only create new object for nn.Parameter or classes allowlisted via `add_safe_globals` but got");
+    bool is_global = c->callable->type == PTIO_NODE_TYPE_GLOBAL, listed = c->safety == PTIO_SAFE_BY_LIST;
+    if (value->opcode == 0x81 && !is_global && !listed)
+        refuse_attribute(v, "weights-only.newobj", value, true);
+    else if (value->opcode == 0x81 && (!is_class(c) || is_storage_name(c)))
+        refuse_called(v, "weights-only.newobj", value, NOT_NEW);
     const char *fault = c->safety == PTIO_SAFE ? ptio_weights_call_fault(value, c->handler) : NULL;
     if (fault)
         refuse_called(v, "weights-only.call", value, fault);
@@ -210,8 +241,8 @@ static void judge_call(verdict *v, const ptio_value *value, const called *c)
     if (c->safety == PTIO_SAFE_BY_LIST && c->handler == PTIO_HANDLER_NONE &&
         ptio_text_is(ptio_node_module(c->callable), "torch.distributed._mesh_layout"))
         refuse_called(v, "weights-only.call", value, "its constructor is called, which no file of PyTorch does:");
-    if (!is_global)
-        refuse(v, "weights-only.reduce", value->count, "Trying to call reduce for unrecognized function, which is no global");
+    if (!is_global && !listed)
+        refuse_attribute(v, "weights-only.reduce", value, false);
     else if (!can_be_called(c))
         refuse_called(v, "weights-only.reduce", value, "REDUCE calls what cannot be called:");
 }
@@ -319,7 +350,7 @@ static void judge_reduced(verdict *v, const ptio_value *value)
 {
     called c = find_called(v, ptio_node_callable(value));
     judge_call(v, value, &c);
-    if (c.callable->type != PTIO_NODE_TYPE_GLOBAL || c.safety == PTIO_UNSAFE_BLOCKED)
+    if ((c.callable->type != PTIO_NODE_TYPE_GLOBAL && c.safety != PTIO_SAFE_BY_LIST) || c.safety == PTIO_UNSAFE_BLOCKED)
         return;
     judge_state(v, value, &c);
     judge_contents(v, value, &c);

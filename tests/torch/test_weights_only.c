@@ -466,6 +466,64 @@ static void want_of_memory(void **state)
     bytes_free(&file);
 }
 
+/* A class inside a class, a method: getattr() of what the file names. Their own names have to be allowed, too. */
+static void what_getattr_reaches(void **state)
+{
+    (void)state;
+    static const ptio_safe_global all[] = {{"getattr", NULL}, {"my.A", NULL}, {"my.A.B", NULL}, {"my.A.B.make", NULL}};
+    static const char made[] = "c:__builtin__:getattr ( c:my:A 'B' t R ) NEW } 'x' 1 s b";
+    static const char called[] = "c:__builtin__:getattr ( c:__builtin__:getattr ( c:my:A 'B' t R 'make' t R ) R";
+    assert_rule(made, "2.13", all, 2, "weights-only.newobj");
+    assert_rule(made, "2.13", all, 3, NULL);
+    assert_rule(made, "2.13", all + 1, 2, "weights-only.global");
+    assert_rule(called, "2.13", all, 3, "weights-only.reduce");
+    assert_rule(called, "2.13", all, 4, NULL);
+    static const char *const others[] = {
+        "c:__builtin__:getattr ( c:my:A 'B.make' t R ) R", "c:__builtin__:getattr ( c:my:A '' t R ) R",
+        "c:__builtin__:getattr ( c:my:A 'B' N t R ) R", "c:__builtin__:getattr ( ] 'B' t R ) R", "c:my:A ( c:my:A 'B' t R ) R"};
+    for (size_t i = 0; i < COUNT(others); i++)
+        assert_rule(others[i], "2.13", all, COUNT(all), "weights-only.reduce");
+    checked c = check(called, "2.13", all, 2);
+    bytes lines = {0};
+    assert_int_equal(ptio_print_allowing(c.report, collect, &lines, NULL), PTIO_OK);
+    put(&lines, "", 1);
+    assert_string_equal((char *)lines.data, "import my\ntorch.serialization.add_safe_globals([my.A.B.make])\n");
+    const ptio_finding *finding = ptio_report_finding(c.report, 0);
+    assert_memory_equal(finding->message.bytes, "Trying to call reduce for unrecognized function make which belongs to my.A.B;",
+                        76);
+    bytes_free(&lines);
+    ptio_report_free(c.report);
+}
+
+static void put_chars(bytes *out, const char *text)
+{
+    put(out, text, strlen(text));
+}
+
+/* A chain that is longer than any program has, and a name longer than there is room for. */
+static void what_getattr_cannot_reach(void **state)
+{
+    (void)state;
+    static const ptio_safe_global get = {"getattr", NULL};
+    bytes words = {0};
+    for (int i = 0; i < 40; i++)
+        put_chars(&words, "c:__builtin__:getattr ( ");
+    put_chars(&words, "c:torch:Tensor ");
+    for (int i = 0; i < 40; i++)
+        put_chars(&words, "'a' t R ");
+    put_chars(&words, ") R");
+    put(&words, "", 1);
+    assert_rule((char *)words.data, "2.13", &get, 1, "weights-only.reduce");
+    words.size = 0;
+    put_chars(&words, "c:__builtin__:getattr ( c:torch:Tensor '");
+    for (int i = 0; i < 600; i++)
+        put_chars(&words, "a");
+    put_chars(&words, "' t R ) R");
+    put(&words, "", 1);
+    assert_rule((char *)words.data, "2.13", &get, 1, "weights-only.reduce");
+    bytes_free(&words);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +536,8 @@ int main(void)
         cmocka_unit_test(all_are_named),
         cmocka_unit_test(lines_of_python),
         cmocka_unit_test(lines_can_fail),
+        cmocka_unit_test(what_getattr_reaches),
+        cmocka_unit_test(what_getattr_cannot_reach),
         cmocka_unit_test(the_list_is_sorted),
         cmocka_unit_test(what_is_listed_need_not_load),
         cmocka_unit_test(what_cannot_be_listed),
