@@ -132,7 +132,7 @@ static void build_scalars(bench *b)
 static void save_path(bench *b)
 {
     ptio_sink *sink;
-    ptio_sink_options options = {.struct_size = sizeof options, .not_durable = !b->durable};
+    ptio_sink_options options = {PTIO_SINK_OPTIONS, .not_durable = !b->durable};
     must_be_ok(ptio_sink_open(b->out, &options, &sink, &b->err), b);
     must_be_ok(ptio_save_sink(b->root, sink, &b->options, &b->err), b);
     must_be_ok(ptio_sink_finish(sink, &b->err), b);

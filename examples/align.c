@@ -43,7 +43,7 @@ int main(int argc, char **argv)
     ptio_archive *archive = NULL;
     ptio_sink *sink = NULL;
     ptio_writer *writer = NULL;
-    ptio_writer_options options = {.struct_size = sizeof options, .alignment = 4096};
+    ptio_writer_options options = {PTIO_WRITER_OPTIONS, .alignment = 4096};
     if (argc < 2)
         return fprintf(stderr, "usage: %s FILE [OUT]\n", argv[0]), 2;
     if (ptio_source_open(argv[1], 0, NULL, NULL, &source, &err) == PTIO_OK &&

@@ -256,6 +256,9 @@ typedef struct ptio_storage ptio_storage; /* section 7 */
 /** Which location tags there are, and what becomes of storages that have them. See section 17. */
 typedef struct ptio_registry ptio_registry;
 
+/** Values of the caller's own, and changes to loaded ones. See section 16. */
+typedef struct ptio_builder ptio_builder;
+
 /** Where a storage goes: one of the two, or all zero, which leaves it to others. */
 typedef struct ptio_placement {
     const char *location;        /* "cpu", "meta", "cuda:1", …, as if it had been saved there                         */
@@ -679,13 +682,16 @@ typedef enum ptio_walk_next {
 typedef ptio_walk_next (*ptio_walk_visitor)(void *ctx, const ptio_visit *visit);
 
 typedef struct ptio_walk_options {
-    size_t struct_size;        /* sizeof(ptio_walk_options)                                                           */
+    size_t struct_size;        /* set by PTIO_WALK_OPTIONS                                                            */
     bool raw;                  /* walk the nodes of the pickle (ptio_node_view) instead of what they mean             */
     bool arguments;            /* also visit callable and arguments of objects, after their contents; what is first met
                                   there counts as not met when the object is left                                     */
     const ptio_limits *limits; /* NULL: the defaults. heap_bytes and walk_nodes count                                 */
     const ptio_memory *memory; /* NULL: the C library                                                                 */
+    const ptio_builder *edits; /* visit what a save with these edits writes, see section 16; NULL: what was loaded     */
 } ptio_walk_options;
+
+#define PTIO_WALK_OPTIONS .struct_size = sizeof(ptio_walk_options)
 
 /**
  * Visit a value and everything in it, depth first, each shared value's contents once. Takes no stack: any depth is fine.
@@ -1374,7 +1380,7 @@ typedef enum ptio_print_notation {
 #define PTIO_PRINT_ZERO (SIZE_MAX - 1)
 
 typedef struct ptio_print_options {
-    size_t struct_size; /* sizeof(ptio_print_options)                                            */
+    size_t struct_size; /* set by PTIO_PRINT_OPTIONS                                              */
     size_t max_depth;   /* deeper contents are shown as "..."; 0: no limit                       */
     size_t max_items;   /* of each container; 0: all                                             */
     size_t edge_items;  /* of each end of a dimension of a big tensor; 0: 3                      */
@@ -1389,6 +1395,8 @@ typedef struct ptio_print_options {
     bool raw;        /* with `bare`: its control characters unescaped                          */
     bool devices;    /* tell where tensors were when they were saved: device='cuda:0'; else as on the CPU */
 } ptio_print_options;
+
+#define PTIO_PRINT_OPTIONS .struct_size = sizeof(ptio_print_options)
 
 /**
  * Write a value in Python's syntax: what repr() gives in PyTorch 2.13, where the file tells it.
@@ -1428,13 +1436,15 @@ typedef struct ptio_sink_callbacks {
 
 /** How a path is written. NULL in the calls below means all zeros. */
 typedef struct ptio_sink_options {
-    size_t struct_size; /* sizeof(ptio_sink_options)                                                     */
+    size_t struct_size; /* set by PTIO_SINK_OPTIONS                                                      */
     bool not_durable;   /* leave out fsync: after a power loss the path may hold neither file, or a torn one */
     bool no_replace;    /* PTIO_ERR_ARGUMENT "io.exists" where there is a file already                     */
     const char *backup; /* keep the file that was there under its name and this suffix, such as ".bak"     */
     const ptio_memory *memory;
     bool dry_run; /* look whether the path can be written, and count the bytes, but make and change nothing */
 } ptio_sink_options;
+
+#define PTIO_SINK_OPTIONS .struct_size = sizeof(ptio_sink_options)
 
 /**
  * Write a file, all or nothing.
@@ -1494,13 +1504,15 @@ PTIO_API void ptio_sink_free(ptio_sink *sink);
 typedef struct ptio_writer ptio_writer;
 
 typedef struct ptio_writer_options {
-    size_t struct_size; /* sizeof(ptio_writer_options)                                                         */
+    size_t struct_size; /* set by PTIO_WRITER_OPTIONS                                                          */
     const char *root;   /* folder of the records; NULL: as torch.save() names it after the path of the sink     */
     uint32_t alignment; /* of the data of each record, 1 to 65504; 0: 64                                        */
     bool no_crc32;      /* all CRC fields 0, as torch.serialization.set_crc32_options(False)                    */
     bool libcxx_id;     /* the serialization id as the macOS wheels make it, not as the Linux ones              */
     const ptio_memory *memory;
 } ptio_writer_options;
+
+#define PTIO_WRITER_OPTIONS .struct_size = sizeof(ptio_writer_options)
 
 /**
  * Write an archive record by record, as PyTorchFileWriter does. It begins where the sink is now, and is only written forwards.
@@ -1547,8 +1559,6 @@ typedef enum ptio_profile {
     PTIO_PROFILE_1_10, /* 1.10 to 1.12: the root folder is always "archive"                */
     PTIO_PROFILE_1_6   /* 1.6 to 1.9: the same; storages were named by memory addresses    */
 } ptio_profile;
-
-typedef struct ptio_builder ptio_builder;
 
 /** Options of a save. Begin with PTIO_SAVE_OPTIONS, so that later versions of ptio know which fields you know. */
 typedef struct ptio_save_options {
@@ -1636,8 +1646,12 @@ PTIO_API void ptio_builder_free(ptio_builder *builder);
 /** PTIO_OK, or the first failure of a maker. */
 PTIO_API ptio_status ptio_builder_status(const ptio_builder *builder, ptio_error *err);
 
-/** The builder as a checkpoint, for what asks for one: ptio_list_tensors(), ptio_value_at() and ptio_module_open() of its values. Its root is
- *  None. Borrowed. */
+/** The builder as a checkpoint, for what asks for one: ptio_list_tensors(), ptio_value_at() and ptio_module_open(), of its values and of
+ *  those that it edits. They see what a save with options.edits writes: the tensors that there will be are
+ *
+ *      ptio_list_tensors(ptio_builder_checkpoint(b), ptio_root(ckpt), &list, &err);
+ *
+ *  Its root is None. Borrowed. */
 PTIO_API const ptio_checkpoint *ptio_builder_checkpoint(const ptio_builder *builder);
 
 /** Keep a checkpoint, whose values were put in, until the builder is freed: ptio_checkpoint_free() may be called before. */
@@ -1789,7 +1803,9 @@ PTIO_API ptio_value *ptio_edit(ptio_builder *builder, const ptio_value *value);
 /** Write `by` wherever `value`, a loaded or built object, is met. */
 PTIO_API bool ptio_replace_value(ptio_builder *builder, const ptio_value *value, const ptio_value *by);
 
-/** What ptio_edit() or ptio_replace_value() has put in the place of a value, or the value itself. */
+/** What ptio_edit() or ptio_replace_value() has put in the place of a value, or the value itself. Getters and printing know nothing of
+ *  edits: what they give of a value, ask for it here. Walks have options.edits; for lists, paths and modules see
+ *  ptio_builder_checkpoint(). */
 PTIO_API const ptio_value *ptio_edited(const ptio_builder *builder, const ptio_value *value);
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -1841,7 +1857,7 @@ PTIO_API void ptio_registry_free(ptio_registry *registry);
  * whatever the device makes of 64 bits; ptio adds to it. Calls come from any thread, several at once.
  */
 typedef struct ptio_device_ops {
-    size_t struct_size; /* sizeof(ptio_device_ops)                                                                    */
+    size_t struct_size; /* set by PTIO_DEVICE_OPS                                                                     */
     const char *type;   /* what is in front of the colon of its tags; up to 31 bytes, without digits. Copied          */
     int (*count)(void *ctx, ptio_error *err); /* devices that are there; 0: none, and err->message may say why        */
     int (*current)(void *ctx);                /* the index that the type alone stands for; NULL: 0                    */
@@ -1854,6 +1870,8 @@ typedef struct ptio_device_ops {
     void (*close)(void *ctx);                                     /* nobody will call again; may be NULL              */
     void *ctx;
 } ptio_device_ops;
+
+#define PTIO_DEVICE_OPS .struct_size = sizeof(ptio_device_ops)
 
 /**
  * Add a kind of device. One that PyTorch's entries name already ("xpu") keeps their priority, and takes the place of what was there.

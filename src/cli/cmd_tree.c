@@ -70,7 +70,7 @@ static void put_class(line *l, const ptio_value *value)
 
 static void put_short(line *l, const ptio_value *value)
 {
-    ptio_print_options print = {.struct_size = sizeof print, .max_depth = 1, .max_items = 4};
+    ptio_print_options print = {PTIO_PRINT_OPTIONS, .max_depth = 1, .max_items = 4};
     (void)ptio_print(value, &print, put, l, NULL);
 }
 
@@ -258,7 +258,7 @@ static ptio_walk_next visit_node(void *ctx, const ptio_visit *visit)
 static int tree_text(const cli_options *options, const cli_file *file)
 {
     lines all = {.width = out_terminal_width(), .max_depth = (size_t)options->max_depth, .head = (size_t)options->head};
-    ptio_walk_options walk = {.struct_size = sizeof walk, .raw = options->raw, .arguments = true, .limits = options->load.limits};
+    ptio_walk_options walk = {PTIO_WALK_OPTIONS, .raw = options->raw, .arguments = true, .limits = options->load.limits};
     ptio_error err = {0};
     ptio_status status = ptio_walk(file->value, &walk, options->raw ? visit_node : visit_meaning, &all, &err);
     if (status == PTIO_OK || out_failed())

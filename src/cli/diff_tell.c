@@ -60,7 +60,7 @@ static void value_words(const ptio_value *value, grown *words)
         (void)snprintf(number, sizeof number, "%s of %zu", ptio_kind_name(kind), ptio_value_count(value));
         (void)grow_string(words, number);
     } else {
-        ptio_print_options how = {.struct_size = sizeof how, .max_depth = 2, .max_items = 4};
+        ptio_print_options how = {PTIO_PRINT_OPTIONS, .max_depth = 2, .max_items = 4};
         if (ptio_print(value, &how, write_few, words, NULL) == PTIO_ERR_CANCELLED && words->bytes)
             cut(words);
     }

@@ -169,7 +169,7 @@ int cli_tree_raw_json(const cli_options *options, const cli_file *file)
 {
     raw r = {0};
     ptio_error err = {0};
-    ptio_walk_options walk = {.struct_size = sizeof walk, .raw = true, .arguments = true, .limits = options->load.limits};
+    ptio_walk_options walk = {PTIO_WALK_OPTIONS, .raw = true, .arguments = true, .limits = options->load.limits};
     ptio_status status = ptio_walk(file->value, &walk, visit_node, &r, &err);
     out_char('\n');
     free(r.sections);

@@ -168,7 +168,7 @@ static int take_text(void *ctx, const char *text, size_t size)
 static const path_key *printed_key(lister *l, const path_key *parent, const ptio_value *key)
 {
     key_text text = {.heap = &l->list->heap};
-    ptio_print_options options = {.struct_size = sizeof options, .memory = &l->list->heap.hooks};
+    ptio_print_options options = {PTIO_PRINT_OPTIONS, .memory = &l->list->heap.hooks};
     ptio_status status = ptio_print(key, &options, take_text, &text, NULL);
     const path_key *made = NULL;
     if (!text.failed && status != PTIO_ERR_MEMORY) {
@@ -395,6 +395,11 @@ static bool is_private(const ptio_value *key)
     return text.size && text.bytes[0] == '_';
 }
 
+static const ptio_value *item(const lister *l, const ptio_value *value, size_t index)
+{
+    return ptio_edited(l->ckpt->edits, ptio_value_item(value, index));
+}
+
 /* The next child of a value and its path; NULL where this step has no more. */
 static const ptio_value *next_child(lister *l, level *top, const path_key **path, bool *failed)
 {
@@ -405,31 +410,31 @@ static const ptio_value *next_child(lister *l, level *top, const path_key **path
     case STEP_ITEMS:
         if (ptio_value_entries(value) || value->seen == PTIO_KIND_GENERATOR)
             return NULL;
-        child = ptio_value_item(value, index);
+        child = item(l, value, index);
         if (child && (has_contents(child) || child->seen == PTIO_KIND_TENSOR) &&
             !(*path = index_key(l, top->path, (int64_t)index)))
             *failed = true;
         return child;
     case STEP_ENTRIES:
-        child = ptio_value_entries(value) ? ptio_value_item(value, index) : NULL;
+        child = ptio_value_entries(value) ? item(l, value, index) : NULL;
         while (child && top->of_tensor && is_private(ptio_value_key(value, index)))
-            child = ptio_value_item(value, index = top->index++);
+            child = item(l, value, index = top->index++);
         if (child && (has_contents(child) || child->seen == PTIO_KIND_TENSOR) &&
             !(*path = entry_key(l, top->path, ptio_value_key(value, index))))
             *failed = true;
         return child;
     case STEP_PARTS:
-        child = value->seen == PTIO_KIND_GENERATOR && !index ? ptio_value_item(value, 2) : NULL;
+        child = value->seen == PTIO_KIND_GENERATOR && !index ? item(l, value, 2) : NULL;
         if (child && !(*path = text_key(l, top->path, PTIO_TEXT("state"))))
             *failed = true;
         return child;
-    case STEP_ATTRIBUTES: return index ? NULL : ptio_value_attributes(value);
+    case STEP_ATTRIBUTES: return index ? NULL : ptio_edited(l->ckpt->edits, ptio_value_attributes(value));
     case STEP_STATE:
         return index || value->type != PTIO_NODE_TYPE_REDUCED || value->seen != PTIO_KIND_OBJECT ||
                        ptio_value_attributes(value) || ptio_value_slots(value)
                    ? NULL
-                   : ptio_node_state(value, 0);
-    case STEP_SLOTS: return index ? NULL : ptio_value_slots(value);
+                   : ptio_edited(l->ckpt->edits, ptio_node_state(value, 0));
+    case STEP_SLOTS: return index ? NULL : ptio_edited(l->ckpt->edits, ptio_value_slots(value));
     default: return NULL;
     }
 }
@@ -460,6 +465,8 @@ static ptio_status run(lister *l, const ptio_value *from, ptio_error *err)
 static uint64_t budget(const ptio_checkpoint *ckpt)
 {
     uint64_t bytes = 0;
+    if (ckpt->edits)
+        return ckpt->limits.heap_bytes; /* what is listed are values of any checkpoint */
     for (const ptio_checkpoint *part = ckpt; part; part = part == ckpt ? ckpt->children : part->sibling) {
         bytes += 8 * part->heap.used;
         for (const ptio_pickle_part *pickle = part->parts; pickle; pickle = pickle->next)
@@ -484,7 +491,7 @@ ptio_status ptio_list_tensors(const ptio_checkpoint *ckpt, const ptio_value *fro
     if (l.storages) {
         l.storage_count = ckpt->pool->count;
         memset(l.storages, 0, l.storage_count * sizeof *l.storages);
-        status = run(&l, from ? from : ckpt->root, err);
+        status = run(&l, ptio_edited(ckpt->edits, from ? from : ckpt->root), err);
     } else {
         status = ptio_heap_fail(&list->heap, err, "a list of tensors");
     }

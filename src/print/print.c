@@ -780,7 +780,7 @@ static void set_up(ptio_printer *p, const ptio_print_options *o)
 
 ptio_status ptio_print(const ptio_value *value, const ptio_print_options *given, ptio_write write, void *ctx, ptio_error *err)
 {
-    ptio_print_options options = {.struct_size = sizeof options};
+    ptio_print_options options = {PTIO_PRINT_OPTIONS};
     if (given)
         memcpy(&options, given, given->struct_size && given->struct_size < sizeof options ? given->struct_size : sizeof options);
     if (options.precision != PTIO_PRINT_ZERO && options.precision > PTIO_MOST_PLACES)

@@ -20,6 +20,7 @@ ptio_status ptio_builder_new(const ptio_memory *memory, ptio_builder **ret, ptio
         return ptio_fail_memory(err, "a builder");
     }
     b->ckpt = ckpt;
+    ckpt->edits = b;
     b->options = (ptio_load_options){PTIO_LOAD_OPTIONS};
     b->loader = (ptio_loader){.ckpt = ckpt, .options = &b->options, .part = &b->part};
     b->maker.loader = &b->loader;

@@ -146,7 +146,7 @@ static ptio_status check_tensors(checker *c, ptio_error *err)
 {
     tensor_checker t = {.c = c, .err = err};
     /* All nodes: tensors are arguments of objects that are not known, keys, and what modules hide, too. */
-    ptio_walk_options options = {.struct_size = sizeof options, .raw = true, .memory = &c->ckpt->heap.hooks};
+    ptio_walk_options options = {PTIO_WALK_OPTIONS, .raw = true, .memory = &c->ckpt->heap.hooks};
     ptio_error failure = {0};
     ptio_status status = ptio_walk(c->ckpt->root, &options, check_tensor, &t, &failure);
     if (t.status != PTIO_OK)

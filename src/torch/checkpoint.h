@@ -37,6 +37,7 @@ struct ptio_checkpoint {
     struct ptio_buffer *buffers;      /* pickles and other bytes read from the source                         */
     struct ptio_hooked *hooked;       /* NULL: the caller is asked nothing                                    */
     struct ptio_reading *reading;     /* NULL: nobody is told, and one thread reads                           */
+    const struct ptio_builder *edits; /* the builder that this one is of, whose changes are seen through it; else NULL */
     struct ptio_checkpoint *children; /* shards and chunks that this one is made of                           */
     struct ptio_checkpoint *sibling;
 };

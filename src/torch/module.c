@@ -40,6 +40,7 @@ typedef struct left_out {
 
 typedef struct builder {
     ptio_module *result;
+    const ptio_builder *edits;
     ptio_pointer_map seen;                    /* modules that have a name */
     ptio_pointer_map open;                    /* those on the way down    */
     ptio_pointer_map sets;                    /* whose names are among those left out */
@@ -149,7 +150,7 @@ static bool is_left_out(const builder *b, const ptio_value *set, ptio_text name)
 static bool add_states(builder *b, ptio_text prefix, const ptio_value *dict, const ptio_value *without)
 {
     for (size_t i = 0; i < ptio_value_count(dict); i++) {
-        const ptio_value *value = ptio_value_item(dict, i);
+        const ptio_value *value = ptio_edited(b->edits, ptio_value_item(dict, i));
         ptio_text name = ptio_value_str(ptio_value_key(dict, i));
         if (value->seen == PTIO_KIND_NONE || !name.bytes || is_left_out(b, without, name))
             continue;
@@ -157,6 +158,11 @@ static bool add_states(builder *b, ptio_text prefix, const ptio_value *dict, con
             return false;
     }
     return true;
+}
+
+static const ptio_value *attribute(const builder *b, const ptio_value *module, const char *name)
+{
+    return ptio_edited(b->edits, ptio_value_get(ptio_edited(b->edits, ptio_value_attributes(module)), name));
 }
 
 static bool add_module(builder *b, ptio_text name, const ptio_value *module)
@@ -173,7 +179,7 @@ static bool add_module(builder *b, ptio_text name, const ptio_value *module)
     m->modules[m->module_count++] = (ptio_module_entry){.name = name,
                                                         .class_name = ptio_value_class(module),
                                                         .value = module,
-                                                        .training = ptio_value_bool(ptio_value_attribute(module, "training"))};
+                                                        .training = ptio_value_bool(attribute(b, module, "training"))};
     return true;
 }
 
@@ -189,9 +195,8 @@ static bool take_steps(builder *b, size_t steps)
 static ptio_status enter(builder *b, ptio_text name, const ptio_value *module, ptio_error *err)
 {
     ptio_heap *heap = &b->result->heap;
-    const ptio_value *parameters = ptio_value_attribute(module, "_parameters"),
-                     *buffers = ptio_value_attribute(module, "_buffers"),
-                     *without = ptio_value_attribute(module, "_non_persistent_buffers_set");
+    const ptio_value *parameters = attribute(b, module, "_parameters"), *buffers = attribute(b, module, "_buffers"),
+                     *without = attribute(b, module, "_non_persistent_buffers_set");
     uint64_t number;
     bool is_new;
     if (!take_steps(b, 1 + ptio_value_count(parameters) + ptio_value_count(buffers)))
@@ -204,7 +209,7 @@ static ptio_status enter(builder *b, ptio_text name, const ptio_value *module, p
     if (!add_module(b, name, module) || !note_left_out(b, without) || !add_states(b, name, parameters, NULL) ||
         !add_states(b, name, buffers, without) || !grow(b, (void **)&b->levels, &b->capacity, b->depth, sizeof *b->levels))
         return ptio_heap_fail(heap, err, "a module");
-    b->levels[b->depth++] = (level){.module = module, .children = ptio_value_attribute(module, "_modules"), .name = name};
+    b->levels[b->depth++] = (level){.module = module, .children = attribute(b, module, "_modules"), .name = name};
     return PTIO_OK;
 }
 
@@ -218,7 +223,7 @@ static ptio_status build(builder *b, const ptio_value *value, ptio_error *err)
             b->depth--;
             continue;
         }
-        const ptio_value *child = ptio_value_item(top->children, top->next);
+        const ptio_value *child = ptio_edited(b->edits, ptio_value_item(top->children, top->next));
         ptio_text name = ptio_value_str(ptio_value_key(top->children, top->next)), full;
         top->next++;
         if (!take_steps(b, 1))
@@ -245,13 +250,14 @@ static uint64_t pickle_bytes(const ptio_checkpoint *ckpt)
 static uint64_t budget(const ptio_checkpoint *ckpt)
 {
     uint64_t bytes = pickle_bytes(ckpt);
-    if (!ptio_mul_u64(bytes, ckpt->limits.heap_per_byte, &bytes) || !ptio_add_u64(bytes, BYTES_FREE, &bytes))
+    if (ckpt->edits || !ptio_mul_u64(bytes, ckpt->limits.heap_per_byte, &bytes) || !ptio_add_u64(bytes, BYTES_FREE, &bytes))
         return ckpt->limits.heap_bytes;
     return bytes < ckpt->limits.heap_bytes ? bytes : ckpt->limits.heap_bytes;
 }
 
 ptio_status ptio_module_open(const ptio_checkpoint *ckpt, const ptio_value *value, ptio_module **ret, ptio_error *err)
 {
+    value = ptio_edited(ckpt->edits, value);
     if (!ptio_value_is_module(value))
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "argument.kind", PTIO_NO_OFFSET, "the value is no module");
     ptio_heap heap;
@@ -261,7 +267,10 @@ ptio_status ptio_module_open(const ptio_checkpoint *ckpt, const ptio_value *valu
         return ptio_heap_fail(&heap, err, "a module");
     *module = (ptio_module){.heap = heap};
     ptio_arena_init(&module->arena, &module->heap);
-    builder b = {.result = module, .hash_key = ptio_os_random(), .steps = STEPS_FREE + STEPS_PER_BYTE * pickle_bytes(ckpt)};
+    builder b = {.result = module,
+                 .edits = ckpt->edits,
+                 .hash_key = ptio_os_random(),
+                 .steps = STEPS_FREE + STEPS_PER_BYTE * pickle_bytes(ckpt)};
     ptio_status status = build(&b, value, err);
     ptio_pointer_map_free(&b.seen, &module->heap);
     ptio_pointer_map_free(&b.open, &module->heap);

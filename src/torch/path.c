@@ -35,11 +35,13 @@ static const ptio_value *item_at(const ptio_value *value, int64_t index)
 }
 
 /* What a whole module calls so: a parameter, a buffer, a child, any other attribute. */
-static const ptio_value *module_member(const ptio_value *module, ptio_text name)
+static const ptio_value *module_member(const ptio_builder *edits, const ptio_value *module, ptio_text name)
 {
+    const ptio_value *attributes = ptio_edited(edits, ptio_value_attributes(module));
     static const char *const dicts[] = {"_parameters", "_buffers", "_modules"};
     for (size_t i = 0; i < 3; i++) {
-        const ptio_value *found = ptio_value_get_n(ptio_value_attribute(module, dicts[i]), name.bytes, name.size);
+        const ptio_value *found =
+            ptio_value_get_n(ptio_edited(edits, ptio_value_get(attributes, dicts[i])), name.bytes, name.size);
         if (found)
             return found;
     }
@@ -56,27 +58,27 @@ static const ptio_value *part_of(const ptio_value *value, ptio_text name)
     return NULL;
 }
 
-static const ptio_value *member(const ptio_value *value, ptio_text name)
+static const ptio_value *member(const ptio_builder *edits, const ptio_value *value, ptio_text name)
 {
     int64_t index;
     const ptio_value *found = ptio_value_entries(value) ? ptio_value_get_n(value, name.bytes, name.size) : NULL;
     if (!found && ptio_value_is_module(value))
-        found = module_member(value, name);
+        found = module_member(edits, value, name);
     if (!found && read_int(name, &index))
         found = item_at(value, index);
     if (!found)
         found = part_of(value, name);
     if (!found)
-        found = ptio_value_get_n(ptio_value_attributes(value), name.bytes, name.size);
-    return found ? found : ptio_value_get_n(ptio_value_slots(value), name.bytes, name.size);
+        found = ptio_value_get_n(ptio_edited(edits, ptio_value_attributes(value)), name.bytes, name.size);
+    return found ? found : ptio_value_get_n(ptio_edited(edits, ptio_value_slots(value)), name.bytes, name.size);
 }
 
 /* The longest name at the start of `rest` that is a member; *used is its length. */
-static const ptio_value *longest_member(const ptio_value *value, ptio_text rest, size_t *used)
+static const ptio_value *longest_member(const ptio_builder *edits, const ptio_value *value, ptio_text rest, size_t *used)
 {
     for (size_t end = rest.size;; end--) {
         if (end == rest.size || rest.bytes[end] == '.' || rest.bytes[end] == '[') {
-            const ptio_value *found = member(value, (ptio_text){rest.bytes, end});
+            const ptio_value *found = member(edits, value, (ptio_text){rest.bytes, end});
             if (found) {
                 *used = end;
                 return found;
@@ -114,13 +116,15 @@ static const ptio_value *bracketed(const ptio_value *value, ptio_text rest, size
 
 const ptio_value *ptio_value_at(const ptio_checkpoint *ckpt, const ptio_value *from, const char *path)
 {
-    (void)ckpt;
+    const ptio_builder *edits = ckpt ? ckpt->edits : NULL;
     ptio_text rest = ptio_text_of(path);
     if (!path || rest.size > LONGEST_PATH)
         return NULL;
+    from = ptio_edited(edits, from);
     while (from && rest.size) {
         size_t used = 0;
-        from = rest.bytes[0] == '[' ? bracketed(from, rest, &used) : longest_member(from, rest, &used);
+        from = rest.bytes[0] == '[' ? bracketed(from, rest, &used) : longest_member(edits, from, rest, &used);
+        from = ptio_edited(edits, from);
         rest.bytes += used;
         rest.size -= used;
         if (from && rest.size && rest.bytes[0] == '.') {

@@ -126,7 +126,7 @@ static name_text name_of(const ptio_loader *loader, const ptio_value *node, cons
 {
     name_text name;
     search s = {.sought = node};
-    ptio_walk_options options = {.struct_size = sizeof options, .raw = true, .memory = &loader->ckpt->heap.hooks};
+    ptio_walk_options options = {PTIO_WALK_OPTIONS, .raw = true, .memory = &loader->ckpt->heap.hooks};
     const ptio_value *root = loader->part && node ? loader->part->graph.root : NULL;
     bool found = root && ptio_walk(root, &options, look, &s, NULL) == PTIO_ERR_CANCELLED && s.text[0];
     (void)snprintf(name.text, sizeof name.text, "storage %.40s%s%.80s", ptio_quote(ptio_storage_key(storage)).text,

@@ -250,8 +250,7 @@ ptio_status ptio_save(const ptio_value *value, const char *path, const ptio_save
     ptio_sink *sink;
     if (!value)
         return fail_none(err);
-    ptio_status status =
-        ptio_sink_open(path, &(ptio_sink_options){.struct_size = sizeof(ptio_sink_options), .memory = known.memory}, &sink, err);
+    ptio_status status = ptio_sink_open(path, &(ptio_sink_options){PTIO_SINK_OPTIONS, .memory = known.memory}, &sink, err);
     if (status != PTIO_OK)
         return status;
     status = ptio_save_sink(value, sink, options, err);

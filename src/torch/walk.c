@@ -41,6 +41,7 @@ typedef struct frame {
 typedef struct walker {
     ptio_heap heap;
     bool raw, arguments;
+    const ptio_builder *edits;
     frame *frames;
     size_t depth, capacity;
     ptio_pointer_map seen;
@@ -103,7 +104,7 @@ static const ptio_value *odd_state(const ptio_value *value)
 }
 
 /* Child number `index` of a stage; NULL beyond the last. Fills in what the stage knows of it. */
-static const ptio_value *child_of(const walker *w, const ptio_value *value, stage at, size_t index, ptio_visit *visit)
+static const ptio_value *plain_child(const walker *w, const ptio_value *value, stage at, size_t index, ptio_visit *visit)
 {
     visit->index = index;
     visit->key = NULL;
@@ -157,6 +158,14 @@ static const ptio_value *child_of(const walker *w, const ptio_value *value, stag
         return w->arguments && object && !index ? ptio_node_keywords(value) : NULL;
     default: return NULL;
     }
+}
+
+/* The same, as it was edited. */
+static const ptio_value *child_of(const walker *w, const ptio_value *value, stage at, size_t index, ptio_visit *visit)
+{
+    const ptio_value *child = plain_child(w, value, at, index, visit);
+    visit->key = ptio_edited(w->edits, visit->key);
+    return ptio_edited(w->edits, child);
 }
 
 /* A part without a value of its own (scales made of a list) is no end of the parts. */
@@ -297,21 +306,32 @@ static ptio_status step(walker *w, ptio_error *err)
     return depart(w, err);
 }
 
-ptio_status ptio_walk(const ptio_value *from, const ptio_walk_options *options, ptio_walk_visitor visitor, void *ctx,
+/* The options of a caller that may know fewer fields than this library. */
+static ptio_walk_options known_options(const ptio_walk_options *given)
+{
+    ptio_walk_options options = {PTIO_WALK_OPTIONS};
+    if (given)
+        memcpy(&options, given, given->struct_size && given->struct_size < sizeof options ? given->struct_size : sizeof options);
+    return options;
+}
+
+ptio_status ptio_walk(const ptio_value *from, const ptio_walk_options *given, ptio_walk_visitor visitor, void *ctx,
                       ptio_error *err)
 {
     if (!from)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "argument.null", PTIO_NO_OFFSET, "there is no value to walk");
-    walker w = {.visitor = visitor, .ctx = ctx, .most_visits = UINT64_MAX};
-    ptio_heap_init(&w.heap, options ? options->memory : NULL, options && options->limits ? options->limits->heap_bytes : 0);
-    if (options) {
-        w.raw = options->raw;
-        w.arguments = options->arguments;
-        if (options->limits && options->limits->walk_nodes)
-            w.most_visits = options->limits->walk_nodes;
-    }
+    ptio_walk_options options = known_options(given);
+    walker w = {.visitor = visitor,
+                .ctx = ctx,
+                .raw = options.raw,
+                .arguments = options.arguments,
+                .edits = options.edits,
+                .most_visits = UINT64_MAX};
+    ptio_heap_init(&w.heap, options.memory, options.limits ? options.limits->heap_bytes : 0);
+    if (options.limits && options.limits->walk_nodes)
+        w.most_visits = options.limits->walk_nodes;
     ptio_visit root = {.role = PTIO_ROLE_ROOT};
-    ptio_status status = arrive(&w, from, &root, err);
+    ptio_status status = arrive(&w, ptio_edited(w.edits, from), &root, err);
     while (status == PTIO_OK && w.depth)
         status = step(&w, err);
     ptio_pointer_map_free(&w.seen, &w.heap);

@@ -137,7 +137,7 @@ static void data_like_a_descriptor_count_in_the_id(void **state)
         {"PK\7\10", "abc", "xxxxabcd", 8, false, "1045641077347262729304717297531600381480"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ptio_writer_options options = {.struct_size = sizeof options, .root = cases[i].root, .no_crc32 = cases[i].no_crc32};
+        ptio_writer_options options = {PTIO_WRITER_OPTIONS, .root = cases[i].root, .no_crc32 = cases[i].no_crc32};
         maker m;
         start(&m, &options);
         add(&m, cases[i].name, cases[i].data, cases[i].size);
@@ -152,7 +152,7 @@ static void data_like_a_descriptor_count_in_the_id(void **state)
 static void without_crc(void **state)
 {
     (void)state;
-    ptio_writer_options options = {.struct_size = sizeof options, .no_crc32 = true};
+    ptio_writer_options options = {PTIO_WRITER_OPTIONS, .no_crc32 = true};
     maker m;
     start(&m, &options);
     add(&m, "a", "some data", 9);
@@ -320,7 +320,7 @@ static void an_archive_that_was_left_is_not_finished(void **state)
 /* Write an archive of all kinds of records to the sink: one of `size` bytes, and the more small ones, the larger it is. */
 static ptio_status write_all(ptio_sink *sink, const unsigned char *data, size_t size, const ptio_memory *memory, ptio_error *err)
 {
-    ptio_writer_options options = {.struct_size = sizeof options, .memory = memory};
+    ptio_writer_options options = {PTIO_WRITER_OPTIONS, .memory = memory};
     ptio_writer *writer = NULL;
     input in = {data, 1000, 0, 700, 0};
     ptio_status status = ptio_writer_open(sink, &options, &writer, err);

@@ -244,7 +244,7 @@ static void step_walk(run *r, told *t)
 static void step_print(run *r, told *t)
 {
     ptio_error err = {0};
-    ptio_print_options print = {.struct_size = sizeof print, .memory = &r->memory.hooks};
+    ptio_print_options print = {PTIO_PRINT_OPTIONS, .memory = &r->memory.hooks};
     note(t, ptio_print(ptio_root(r->ckpt), &print, fold_write, &t->fold, &err), &err);
 }
 

@@ -209,11 +209,8 @@ static ptio_status write_all(ptio_sink *sink, size_t size, ptio_error *err)
 ptio_status saving_run(const saving *s, const ptio_memory *memory, ptio_error *err)
 {
     ptio_sink *sink = NULL;
-    ptio_sink_options options = {.struct_size = sizeof options,
-                                 .not_durable = s->not_durable,
-                                 .no_replace = s->no_replace,
-                                 .backup = s->backup ? ".bak" : NULL,
-                                 .memory = memory};
+    ptio_sink_options options = {PTIO_SINK_OPTIONS, .not_durable = s->not_durable, .no_replace = s->no_replace,
+                                 .backup = s->backup ? ".bak" : NULL, .memory = memory};
     the_disk.never = s->never;
     the_disk.never_number = s->never_number;
     ptio_status status = ptio_sink_open_with(&disk_calls, paths[s->by_link ? LINK : TARGET], &options, &sink, err);

@@ -120,9 +120,9 @@ static void expect_refused(const char *name, const ptio_sink_options *options, p
     assert_true(err.message[0]);
 }
 
-static const ptio_sink_options new_only = {.struct_size = sizeof(ptio_sink_options), .no_replace = true};
-static const ptio_sink_options with_backup = {.struct_size = sizeof(ptio_sink_options), .backup = ".bak"};
-static const ptio_sink_options not_durable = {.struct_size = sizeof(ptio_sink_options), .not_durable = true};
+static const ptio_sink_options new_only = {PTIO_SINK_OPTIONS, .no_replace = true};
+static const ptio_sink_options with_backup = {PTIO_SINK_OPTIONS, .backup = ".bak"};
+static const ptio_sink_options not_durable = {PTIO_SINK_OPTIONS, .not_durable = true};
 
 /* ---- modes ---- */
 
@@ -889,7 +889,7 @@ static void without_the_backup_the_old_file_stays(void **state)
 static void suffixes_are_checked(void **state)
 {
     (void)state;
-    ptio_sink_options options = {.struct_size = sizeof options, .backup = ""};
+    ptio_sink_options options = {PTIO_SINK_OPTIONS, .backup = ""};
     expect_refused(path, &options, PTIO_ERR_ARGUMENT, "io.backup");
     options.backup = "/../elsewhere";
     expect_refused(path, &options, PTIO_ERR_ARGUMENT, "io.backup");

@@ -354,7 +354,7 @@ static int note_sync(int fd, off_t offset, off_t size)
 static ptio_status write_much(ptio_calls calls, bool durable)
 {
     ptio_sink *sink;
-    ptio_sink_options options = {.struct_size = sizeof options, .not_durable = !durable};
+    ptio_sink_options options = {PTIO_SINK_OPTIONS, .not_durable = !durable};
     unsigned char *much = calloc(20, 1 << 20);
     synced_to = 0;
     assert_int_equal(ptio_sink_open_with(&calls, path, &options, &sink, NULL), PTIO_OK);
@@ -824,7 +824,7 @@ static void memory_runs_out(void **state)
             ptio_sink *sink = NULL;
             taker t = {.most = SIZE};
             const ptio_sink_callbacks callbacks = {take, flush, close_taker};
-            const ptio_sink_options options = {.struct_size = sizeof options, .backup = ".bak", .memory = &memory.hooks};
+            const ptio_sink_options options = {PTIO_SINK_OPTIONS, .backup = ".bak", .memory = &memory.hooks};
             FILE *file = tmpfile();
             status = kind == 0   ? ptio_sink_to_memory(&memory.hooks, &sink, &err)
                      : kind == 1 ? ptio_sink_open(path, &options, &sink, &err)
@@ -890,7 +890,7 @@ static void streams_tell_of_a_full_disk(void **state)
 static void a_dry_run_makes_nothing(void **state)
 {
     (void)state;
-    const ptio_sink_options dry = {.struct_size = sizeof dry, .dry_run = true, .backup = ".bak"};
+    const ptio_sink_options dry = {PTIO_SINK_OPTIONS, .dry_run = true, .backup = ".bak"};
     ptio_sink *sink;
     ptio_error err = {0};
     (void)unlink(path);

@@ -102,7 +102,7 @@ static void write_archive(uint32_t flags)
     ptio_error err = {0};
     ptio_sink *sink = NULL;
     ptio_writer *writer = NULL;
-    ptio_writer_options options = {.struct_size = sizeof options, .alignment = need_u32()};
+    ptio_writer_options options = {PTIO_WRITER_OPTIONS, .alignment = need_u32()};
     uint32_t size;
     char *root = need_text(&size);
     options.no_crc32 = flags & NO_CRC;

@@ -20,7 +20,7 @@ static const char *text_of(const loaded *l, const ptio_print_options *options, p
 static void shows(const char *words, const char *repr, const char *bare)
 {
     loaded l = {0};
-    ptio_print_options options = {.struct_size = sizeof options, .bare = true};
+    ptio_print_options options = {PTIO_PRINT_OPTIONS, .bare = true};
     load(&l, "%s", words);
     assert_string_equal(text_of(&l, NULL, PTIO_OK), repr);
     assert_string_equal(text_of(&l, &options, PTIO_OK), bare ? bare : repr);
@@ -88,7 +88,7 @@ static void bare_texts(void **state)
 {
     (void)state;
     loaded l = {0};
-    ptio_print_options options = {.struct_size = sizeof options, .bare = true};
+    ptio_print_options options = {PTIO_PRINT_OPTIONS, .bare = true};
     load(&l, "'a\\x1b[2J\\x5cn\\x0a'");
     assert_string_equal(text_of(&l, &options, PTIO_OK), "a\\x1b[2J\\n\\n");
     options.raw = true;
@@ -100,7 +100,7 @@ static void versions_of_python(void **state)
 {
     (void)state;
     loaded l = {0};
-    ptio_print_options options = {.struct_size = sizeof options, .python = 311};
+    ptio_print_options options = {PTIO_PRINT_OPTIONS, .python = 311};
     load(&l, "c:collections:OrderedDict ) R 'a' 1 s");
     assert_string_equal(text_of(&l, &options, PTIO_OK), "OrderedDict([('a', 1)])");
     options.python = 312;
@@ -183,14 +183,14 @@ static void modules_have_limits(void **state)
 {
     (void)state;
     loaded l = {0};
-    ptio_print_options options = {.struct_size = sizeof options, .max_items = 1};
+    ptio_print_options options = {PTIO_PRINT_OPTIONS, .max_items = 1};
     load(&l, MODULE("my:Net", "", "'a' " RELU "'b' " RELU));
     assert_string_equal(text_of(&l, &options, PTIO_OK), "Net(\n  (a): ReLU()\n  ...\n)");
     load(&l, MODULE(LIST, "", "'0' " RELU "'1' " RELU));
     assert_string_equal(text_of(&l, &options, PTIO_OK), "ModuleList(\n  (0): ReLU()\n  ...\n)");
-    options = (ptio_print_options){.struct_size = sizeof options, .max_depth = 1};
+    options = (ptio_print_options){PTIO_PRINT_OPTIONS, .max_depth = 1};
     assert_string_equal(text_of(&l, &options, PTIO_OK), "ModuleList(\n  (0-1): 2 x ReLU(...)\n)");
-    options = (ptio_print_options){.struct_size = sizeof options, .precision = 61};
+    options = (ptio_print_options){PTIO_PRINT_OPTIONS, .precision = 61};
     (void)text_of(&l, &options, PTIO_ERR_ARGUMENT);
     loaded_free(&l);
 }

@@ -140,10 +140,10 @@ static void objects(void **state)
 static void limits_of_items_and_depth(void **state)
 {
     (void)state;
-    ptio_print_options options = {.struct_size = sizeof options, .max_items = 2};
+    ptio_print_options options = {PTIO_PRINT_OPTIONS, .max_items = 2};
     check(BYTES("](K\1K\2K\3e."), &options, "[1, 2, ...]");
     check(BYTES("}(K\1NK\2NK\3Nu."), &options, "{1: None, 2: None, ...}");
-    options = (ptio_print_options){.struct_size = sizeof options, .max_depth = 1};
+    options = (ptio_print_options){PTIO_PRINT_OPTIONS, .max_depth = 1};
     check(BYTES("](K\1](K\2e]e."), &options, "[1, [...], []]");
 }
 
@@ -168,7 +168,7 @@ static void billion_laughs(void **state)
     assert_string_equal(err.reason, "limit.walk");
     assert_true(c.size > 1000000 && c.size < 8000000);
     ptio_limits few = {.walk_nodes = 10};
-    ptio_print_options options = {.struct_size = sizeof options, .limits = &few};
+    ptio_print_options options = {PTIO_PRINT_OPTIONS, .limits = &few};
     ptio_error again = {0};
     c.size = 0;
     assert_int_equal(ptio_print(ptio_root(ckpt), &options, collect, &c, &again), PTIO_ERR_LIMIT);
@@ -275,7 +275,7 @@ static void failing_allocations(void **state)
     for (; status != PTIO_OK; n++) {
         failing f = {.left = n};
         ptio_memory memory = {.resize = failing_resize, .ctx = &f};
-        ptio_print_options options = {.struct_size = sizeof options, .memory = &memory};
+        ptio_print_options options = {PTIO_PRINT_OPTIONS, .memory = &memory};
         c.size = 0;
         ptio_error err = {0};
         status = ptio_print(ptio_root(ckpt), &options, collect, &c, &err);

@@ -127,7 +127,7 @@ static uint64_t compare(ptio_sink *sink, const ptio_print_options *options)
     return read;
 }
 
-static const ptio_print_options few = {.struct_size = sizeof few, .threshold = 1000, .edge_items = 3};
+static const ptio_print_options few = {PTIO_PRINT_OPTIONS, .threshold = 1000, .edge_items = 3};
 
 /* Both edges of every dimension are read twice: for the width of the column, and to be shown. */
 static void only_edges_are_read(void **state)
@@ -151,7 +151,7 @@ static void small_views(void **state)
 static void all_elements_in_any_order(void **state)
 {
     (void)state;
-    const ptio_print_options all = {.struct_size = sizeof all, .threshold = SIZE_MAX};
+    const ptio_print_options all = {PTIO_PRINT_OPTIONS, .threshold = SIZE_MAX};
     static const int64_t shapes[][4] = {{NUMEL, 1, 1, 1}, {1, NUMEL, 1, 1}, {10, 12000, 1, 1},
                                         {60000, 2, 1, 1}, {3, 40, 10, 100}, {100, 4, 300, 1}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
@@ -164,7 +164,7 @@ static void all_elements_in_any_order(void **state)
 static void many_edges(void **state)
 {
     (void)state;
-    const ptio_print_options wide = {.struct_size = sizeof wide, .threshold = 10, .edge_items = 9000};
+    const ptio_print_options wide = {PTIO_PRINT_OPTIONS, .threshold = 10, .edge_items = 9000};
     (void)compare(save(PTIO_FLOAT64, 1, (int64_t[]){NUMEL}, NULL, 0), &wide);
     (void)compare(save(PTIO_FLOAT64, 2, (int64_t[]){2, 60000}, NULL, 0), &wide);
     (void)compare(save(PTIO_FLOAT64, 2, (int64_t[]){60000, 2}, NULL, 0), &wide);

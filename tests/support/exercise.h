@@ -340,7 +340,7 @@ static inline ptio_walk_next exercise_visit(void *ctx, const ptio_visit *visit)
 
 static inline void exercise_walks(exercise *x, const ptio_limits *limits, const ptio_memory *memory)
 {
-    ptio_walk_options walk = {.struct_size = sizeof walk, .arguments = true, .limits = limits, .memory = memory};
+    ptio_walk_options walk = {PTIO_WALK_OPTIONS, .arguments = true, .limits = limits, .memory = memory};
     (void)exercise_ok(x, ptio_walk(ptio_root(x->ckpt), &walk, exercise_visit, x, &x->err));
     walk.raw = true;
     walk.arguments = false;
@@ -352,7 +352,7 @@ static inline void exercise_checkpoint(exercise *x, const ptio_checkpoint *ckpt,
                                        const ptio_memory *memory)
 {
     ptio_checkpoint_info info;
-    ptio_print_options print = {.struct_size = sizeof print, .limits = limits, .memory = memory};
+    ptio_print_options print = {PTIO_PRINT_OPTIONS, .limits = limits, .memory = memory};
     *x = (exercise){.fold = FOLD_BEGIN, .ckpt = ckpt};
     ptio_checkpoint_describe(ckpt, &info);
     exercise_list(x);

@@ -328,7 +328,7 @@ static inline ptio_walk_next read_visited(void *ctx, const ptio_visit *visit)
 static inline ptio_status load_and_use(const char *path, const ptio_memory *memory, ptio_error *err)
 {
     ptio_load_options options = {PTIO_LOAD_OPTIONS, .memory = memory};
-    ptio_walk_options walk = {.struct_size = sizeof walk, .memory = memory};
+    ptio_walk_options walk = {PTIO_WALK_OPTIONS, .memory = memory};
     ptio_checkpoint *ckpt = NULL;
     reading r = {.status = PTIO_OK, .err = err};
     ptio_status status = ptio_load(path, &options, &ckpt, err);

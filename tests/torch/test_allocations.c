@@ -14,7 +14,7 @@ static ptio_status use(const bytes *file, const ptio_memory *memory, bool strict
     ptio_checkpoint *ckpt = NULL;
     ptio_module *module = NULL;
     ptio_load_options options = {PTIO_LOAD_OPTIONS, .memory = memory, .weights_only = strict};
-    ptio_walk_options walk = {.struct_size = sizeof walk, .arguments = true, .memory = memory};
+    ptio_walk_options walk = {PTIO_WALK_OPTIONS, .arguments = true, .memory = memory};
     exercise x = {.fold = FOLD_BEGIN};
     ptio_status status = ptio_load_memory(file->data, file->size, &options, &ckpt, err);
     x.ckpt = ckpt;

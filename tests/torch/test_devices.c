@@ -608,15 +608,9 @@ static void tape_close(void *ctx)
     t->closed++;
 }
 
-static const ptio_device_ops tape_ops = {.struct_size = sizeof tape_ops,
-                                         .type = "tape",
-                                         .count = tape_count,
-                                         .current = tape_current,
-                                         .allocate = tape_allocate,
-                                         .release = tape_release,
-                                         .copy_to = tape_write,
-                                         .copy_from = tape_read,
-                                         .close = tape_close};
+static const ptio_device_ops tape_ops = {
+    PTIO_DEVICE_OPS,         .type = "tape",        .count = tape_count,    .current = tape_current, .allocate = tape_allocate,
+    .release = tape_release, .copy_to = tape_write, .copy_from = tape_read, .close = tape_close};
 
 static void devices_of_the_caller(void **state)
 {

@@ -99,7 +99,7 @@ static void every_stage_has_its_role(void **state)
 static void raw_walks_visit_nodes(void **state)
 {
     (void)state;
-    ptio_walk_options raw = {.struct_size = sizeof raw, .raw = true};
+    ptio_walk_options raw = {PTIO_WALK_OPTIONS, .raw = true};
     loaded l = {0};
     load(&l, "c:collections:OrderedDict ) R 'a' 1 s 'a' 2 s } b");
     assert_walk(l.root, &raw,
@@ -116,7 +116,7 @@ static void raw_walks_visit_nodes(void **state)
 static void arguments_are_a_scope(void **state)
 {
     (void)state;
-    ptio_walk_options with = {.struct_size = sizeof with, .arguments = true};
+    ptio_walk_options with = {PTIO_WALK_OPTIONS, .arguments = true};
     loaded l = {0};
     load(&l, "] ( c:my:K ] p1 1t R g1 e");
     /* the list is met in the arguments, then as new outside */
@@ -141,7 +141,7 @@ static ptio_walk_next on(void *ctx, const ptio_visit *visit)
 static void arguments_have_a_budget(void **state)
 {
     (void)state;
-    ptio_walk_options with = {.struct_size = sizeof with, .arguments = true};
+    ptio_walk_options with = {PTIO_WALK_OPTIONS, .arguments = true};
     loaded l = {0};
     pickle(&l.pickle, "proto2 ] (");
     for (int i = 0; i < 20000; i++)
@@ -182,7 +182,7 @@ static void walks_have_a_budget(void **state)
     loaded l = {0};
     load(&l, "] ( 1 2 3 4 e");
     ptio_limits limits = {.walk_nodes = 4};
-    ptio_walk_options options = {.struct_size = sizeof options, .limits = &limits};
+    ptio_walk_options options = {PTIO_WALK_OPTIONS, .limits = &limits};
     journal j = {.size = 0};
     ptio_error err = {0};
     assert_int_equal(ptio_walk(l.root, &options, write_journal, &j, &err), PTIO_ERR_LIMIT);
@@ -233,7 +233,7 @@ static void *go_deep(void *context)
     deep *d = context;
     bytes words = {0}, file = {0};
     ptio_checkpoint *ckpt = NULL;
-    ptio_walk_options raw = {.struct_size = sizeof raw, .raw = true};
+    ptio_walk_options raw = {PTIO_WALK_OPTIONS, .raw = true};
     uint64_t count = 0;
     put_times(&words, "proto2", 1);
     put_times(&words, d->level, d->levels);
