@@ -3,9 +3,9 @@
  *
  * A CRC is computed over each piece right after it was read, while it is in the cache, so that it costs no second pass.
  */
-#include <libdeflate.h>
 #include <string.h>
 
+#include "archive/crc32.h"
 #include "archive/inflate.h"
 #include "archive/zip.h"
 
@@ -89,7 +89,7 @@ static ptio_status read_stored(ptio_archive *archive, size_t index, uint64_t dat
         if (status != PTIO_OK)
             return status;
         if (has_crc)
-            crc = libdeflate_crc32(crc, bytes ? bytes : to, n);
+            crc = ptio_crc32(crc, bytes ? bytes : to, n);
         done += n;
         status = take_piece(g, bytes ? bytes : to, n, err);
         if (status == PTIO_OK)
@@ -115,7 +115,7 @@ static ptio_status read_deflated(ptio_archive *archive, size_t index, uint64_t d
         status = ptio_inflate_next(stream, to, n, err);
         done += n;
         if (status == PTIO_OK) {
-            crc = libdeflate_crc32(crc, to, n);
+            crc = ptio_crc32(crc, to, n);
             status = take_piece(g, to, n, err);
             if (status == PTIO_OK)
                 status = tell(g->watch, n, done, entry->size, err);
@@ -150,7 +150,7 @@ static ptio_status read_small(ptio_archive *archive, size_t index, uint8_t *buff
         return status;
     note_offset(archive, index, member.data_offset);
     memcpy(buffer, bytes + (size_t)(member.data_offset - entry->header_offset), (size_t)entry->size);
-    uint32_t crc = ptio_archive_has_crc32(archive, index) ? libdeflate_crc32(0, buffer, (size_t)entry->size) : 0;
+    uint32_t crc = ptio_archive_has_crc32(archive, index) ? ptio_crc32(0, buffer, (size_t)entry->size) : 0;
     return compare_crc(archive, index, crc, member.data_offset, err);
 }
 

@@ -11,10 +11,10 @@
 #include "archive/zip_writer.h"
 
 #include <inttypes.h>
-#include <libdeflate.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "archive/crc32.h"
 #include "archive/written.h"
 #include "archive/zip.h"
 #include "base/text.h"
@@ -303,7 +303,7 @@ ptio_status ptio_zip_writer_data(ptio_zip_writer *writer, const void *data, size
     for (size_t left = size; left;) {
         size_t n = block_size(writer, left);
         if (writer->has_crc32)
-            crc = libdeflate_crc32(crc, at, n);
+            crc = ptio_crc32(crc, at, n);
         status = ptio_sink_write(writer->sink, at, n, err);
         if (status != PTIO_OK)
             return in_record(writer, status, err);

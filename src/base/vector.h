@@ -5,6 +5,10 @@
  *     PTIO_VECTORS        1 where there can be such functions: on x86-64, with AVX2 (since 2013)
  *     PTIO_VECTORS_HALVE  1 where they may convert float16 too (F16C), for which old releases of clang cannot ask the processor
  *     PTIO_FOR_VECTORS    stands before each of them
+ *
+ * and, where ptio_can_multiply_vectors(), products of polynomials in vectors of 512 bits (VPCLMULQDQ, since 2019):
+ *
+ *     PTIO_FOR_PRODUCTS   stands before such a function
  */
 #ifndef PTIO_BASE_VECTOR_H
 #define PTIO_BASE_VECTOR_H
@@ -48,6 +52,13 @@ static inline bool ptio_has_vectors(void)
     return __builtin_cpu_supports("avx2");
 }
 #endif
+
+#define PTIO_FOR_PRODUCTS __attribute__((target("avx512f,pclmul,vpclmulqdq")))
+
+static inline bool ptio_can_multiply_vectors(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("vpclmulqdq") && __builtin_cpu_supports("pclmul");
+}
 
 /** Copy to memory that will not be read soon, past the caches: `to` is a multiple of 32, as is `from`; `size` is one of 64. */
 PTIO_FOR_VECTORS PTIO_INLINE void ptio_vector_stream(char *to, const char *from, size_t size)

@@ -1,0 +1,13 @@
+/*
+ * CRC-32 of zip archives and Ethernet.
+ */
+#ifndef PTIO_ARCHIVE_CRC32_H
+#define PTIO_ARCHIVE_CRC32_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** The CRC of what `crc` is the CRC of, 0 of nothing, with `size` more bytes behind it. */
+uint32_t ptio_crc32(uint32_t crc, const void *bytes, size_t size);
+
+#endif
