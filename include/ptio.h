@@ -1540,6 +1540,10 @@ PTIO_API ptio_status ptio_writer_add(ptio_writer *writer, const char *name, cons
 PTIO_API ptio_status ptio_writer_add_from(ptio_writer *writer, const char *name, uint64_t size,
                                           int64_t (*read)(void *ctx, void *buffer, size_t size), void *ctx, ptio_error *err);
 
+/** Add a record whose `size` bytes are left out, as PyTorchFileWriter.write_record_metadata() does for skip_data: they are read as zeros
+ *  until somebody writes them. In a file they take no room where it can have holes. */
+PTIO_API ptio_status ptio_writer_add_hole(ptio_writer *writer, const char *name, uint64_t size, ptio_error *err);
+
 /** Write the records "version" and "byteorder" if there are none, and ".data/serialization_id", then the directory. The sink is the
  *  caller's to finish. */
 PTIO_API ptio_status ptio_writer_finish(ptio_writer *writer, ptio_error *err);

@@ -1,6 +1,6 @@
 """torch.save and torch.load, written in C."""
 
-from ._ptio import __version__, load
+from ._ptio import __version__, load, save
 from . import serialization
 
-__all__ = ["load", "serialization"]
+__all__ = ["load", "save", "serialization"]

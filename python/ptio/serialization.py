@@ -6,4 +6,5 @@ from ._ptio import (
     get_safe_globals,
     get_unsafe_globals_in_checkpoint,
     load,
+    save,
 )

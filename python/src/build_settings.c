@@ -35,7 +35,7 @@ static bool prepare_location(builder *b)
     if (PyErr_Occurred())
         return false;
     b->restores_cpu = !named || !stays;
-    b->restore = PyObject_CallMethod(b->torch->serialization, "_get_restore_location", "O", where);
+    b->restore = PyObject_CallMethod(b->torch->serialization, "_get_restore_location", "(O)", where);
     return b->restore != NULL;
 }
 

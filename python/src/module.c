@@ -73,6 +73,7 @@ static void module_free(void *module)
 
 static PyMethodDef methods[] = {
     {"load", KEYWORD_FUNCTION(py_load), METH_VARARGS | METH_KEYWORDS, load_doc},
+    {"save", KEYWORD_FUNCTION(py_save), METH_VARARGS | METH_KEYWORDS, save_doc},
     {"add_safe_globals", py_add_safe_globals, METH_O,
      "add_safe_globals(safe_globals)\n--\n\nLet weights_only take these classes and functions too; an item may be a pair "
      "(object, name in files)."},

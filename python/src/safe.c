@@ -110,7 +110,7 @@ void allowed_free(allowed_list *list)
 /* PyTorch's function of that name, or ours where there is none. */
 static PyObject *forwarded(module_state *state, const char *name, PyObject *argument)
 {
-    return argument ? PyObject_CallMethod(state->torch->serialization, name, "O", argument)
+    return argument ? PyObject_CallMethod(state->torch->serialization, name, "(O)", argument)
                     : PyObject_CallMethod(state->torch->serialization, name, NULL);
 }
 

@@ -129,6 +129,27 @@ ptio_status ptio_writer_add_from(ptio_writer *writer, const char *name, uint64_t
     return status;
 }
 
+ptio_status ptio_writer_add_hole(ptio_writer *writer, const char *name, uint64_t size, ptio_error *err)
+{
+    ptio_text text = ptio_text_of(name);
+    if (ptio_text_equal(text, ID_NAME))
+        return PTIO_OK;
+    ptio_status status = ptio_zip_writer_begin(writer->zip, text, size, err);
+    if (status != PTIO_OK)
+        return status;
+    ptio_error why = {0};
+    status = ptio_zip_writer_skip(writer->zip, &why);
+    if (status == PTIO_OK)
+        status = ptio_zip_writer_end_record(writer->zip, &why);
+    if (status == PTIO_OK)
+        return PTIO_OK;
+    (void)ptio_error_in_record(&why, status, text);
+    ptio_zip_writer_abandon(writer->zip, &why);
+    if (err && err->status == PTIO_OK)
+        *err = why;
+    return status;
+}
+
 static ptio_status add_text(ptio_writer *writer, const char *name, const char *text, ptio_error *err)
 {
     return ptio_zip_writer_add(writer->zip, ptio_text_of(name), text, strlen(text), err);

@@ -267,6 +267,40 @@ static void pieces_make_the_same_bytes(void **state)
     free(data);
 }
 
+/* As PyTorchFileWriter.write_record_metadata() leaves it: zeros where the data would be, and a CRC of 0. */
+static void a_hole_is_read_as_zeros(void **state)
+{
+    (void)state;
+    char found[300];
+    ptio_source *source = NULL;
+    ptio_archive *archive = NULL;
+    ptio_record record = {0};
+    unsigned char data[1000];
+    maker m;
+    start(&m, NULL);
+    assert_int_equal(ptio_writer_add_hole(m.writer, "data/0", sizeof data, NULL), PTIO_OK);
+    assert_int_equal(ptio_writer_add_hole(m.writer, "data/0", 1, &m.err), PTIO_ERR_ARGUMENT);
+    m.err = (ptio_error){0};
+    assert_int_equal(ptio_writer_add_hole(m.writer, ".data/serialization_id", 20, NULL), PTIO_OK);
+    add(&m, "data/1", "one", 3);
+    ptio_text bytes = finish(&m);
+    assert_int_equal(ptio_source_from_memory(bytes.bytes, bytes.size, NULL, &source, NULL), PTIO_OK);
+    assert_int_equal(ptio_archive_open(source, 0, NULL, NULL, NULL, &archive, NULL), PTIO_OK);
+    size_t index = ptio_archive_find(archive, "archive/data/0");
+    assert_true(ptio_archive_record(archive, index, &record));
+    assert_int_equal(record.size, sizeof data);
+    assert_int_equal(record.crc32, 0);
+    assert_int_equal(ptio_archive_read(archive, index, 0, data, sizeof data - 1, NULL), PTIO_OK);
+    for (size_t i = 0; i < sizeof data - 1; i++)
+        assert_int_equal(data[i], 0);
+    assert_true(ptio_archive_record(archive, ptio_archive_find(archive, "archive/data/1"), &record));
+    assert_int_equal(ptio_archive_read(archive, ptio_archive_find(archive, "archive/data/1"), 0, found, 3, NULL), PTIO_OK);
+    assert_memory_equal(found, "one", 3);
+    ptio_archive_free(archive);
+    ptio_source_free(source);
+    stop(&m);
+}
+
 static int64_t read_too_much(void *ctx, void *buffer, size_t size)
 {
     (void)ctx;
@@ -470,6 +504,7 @@ int main(void)
         cmocka_unit_test(without_crc),
         cmocka_unit_test(the_root_follows_the_path),
         cmocka_unit_test(pieces_make_the_same_bytes),
+        cmocka_unit_test(a_hole_is_read_as_zeros),
         cmocka_unit_test(an_archive_with_half_a_record_is_not_finished),
         cmocka_unit_test(an_archive_that_was_left_is_not_finished),
         cmocka_unit_test(the_nth_allocation_fails),

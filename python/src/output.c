@@ -1,0 +1,143 @@
+/*
+ * Where bytes go. An object gets them by its write(), in views of memory that are released behind each call, as torch.save() passes
+ * them; flush() is called once, at the end.
+ */
+#include "output.h"
+
+#include <string.h>
+
+/* What write() says it took: all, where it says nothing or nonsense. */
+static int64_t taken(PyObject *answer, size_t size)
+{
+    if (!PyLong_Check(answer))
+        return (int64_t)size;
+    long long count = PyLong_AsLongLong(answer);
+    if (count == -1 && PyErr_Occurred())
+        PyErr_Clear();
+    return count < 1 || (unsigned long long)count > size ? (int64_t)size : (int64_t)count;
+}
+
+static int64_t sink_write(void *ctx, const void *data, size_t size)
+{
+    output *out = ctx;
+    /* PyTorch's views are writable in name only, too: nobody writes into what is saved. */
+    PyObject *view = PyMemoryView_FromMemory((char *)data, (Py_ssize_t)size, PyBUF_READ);
+    PyObject *answer = view ? PyObject_CallFunctionObjArgs(out->write, view, NULL) : NULL;
+    int64_t result = answer ? taken(answer, size) : -1;
+    Py_XDECREF(answer);
+    if (view && result >= 0) {
+        PyObject *released = PyObject_CallMethodObjArgs(view, NAME(out->state, release), NULL);
+        if (!released)
+            result = -1;
+        Py_XDECREF(released);
+    }
+    Py_XDECREF(view);
+    return result;
+}
+
+static int sink_flush(void *ctx)
+{
+    output *out = ctx;
+    PyObject *done = PyObject_CallMethodObjArgs(out->object, NAME(out->state, flush), NULL);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+/* torch.save()'s words for what cannot be written to. */
+static bool find_write(output *out)
+{
+    out->write = PyObject_GetAttr(out->object, NAME(out->state, write));
+    if (!out->write) {
+        if (PyErr_ExceptionMatches(PyExc_AttributeError)) {
+            PyErr_Clear();
+            PyErr_SetString(PyExc_AttributeError,
+                            "expected 'f' to be string, path, or a file-like object with a 'write' attribute");
+        }
+        return false;
+    }
+    if (PyCallable_Check(out->write))
+        return true;
+    PyObject *type = PyObject_Str((PyObject *)Py_TYPE(out->object)); /* "<class 'x.Y'>" */
+    Py_ssize_t length = type ? PyUnicode_GetLength(type) : 0;
+    PyObject *bare = type && length > 2 ? PyUnicode_Substring(type, 1, length - 1) : NULL;
+    if (bare)
+        PyErr_Format(PyExc_TypeError, "Buffer of %U has no callable attribute 'write'", bare);
+    Py_XDECREF(bare);
+    Py_XDECREF(type);
+    return false;
+}
+
+static bool open_object(output *out)
+{
+    if (!find_write(out))
+        return false;
+    ptio_error err = {0};
+    ptio_sink_callbacks callbacks = {.write = sink_write, .flush = sink_flush};
+    if (ptio_sink_from_callbacks(&callbacks, out, NULL, &out->sink, &err) == PTIO_OK)
+        return true;
+    raise_error(out->state, &err);
+    return false;
+}
+
+static void raise_open(output *out, const ptio_error *err)
+{
+    if (!err->reason || strcmp(err->reason, "io.parent") != 0) {
+        raise_error(out->state, err);
+        return;
+    }
+    PyObject *path = PyImport_ImportModule("os.path");
+    PyObject *folder = path ? PyObject_CallMethod(path, "dirname", "(O)", out->path) : NULL;
+    if (folder)
+        PyErr_Format(PyExc_RuntimeError, "Parent directory %S does not exist.", folder);
+    Py_XDECREF(folder);
+    Py_XDECREF(path);
+}
+
+static bool open_path(output *out)
+{
+    char *path;
+    if (!(out->path_bytes = PyUnicode_Check(out->path) ? PyUnicode_EncodeFSDefault(out->path) : Py_NewRef(out->path)) ||
+        PyBytes_AsStringAndSize(out->path_bytes, &path, NULL) < 0)
+        return false;
+    ptio_error err = {0};
+    ptio_sink_options options = {.struct_size = sizeof options, .not_durable = true};
+    if (ptio_sink_open(path, &options, &out->sink, &err) == PTIO_OK)
+        return true;
+    raise_open(out, &err);
+    return false;
+}
+
+bool output_open(module_state *state, PyObject *f, output *ret)
+{
+    *ret = (output){.state = state};
+    bool well;
+    if (is_path(f)) {
+        ret->path = PyOS_FSPath(f);
+        well = ret->path && open_path(ret);
+    } else {
+        ret->object = Py_NewRef(f);
+        well = open_object(ret);
+    }
+    if (!well)
+        output_close(ret);
+    return well;
+}
+
+bool output_finish(output *out)
+{
+    ptio_error err = {0};
+    if (ptio_sink_finish(out->sink, &err) == PTIO_OK)
+        return true;
+    raise_error(out->state, &err);
+    return false;
+}
+
+void output_close(output *out)
+{
+    ptio_sink_free(out->sink);
+    out->sink = NULL;
+    Py_CLEAR(out->path);
+    Py_CLEAR(out->path_bytes);
+    Py_CLEAR(out->object);
+    Py_CLEAR(out->write);
+}

@@ -1,0 +1,31 @@
+/*
+ * Where bytes go: a path, replaced all or nothing, or an object with write() and flush().
+ */
+#ifndef PTIO_PYTHON_OUTPUT_H
+#define PTIO_PYTHON_OUTPUT_H
+
+#include "module.h"
+
+typedef struct output {
+    module_state *state;
+    PyObject *path;       /* as os.fspath() gives it; NULL for an object */
+    PyObject *path_bytes; /* in the encoding of the file system          */
+    PyObject *object;
+    PyObject *write; /* its method */
+    ptio_sink *sink;
+} output;
+
+/**
+ * Open `f`. False with an exception: that of torch.save() for a missing folder or an object without write().
+ *
+ * A path is not synced to the disk, as torch.save() does not; but the old file stays until the new one is whole.
+ */
+bool output_open(module_state *state, PyObject *f, output *ret);
+
+/** All is written: the new file takes its place, or the object is flushed. False with an exception. */
+bool output_finish(output *out);
+
+/** Without output_finish() before, nothing has happened to a path. */
+void output_close(output *out);
+
+#endif

@@ -1,0 +1,178 @@
+/*
+ * ptio.save(): its arguments, what PyTorch is set to, and where the bytes go.
+ */
+#include <string.h>
+
+#include "save.h"
+
+static PyObject *attribute_of(const char *module, const char *name)
+{
+    PyObject *from = PyImport_ImportModule(module), *found = from ? PyObject_GetAttrString(from, name) : NULL;
+    Py_XDECREF(from);
+    return found;
+}
+
+/* What torch.serialization.NAME() gives. */
+static PyObject *asked(saver *s, const char *name)
+{
+    return PyObject_CallMethod(s->torch->serialization, name, NULL);
+}
+
+static bool read_settings(saver *s)
+{
+    PyObject *crc = asked(s, "get_crc32_options"), *alignment = crc ? asked(s, "_get_storage_alignment") : NULL;
+    PyObject *skip = alignment ? PyObject_GetAttr(s->torch->tls, NAME(s->state, skip_data)) : NULL;
+    if (skip) {
+        s->no_crc32 = PyObject_IsTrue(crc) == 0;
+        s->alignment = (uint32_t)PyLong_AsUnsignedLong(alignment);
+        s->skip_data = PyObject_IsTrue(skip) == 1;
+    }
+    Py_XDECREF(crc);
+    Py_XDECREF(alignment);
+    Py_XDECREF(skip);
+    return !PyErr_Occurred();
+}
+
+/* Whether the first tagger of PyTorch's registry is its own, which says "cpu". */
+static bool find_tagger(saver *s)
+{
+    PyObject *registry = PyObject_GetAttrString(s->torch->serialization, "_package_registry");
+    PyObject *own = registry ? PyObject_GetAttrString(s->torch->serialization, "_cpu_tag") : NULL;
+    PyObject *first = own ? PySequence_GetItem(registry, 0) : NULL, *tagger = first ? PySequence_GetItem(first, 1) : NULL;
+    s->cpu_is_plain = tagger && tagger == own;
+    Py_XDECREF(tagger);
+    Py_XDECREF(first);
+    Py_XDECREF(own);
+    Py_XDECREF(registry);
+    return !PyErr_Occurred();
+}
+
+/* Tensors are reduced here for Python's own Pickler, and where no mode of PyTorch looks on. */
+static bool find_fast(saver *s)
+{
+    PyObject *pickle = PyImport_ImportModule("pickle");
+    PyObject *mode = pickle ? PyObject_CallFunctionObjArgs(s->torch->detect_fake_mode, Py_None, NULL) : NULL;
+    s->fast = mode == Py_None && s->pickle_module == pickle && !s->skip_data;
+    Py_XDECREF(pickle);
+    Py_XDECREF(mode);
+    PyObject *zero = Py_BuildValue("((i))", 0), *empty = zero ? PyObject_CallObject(s->torch->empty, zero) : NULL;
+    PyObject *keys = empty && s->dispatch_keys ? PyObject_CallFunctionObjArgs(s->dispatch_keys, empty, NULL) : NULL;
+    s->plain_keys = keys ? PyObject_CallMethodObjArgs(keys, NAME(s->state, raw_repr), NULL) : NULL;
+    Py_XDECREF(zero);
+    Py_XDECREF(empty);
+    Py_XDECREF(keys);
+    return !PyErr_Occurred();
+}
+
+static bool prepare(saver *s)
+{
+    s->bytes_io = attribute_of("io", "BytesIO");
+    s->location_tag = PyObject_GetAttrString(s->torch->serialization, "location_tag");
+    s->dispatch_keys = attribute_of("torch._C", "_dispatch_keys");
+    s->rebuild_tensor = attribute_of("torch._utils", "_rebuild_tensor_v2");
+    s->rebuild_parameter = attribute_of("torch._utils", "_rebuild_parameter");
+    s->module_class = attribute_of("torch.nn", "Module");
+    PyObject *names = attribute_of("torch.storage", "_dtype_to_storage_type_map");
+    s->type_names = names ? PyObject_CallNoArgs(names) : NULL;
+    Py_XDECREF(names);
+    s->storages = PyList_New(0);
+    s->keys = PyDict_New();
+    s->dtypes = PyDict_New();
+    s->sorts = PyDict_New();
+    s->types = PyDict_New();
+    s->classes = PySet_New(NULL);
+    return !PyErr_Occurred() && read_settings(s) && find_tagger(s) && find_fast(s);
+}
+
+/* The capsule may live on in the class of the Pickler until the garbage is collected; what was saved must not. */
+static void forget(saver *s)
+{
+    Py_CLEAR(s->pickle_module);
+    Py_CLEAR(s->protocol);
+    Py_CLEAR(s->bytes_io);
+    Py_CLEAR(s->location_tag);
+    Py_CLEAR(s->dispatch_keys);
+    Py_CLEAR(s->plain_keys);
+    Py_CLEAR(s->rebuild_tensor);
+    Py_CLEAR(s->rebuild_parameter);
+    Py_CLEAR(s->type_names);
+    Py_CLEAR(s->module_class);
+    Py_CLEAR(s->storages);
+    Py_CLEAR(s->keys);
+    Py_CLEAR(s->dtypes);
+    Py_CLEAR(s->sorts);
+    Py_CLEAR(s->types);
+    Py_CLEAR(s->classes);
+}
+
+static void saver_delete(PyObject *capsule)
+{
+    PyMem_Free(PyCapsule_GetPointer(capsule, SAVER_NAME));
+}
+
+/* The checks of torch.save(), before anything is opened. */
+static bool check_call(saver *s, PyObject *f)
+{
+    PyObject *done = PyObject_CallMethod(s->torch->serialization, "_check_dill_version", "(O)", s->pickle_module);
+    Py_XDECREF(done);
+    done = done ? PyObject_CallMethod(s->torch->serialization, "_check_save_filelike", "(O)", f) : NULL;
+    Py_XDECREF(done);
+    if (!done)
+        return false;
+    if (s->legacy && s->skip_data) {
+        PyErr_SetString(PyExc_RuntimeError, "Cannot use skip_data=True with _use_new_zipfile_serialization=False");
+        return false;
+    }
+    return true;
+}
+
+/* All of it, with a saver that the capsule holds. */
+static bool save(saver *s, PyObject *object, PyObject *f, PyObject *capsule)
+{
+    if (!prepare(s) || !check_call(s, f) || !output_open(s->state, f, &s->out))
+        return false;
+    bool well = s->legacy ? save_stream(s, object, capsule) : save_archive(s, object, capsule);
+    well = well && output_finish(&s->out);
+    output_close(&s->out);
+    return well;
+}
+
+static PyObject *save_with_torch(module_state *state, const saver *given, PyObject *object, PyObject *f)
+{
+    saver *s = PyMem_Malloc(sizeof *s);
+    if (!s)
+        return PyErr_NoMemory();
+    *s = *given;
+    PyObject *capsule = PyCapsule_New(s, SAVER_NAME, saver_delete);
+    if (!capsule) {
+        PyMem_Free(s);
+        return NULL;
+    }
+    s->torch = state->torch;
+    s->pickle_module = given->pickle_module && given->pickle_module != Py_None ? Py_NewRef(given->pickle_module)
+                                                                               : PyImport_ImportModule("pickle");
+    s->protocol = given->protocol ? Py_NewRef(given->protocol) : PyLong_FromLong(2);
+    bool well = s->pickle_module && s->protocol && save(s, object, f, capsule);
+    forget(s);
+    Py_DECREF(capsule);
+    return well ? Py_NewRef(Py_None) : NULL;
+}
+
+PyObject *py_save(PyObject *module, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {
+        "obj", "f", "pickle_module", "pickle_protocol", "_use_new_zipfile_serialization", "_disable_byteorder_record", NULL};
+    PyObject *object, *f;
+    int is_new = 1, no_byteorder = 0;
+    saver given = {.state = state_of(module)};
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|OOpp:save", names, &object, &f, &given.pickle_module, &given.protocol,
+                                     &is_new, &no_byteorder))
+        return NULL;
+    given.legacy = !is_new;
+    given.no_byteorder = no_byteorder;
+    if (torch_get(given.state))
+        return save_with_torch(given.state, &given, object, f);
+    if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_ImportError, "ptio.save() needs PyTorch, which cannot be imported");
+    return NULL;
+}
