@@ -1,6 +1,6 @@
 """torch.save and torch.load, written in C."""
 
-from ._ptio import __version__, load, save
+from ._ptio import Tensor, __version__, dtype, load, save
 from . import serialization
 
-__all__ = ["load", "save", "serialization"]
+__all__ = ["Tensor", "dtype", "load", "save", "serialization"]

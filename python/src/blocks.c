@@ -24,6 +24,7 @@ typedef union header {
 } header;
 
 struct blocks {
+    atomic_size_t uses;
     ptio_memory memory;
     pthread_mutex_t lock;
     void **slots; /* open addressing; NULL: empty */
@@ -130,6 +131,7 @@ blocks *blocks_new(void)
         PyErr_NoMemory();
         return NULL;
     }
+    atomic_init(&b->uses, 1);
     b->memory = (ptio_memory){.alloc = hook_alloc, .free = hook_free, .ctx = b};
     return b;
 }
@@ -149,9 +151,15 @@ bool block_hold(blocks *b, const void *data)
     return is_block;
 }
 
+blocks *blocks_hold(blocks *b)
+{
+    atomic_fetch_add_explicit(&b->uses, 1, memory_order_relaxed);
+    return b;
+}
+
 void blocks_free(blocks *b)
 {
-    if (!b)
+    if (!b || atomic_fetch_sub_explicit(&b->uses, 1, memory_order_acq_rel) != 1)
         return;
     pthread_mutex_destroy(&b->lock);
     free(b->slots);

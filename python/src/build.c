@@ -72,11 +72,15 @@ static PyObject *get(builder *b, const ptio_value *value);
 /* Those that are made at once. NULL without an exception: it takes a frame. */
 static PyObject *at_once(builder *b, const ptio_value *value)
 {
+    if (!b->torch && is_bare(value))
+        return make_bare(b, value);
     switch (ptio_node_view(value)) {
     case PTIO_NODE_NONE: return Py_NewRef(Py_None);
     case PTIO_NODE_SCALAR: return scalar(b, value);
     case PTIO_NODE_TEXT: return text(value);
     case PTIO_NODE_GLOBAL:
+        if (!b->torch)
+            return find_bare(b, value);
         return find_class(b->state, ptio_node_module(value), ptio_node_qualname(value), b->options->allowed, b->map_names);
     default: break;
     }
@@ -377,7 +381,7 @@ static PyObject *build(builder *b, const ptio_value *root)
 /* The bytes of all storages, by threads and without the GIL. */
 static bool read_all(builder *b)
 {
-    if (b->mapping || b->fake || b->skip_data)
+    if (b->options->mapped || b->fake || b->skip_data)
         return true;
     ptio_error err = {0};
     ptio_status status;
@@ -428,16 +432,18 @@ PyObject *build_objects(module_state *state, ptio_checkpoint *ckpt, blocks *stor
                  .map_names = info.protocol < 3};
     b.storages = calloc(info.storages ? (size_t)info.storages : 1, sizeof *b.storages);
     b.storage_count = b.storages ? (size_t)info.storages : 0;
-    if (b.storages && options->mapped && (b.mapping = malloc(sizeof *b.mapping)))
-        *b.mapping = (mapping){1, ckpt};
+    bool ready = b.storages || PyErr_NoMemory();
+    if (ready && (options->mapped || !b.torch)) {
+        ready = (b.holder = holder_new(ckpt, NULL)) != NULL;
+        if (ready)
+            b.holder->blocks = blocks_hold(storage_blocks);
+    }
     PyObject *result = NULL;
-    if (!b.storages || (options->mapped && !b.mapping))
-        PyErr_NoMemory();
-    else if (build_settings(&b) && read_all(&b) && memo_reserve(&b.memo, info.opcodes / 8))
+    if (ready && build_settings(&b) && read_all(&b) && memo_reserve(&b.memo, info.opcodes / 8))
         result = build_without_collections(&b, ptio_root(ckpt));
     release_builder(&b);
-    if (b.mapping)
-        mapping_release(b.mapping);
+    if (b.holder)
+        holder_release(b.holder);
     else
         ptio_checkpoint_free(ckpt);
     return result;

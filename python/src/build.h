@@ -5,12 +5,11 @@
  *     build_memo.c     values that are objects already
  *     build_storage.c  storages of PyTorch
  *     build_tensor.c   plain tensors and Parameters of PyTorch
+ *     build_bare.c     all of that without PyTorch
  *     build_settings.c what PyTorch is set to: devices, fake mode, skip_data, the allow-list
  */
 #ifndef PTIO_PYTHON_BUILD_H
 #define PTIO_PYTHON_BUILD_H
-
-#include <stdatomic.h>
 
 #include "module.h"
 
@@ -25,12 +24,6 @@ typedef struct memo {
     size_t capacity, used;
 } memo;
 
-/* A checkpoint whose mapped bytes tensors use. */
-typedef struct mapping {
-    atomic_size_t uses;
-    ptio_checkpoint *ckpt;
-} mapping;
-
 /* A storage, once it was asked for. */
 typedef struct made_storage {
     PyObject *tensor;  /* the tensor that covers all of it and was made first, whose storage it is; or NULL   */
@@ -44,7 +37,7 @@ struct builder {
     torch_bridge *torch;
     ptio_checkpoint *ckpt;
     blocks *blocks;
-    mapping *mapping; /* NULL: the bytes are blocks */
+    holder *holder; /* of the checkpoint, where tensors use its bytes: a map, or without PyTorch. NULL: the bytes are blocks */
     const build_options *options;
     memo memo;
     struct frame *frames; /* build.c */
@@ -73,8 +66,6 @@ bool memo_reserve(memo *m, uint64_t count);
 void memo_free(memo *m);
 
 /* ---- build_storage.c ---- */
-
-void mapping_release(void *owner);
 
 /** The bytes of a storage, as memory that may be handed over: `release(owner)` is owed then. False with an exception. */
 bool owned_bytes(builder *b, const ptio_storage *storage, void **data, void (**release)(void *), void **owner);
@@ -105,6 +96,17 @@ const ptio_value *parameter_data(builder *b, const ptio_value *value);
 
 /** torch.nn.Parameter of that tensor. */
 PyObject *make_parameter(builder *b, const ptio_value *value, PyObject *data);
+
+/* ---- build_bare.c ---- */
+
+/** Whether a value is one of torch's that make_bare() makes. */
+bool is_bare(const ptio_value *value);
+
+/** What stands for a value of torch where there is no PyTorch. */
+PyObject *make_bare(builder *b, const ptio_value *value);
+
+/** A class or function where there is no PyTorch; one of torch's is a ModuleNotFoundError that names it. */
+PyObject *find_bare(builder *b, const ptio_value *value);
 
 /* ---- build_settings.c ---- */
 

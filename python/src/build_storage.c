@@ -7,15 +7,6 @@
 
 #include "build.h"
 
-void mapping_release(void *owner)
-{
-    mapping *m = owner;
-    if (atomic_fetch_sub_explicit(&m->uses, 1, memory_order_acq_rel) == 1) {
-        ptio_checkpoint_free(m->ckpt);
-        free(m);
-    }
-}
-
 static PyObject *raise_here(builder *b, const ptio_error *err)
 {
     return raise_error(b->state, err);
@@ -25,14 +16,13 @@ bool owned_bytes(builder *b, const ptio_storage *storage, void **data, void (**r
 {
     ptio_error err = {0};
     const void *bytes;
-    if (b->mapping) {
+    if (b->holder) {
         void *writable;
         if (ptio_storage_writable(storage, &writable, &err) != PTIO_OK)
             return raise_here(b, &err), false;
-        atomic_fetch_add(&b->mapping->uses, 1);
         *data = writable;
-        *release = mapping_release;
-        *owner = b->mapping;
+        *release = holder_release;
+        *owner = holder_hold(b->holder);
         return true;
     }
     if (ptio_storage_data(storage, &bytes, &err) != PTIO_OK)

@@ -5,17 +5,7 @@
 #include <string.h>
 
 #include "build.h"
-
-static PyObject *int_tuple(size_t count, const int64_t *numbers)
-{
-    PyObject *tuple = PyTuple_New((Py_ssize_t)count);
-    for (size_t i = 0; tuple && i < count; i++) {
-        PyObject *number = PyLong_FromLongLong(numbers[i]);
-        if (!number || PyTuple_SetItem(tuple, (Py_ssize_t)i, number) < 0)
-            Py_CLEAR(tuple);
-    }
-    return tuple;
-}
+#include "tensor.h"
 
 /* torch.empty((0,), dtype=…, device=…).set_(storage, offset, shape, stride), as torch._utils._rebuild_tensor() has it. */
 static PyObject *tensor_over_storage(builder *b, const ptio_tensor *t, const ptio_storage *storage)

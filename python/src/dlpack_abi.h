@@ -1,6 +1,6 @@
 /*
- * DLPack's structure before 1.0, by which libraries hand each other tensors in memory: the one that every PyTorch takes. Its names
- * and layout are fixed. Source: dmlc/dlpack, include/dlpack/dlpack.h
+ * DLPack's structures, by which libraries hand each other tensors in memory. The one before 1.0 is what every PyTorch takes. Their names
+ * and layouts are fixed. Source: dmlc/dlpack, include/dlpack/dlpack.h
  */
 #ifndef PTIO_PYTHON_DLPACK_ABI_H
 #define PTIO_PYTHON_DLPACK_ABI_H
@@ -25,10 +25,22 @@ typedef struct dl_tensor {
     uint64_t byte_offset;
 } dl_tensor;
 
+/* Before 1.0. */
 struct DLManagedTensor {
     dl_tensor dl_tensor;
     void *manager_ctx;
     void (*deleter)(struct DLManagedTensor *self);
+};
+
+enum { DL_READ_ONLY = 1, DL_IS_COPIED = 2 };
+
+/* Since 1.0. */
+struct DLManagedTensorVersioned {
+    uint32_t major, minor;
+    void *manager_ctx;
+    void (*deleter)(struct DLManagedTensorVersioned *self);
+    uint64_t flags;
+    dl_tensor dl_tensor;
 };
 
 #endif

@@ -194,6 +194,7 @@ typedef struct loading {
     blocks *blocks;
     ptio_report *report;
     allowed_list allowed;
+    bare_location location;
     ptio_load_options options;
 } loading;
 
@@ -221,6 +222,11 @@ static bool prepare(loading *l)
     o->report = l->report;
     if (o->weights_only && !allowed_get(l->state, &l->allowed))
         return false;
+    if (!l->state->torch) {
+        if (!bare_location_get(a->map_location, &l->location))
+            return false;
+        o->map_location = l->location.is_used ? &l->location.map : NULL;
+    }
     o->allow = l->allowed.items;
     o->allow_count = l->allowed.count;
     return input_open(l->state, a->f, &l->input);
@@ -326,6 +332,7 @@ PyObject *py_load(PyObject *module, PyObject *args, PyObject *keywords)
     blocks_free(l.blocks);
     ptio_report_free(l.report);
     allowed_free(&l.allowed);
+    bare_location_free(&l.location);
     parse_end(&l.arguments);
     return result;
 }

@@ -2,6 +2,7 @@
  * The module ptio._ptio: its functions, its state.
  */
 #include "module.h"
+#include "tensor.h"
 
 static const char *const name_texts[NAME_COUNT] = {
 #define NAME_TEXT(name) #name,
@@ -22,6 +23,13 @@ static PyObject *imported(const char *module, const char *name)
     return found;
 }
 
+/* A type of the module, under its name. */
+static bool add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **ret)
+{
+    *ret = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    return *ret && PyModule_AddType(module, *ret) == 0;
+}
+
 static int module_exec(PyObject *module)
 {
     module_state *state = state_of(module);
@@ -32,6 +40,8 @@ static int module_exec(PyObject *module)
         !(state->ordered_dict = imported("collections", "OrderedDict")) ||
         !(state->import_mapping = imported("_compat_pickle", "IMPORT_MAPPING")) ||
         !(state->name_mapping = imported("_compat_pickle", "NAME_MAPPING")) || !(state->safe_globals = PySet_New(NULL)))
+        return -1;
+    if (!add_type(module, &dtype_spec, &state->dtype_type) || !add_type(module, &tensor_spec, &state->tensor_type))
         return -1;
     return PyModule_AddStringConstant(module, "__version__", ptio_version());
 }
@@ -44,6 +54,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->safe_globals);
     Py_VISIT(state->unpickling_error);
     Py_VISIT(state->ordered_dict);
+    Py_VISIT(state->dtype_type);
+    Py_VISIT(state->tensor_type);
     return 0;
 }
 
@@ -54,6 +66,10 @@ static int module_clear(PyObject *module)
         return 0;
     for (size_t i = 0; i < NAME_COUNT; i++)
         Py_CLEAR(state->names[i]);
+    for (size_t i = 0; i < PTIO_DTYPE_COUNT; i++)
+        Py_CLEAR(state->dtypes[i]);
+    Py_CLEAR(state->dtype_type);
+    Py_CLEAR(state->tensor_type);
     Py_CLEAR(state->safe_globals);
     Py_CLEAR(state->unpickling_error);
     Py_CLEAR(state->ordered_dict);

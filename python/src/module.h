@@ -5,6 +5,7 @@
  *     raise.c      a ptio_error as the exception that torch would raise
  *     input.c      a path or file-like object as a ptio_source
  *     output.c     the same as a ptio_sink
+ *     holder.c     what keeps the bytes of tensors
  *     blocks.c     the memory of storages, each counted by itself, so that it outlives the checkpoint and is freed with its tensor
  *     torch.c      what is needed of PyTorch, where it can be imported
  *     build.c      a loaded graph as Python objects
@@ -12,6 +13,7 @@
  *     load.c       ptio.load()
  *     save_call.c  ptio.save(): arguments and settings
  *     save.c       what PyTorch's objects are in a file
+ *     location.c   map_location where there is no PyTorch
  *     safe.c       add_safe_globals() and its like
  *     tensor.c     ptio.Tensor, where there is no PyTorch
  *     plain.c      ptio.save() without PyTorch
@@ -30,6 +32,7 @@
 #define Py_LIMITED_API 0x030B0000
 #endif
 #include <Python.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -150,8 +153,38 @@ void block_release(void *data);
 /** A block of its own, for a copy. NULL without memory. */
 void *block_new(size_t size);
 
+/** One more user of the table, who owes a blocks_free(). */
+blocks *blocks_hold(blocks *b);
+
 /** Let go of the table; blocks that are held stay. */
 void blocks_free(blocks *b);
+
+/* ---- holder.c ---- */
+
+/** What tensors are in, with what it needs to live; counted. All fields but `uses` may be NULL. */
+typedef struct holder {
+    atomic_size_t uses;
+    ptio_checkpoint *ckpt;
+    ptio_builder *builder;
+    blocks *blocks;      /* that the checkpoint was loaded with */
+    void *block;         /* block_new()                         */
+    struct holder *base; /* in which the bytes are; it has no base */
+} holder;
+
+/** With one use, the caller's, taking over what is given. NULL with an exception; then nothing was taken. */
+holder *holder_new(ptio_checkpoint *ckpt, ptio_builder *builder);
+
+/** One more use. */
+holder *holder_hold(holder *h);
+
+/** One use less, by any thread, which needs no GIL. */
+void holder_release(void *owner);
+
+/** ptio_builder_new(), or NULL with an exception. */
+ptio_builder *builder_new(module_state *state);
+
+/** Raise the first failure of a builder. Gives NULL. */
+PyObject *raise_builder(module_state *state, const ptio_builder *builder);
 
 /* ---- torch.c ---- */
 
@@ -222,6 +255,21 @@ typedef struct allowed_list {
 bool allowed_get(module_state *state, allowed_list *ret);
 bool allowed_has(const allowed_list *list, ptio_text module, ptio_text name);
 void allowed_free(allowed_list *list);
+
+/* ---- location.c ---- */
+
+/** map_location for ptio. */
+typedef struct bare_location {
+    bool is_used; /* else options.map_location is NULL: everything is on the CPU */
+    ptio_map_location map;
+    const char *(*table)[2];
+    PyObject *texts;
+} bare_location;
+
+/** Of a function nothing is said here: it is asked when storages are made. False with an exception. */
+bool bare_location_get(PyObject *where, bare_location *ret);
+
+void bare_location_free(bare_location *l);
 
 /* ---- script.c ---- */
 
