@@ -200,8 +200,20 @@ static ptio_status write_more(ptio_sink *sink, const uint8_t *data, size_t size)
     return status;
 }
 
+/* A few bytes for the buffer, while nobody watches and nothing has failed: most writes of small records are that. */
+static inline bool is_easy(const ptio_sink *sink, size_t size)
+{
+    return size <= room(sink) && !sink->watch && sink->failure.status == PTIO_OK && !sink->finished &&
+           sink->position <= UINT64_MAX - size && size;
+}
+
 ptio_status ptio_sink_write(ptio_sink *sink, const void *data, size_t size, ptio_error *err)
 {
+    if (PTIO_LIKELY(is_easy(sink, size))) {
+        keep(sink, data, size);
+        sink->position += size;
+        return PTIO_OK;
+    }
     ptio_status status = may_grow(sink, size);
     if (status != PTIO_OK || !size)
         return tell(sink, status, err);

@@ -108,10 +108,11 @@ static const ptio_value *storage_class(ptio_reducer *r, ptio_dtype dtype, bool u
     return r->storage_classes[dtype];
 }
 
-/* The items of ('storage', class, key, location, numel). */
+/* The items of ('storage', class, key, location, numel), and where it is in the list of storages. */
 typedef struct storage_id {
     const ptio_value *class_, *key, *location;
     uint64_t numel;
+    uint32_t place;
 } storage_id;
 
 /* Name a storage, or find what it was named. */
@@ -141,7 +142,8 @@ static ptio_status identify_storage(ptio_reducer *r, const ptio_storage *storage
     *ret = (storage_id){.class_ = storage_class(r, as, untyped),
                         .key = r->is_legacy ? ptio_reduce_str(r, ptio_node_text_of(saved->key)) : saved->key,
                         .location = location(r, saved->location),
-                        .numel = untyped ? saved->storage->nbytes : saved->storage->nbytes / row->itemsize};
+                        .numel = untyped ? saved->storage->nbytes : saved->storage->nbytes / row->itemsize,
+                        .place = place};
     return r->storage_word && ret->class_ && ret->key && ret->location ? PTIO_OK : ptio_reduce_no_memory(r, err);
 }
 
@@ -176,13 +178,10 @@ ptio_status ptio_reduce_bare_storage(ptio_reducer *r, const ptio_storage *storag
 }
 
 /* The tensor is one of those over its storage, which was named before. Gives its offset in what is written of that. */
-static int64_t use_storage(ptio_reducer *r, const ptio_tensor *tensor)
+static int64_t use_named(ptio_saved_storage *saved, const ptio_tensor *tensor)
 {
-    uint32_t place = 0;
     int64_t last = tensor->storage_offset, itemsize = ptio_dtype_rows[tensor->dtype].itemsize;
-    if (!ptio_pointer_map_get(&r->by_address, tensor->storage, &place))
-        return tensor->storage_offset;
-    ptio_used_range *used = &r->storages[place].used;
+    ptio_used_range *used = &saved->used;
     if (ptio_dtype_per_byte((ptio_dtype)tensor->dtype) > 1) {
         used->all = true;
     } else if (tensor->numel) {
@@ -194,8 +193,15 @@ static int64_t use_storage(ptio_reducer *r, const ptio_tensor *tensor)
         used->unit = used->unit > (uint64_t)itemsize ? used->unit : (uint64_t)itemsize;
     }
     /* Where there are no elements, any offset is right. */
-    int64_t cut = (int64_t)r->storages[place].cut / itemsize;
+    int64_t cut = saved->cut ? (int64_t)saved->cut / itemsize : 0;
     return tensor->storage_offset > cut ? tensor->storage_offset - cut : 0;
+}
+
+static int64_t use_storage(ptio_reducer *r, const ptio_tensor *tensor)
+{
+    uint32_t place;
+    bool is_named = ptio_pointer_map_get(&r->by_address, tensor->storage, &place);
+    return is_named ? use_named(&r->storages[place], tensor) : tensor->storage_offset;
 }
 
 /* ---- tensors ---- */
@@ -499,7 +505,7 @@ ptio_status ptio_reduce_tensor_run(void *ctx, const ptio_value *object, ptio_ten
                              .key = id.key,
                              .location = id.location,
                              .numel = (int64_t)id.numel,
-                             .storage_offset = use_storage(r, tensor),
+                             .storage_offset = use_named(&r->storages[id.place], tensor),
                              .ndim = tensor->ndim,
                              .dims = tensor->dims,
                              .requires_grad = tensor->flags & PTIO_TENSOR_REQUIRES_GRAD,
