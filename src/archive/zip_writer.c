@@ -156,6 +156,8 @@ static ptio_status check_name(const ptio_zip_writer *writer, ptio_text name, pti
     if (name.size > PTIO_ZIP_NAME_MOST - writer->prefix.size)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.name", PTIO_NO_OFFSET,
                          "a name of %zu bytes has more than 65535 with its root", name.size);
+    if (ptio_written_is_next(&writer->written, name))
+        return PTIO_OK;
     if (ptio_zip_check_path(name, PTIO_ZIP_UTF8, PTIO_NO_OFFSET, &odd, &why) != PTIO_OK)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "zip.name", PTIO_NO_OFFSET, "%s", why.message);
     if (name.bytes[name.size - 1] == '/' || name.bytes[name.size - 1] == '\\')

@@ -402,6 +402,47 @@ static void names_that_readers_refuse_are_refused(void **state)
     stop(&plain);
 }
 
+/* data/0, data/1 and so on are found in another way than other names are: both must know of each other. */
+static void numbered_names_are_taken_too(void **state)
+{
+    (void)state;
+    static const char *const taken[] = {"data/3", "DATA/11", "data\\0", "Data/9", "other", "OTHER"};
+    for (int odd = 0; odd < 4; odd++) {
+        bench b;
+        char name[32];
+        start(&b, 64, true);
+        add(&b, "other", "x", 1);
+        for (int i = 0; i < 120; i++) {
+            if (i == 60 && odd == 1)
+                add(&b, "data/01", "x", 1); /* no number as they are written */
+            if (i == 60 && odd == 2)
+                add(&b, "between", "x", 1);
+            if (i == 0 && odd == 3)
+                add(&b, "data/x", "x", 1);
+            (void)snprintf(name, sizeof name, "data/%d", i);
+            assert_false(ptio_zip_writer_has(b.writer, ptio_text_of(name)));
+            add(&b, name, "x", 1);
+            assert_true(ptio_zip_writer_has(b.writer, ptio_text_of(name)));
+        }
+        for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+            expect_refused(&b, ptio_zip_writer_begin(b.writer, ptio_text_of(taken[i]), 1, &b.err), PTIO_ERR_ARGUMENT,
+                           "zip.duplicate");
+        assert_false(ptio_zip_writer_has(b.writer, PTIO_TEXT("data/120")));
+        assert_false(ptio_zip_writer_has(b.writer, PTIO_TEXT("data/00")));
+        assert_int_equal(ptio_zip_writer_has(b.writer, PTIO_TEXT("data/01")), odd == 1);
+        for (int i = 0; i < 120; i++) {
+            (void)snprintf(name, sizeof name, "data/%d", i);
+            assert_true(ptio_zip_writer_has(b.writer, ptio_text_of(name)));
+        }
+        add(&b, "data/120", "x", 1);
+        add(&b, "data/122", "x", 1);
+        add(&b, "data/121", "x", 1);
+        expect_refused(&b, ptio_zip_writer_begin(b.writer, PTIO_TEXT("data/122"), 1, &b.err), PTIO_ERR_ARGUMENT, "zip.duplicate");
+        (void)finish(&b);
+        stop(&b);
+    }
+}
+
 static void the_longest_name_is_written(void **state)
 {
     (void)state;
@@ -785,6 +826,7 @@ int main(void)
         cmocka_unit_test(a_source_that_is_too_short_is_an_error),
         cmocka_unit_test(the_nth_allocation_of_a_copy_fails),
         cmocka_unit_test(names_that_readers_refuse_are_refused),
+        cmocka_unit_test(numbered_names_are_taken_too),
         cmocka_unit_test(the_longest_name_is_written),
         cmocka_unit_test(the_longest_root_leaves_room_for_a_name),
         cmocka_unit_test(sizes_that_do_not_fit_are_refused),
