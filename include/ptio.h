@@ -1384,7 +1384,7 @@ typedef struct ptio_print_options {
     size_t max_depth;   /* deeper contents are shown as "..."; 0: no limit                       */
     size_t max_items;   /* of each container; 0: all                                             */
     size_t edge_items;  /* of each end of a dimension of a big tensor; 0: 3                      */
-    size_t threshold;   /* a tensor of more elements than this is big; 0: 1000; SIZE_MAX: none is */
+    size_t threshold;   /* a tensor of more elements than this is big; 0: 1000; SIZE_MAX: none is, nor any array */
     const ptio_limits *limits;
     const ptio_memory *memory;
     size_t precision;  /* places of floats, up to 60; 0: 4                                       */
@@ -1404,6 +1404,9 @@ typedef struct ptio_print_options {
  * Whole modules and optimizers are written as PyTorch does it, and so are the classes of Python's library that are often saved. An
  * object of any other class is <ptio object CLASS state={…}>, where Python would run code of that class or show a memory address.
  * Control characters and invisible ones are escaped, but with `raw`.
+ *
+ * The settings of tensors are PyTorch's; NumPy's arrays have their own, which are fixed: eight places, 75 columns, and of more than a
+ * thousand elements three of each end.
  *
  * Of a tensor that was not read yet no more is read than is shown: of a big one the edges, and of all elements (`threshold`) some
  * 64 KiB at a time, where the file has them as they are (see ptio_tensor_copy_slice()). The text of any number of values needs no

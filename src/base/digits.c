@@ -453,7 +453,9 @@ void ptio_digits_count(double value, unsigned count, ptio_digits *ret)
 void ptio_digits_places(double value, unsigned places, ptio_digits *ret)
 {
     uint64_t n;
-    if (ptio_round_places(value, places, &n) && n)
+    if (value == 0)
+        ret->count = 0;
+    else if (ptio_round_places(value, places, &n) && n)
         set_digits(ret, n, -(int)places);
     else
         ptio_digits_exact_places(ptio_binary_of(value), places, ret);

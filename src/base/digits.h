@@ -19,10 +19,10 @@ void ptio_digits_shortest(double value, ptio_digits *ret);
 /** The same among floats of `bits` bits of precision, the least of which is 2^least: 24 and -149 of float32, 11 and -24 of float16. */
 void ptio_digits_shortest_among(double value, int bits, int least, ptio_digits *ret);
 
-/** `count` digits, to nearest, halves to even. 1 to 61. */
+/** `count` digits, to nearest, halves to even. 1 to 61. The value is not 0. */
 void ptio_digits_count(double value, unsigned count, ptio_digits *ret);
 
-/** All digits up to `places` (0 to 60) behind the point, to nearest, halves to even. */
+/** All digits up to `places` (0 to 60) behind the point, to nearest, halves to even. Of 0 there are none. */
 void ptio_digits_places(double value, unsigned places, ptio_digits *ret);
 
 /** value * 10^places as an integer, to nearest, halves to even. False where that is too large, or nothing but ptio_digits_places() knows. */

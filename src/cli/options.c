@@ -209,7 +209,7 @@ static bool set_linewidth(cli_options *o, const char *value)
     return set_size(&o->print.line_width, value);
 }
 
-/* The profiles of torch.set_printoptions(). */
+/* The profiles of torch.set_printoptions(): `full` allows more elements than anybody prints, and leaves arrays to NumPy. */
 static bool set_print_profile(cli_options *o, const char *value)
 {
     bool is_short = strcmp(value, "short") == 0, full = strcmp(value, "full") == 0;
@@ -217,7 +217,7 @@ static bool set_print_profile(cli_options *o, const char *value)
         return false;
     o->print.precision = is_short ? 2 : 4;
     o->print.edge_items = is_short ? 2 : 3;
-    o->print.threshold = full ? SIZE_MAX : 1000;
+    o->print.threshold = full ? SIZE_MAX / 2 : 1000;
     o->print.line_width = 80;
     return true;
 }
@@ -488,7 +488,7 @@ static const struct row {
     {"raw", NULL, CLI_TREE, set_raw, "the nodes of the pickle, not what they mean"},
     {"devices", NULL, CLI_SHOW, set_devices, "where tensors were: device='cuda:0'"},
     {"raw", NULL, CLI_SHOW, set_raw, "for pipes: a text as it is, controls unescaped"},
-    {"all", NULL, PRINTING, set_all, "big tensors whole"},
+    {"all", NULL, PRINTING, set_all, "big tensors and arrays whole"},
     {"precision", "N", PRINTING, set_precision, "places of floats; default 4"},
     {"threshold", "N", PRINTING, set_threshold, "a tensor of more elements is big; default 1000"},
     {"edgeitems", "N", PRINTING, set_edgeitems, "of each end of a big tensor's dimension; default 3"},

@@ -774,6 +774,7 @@ static void set_up(ptio_printer *p, const ptio_print_options *o)
     p->tensors.line_width = setting(o->line_width, 80);
     p->tensors.edge = setting(o->edge_items, 3);
     p->tensors.threshold = o->threshold == SIZE_MAX ? UINT64_MAX : setting(o->threshold, 1000);
+    p->tensors.whole_arrays = o->threshold == SIZE_MAX;
     p->tensors.most_items = o->max_items;
     p->tensors.devices = o->devices;
 }

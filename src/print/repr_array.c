@@ -15,7 +15,15 @@
 #include "print/numpy_time.h"
 #include "torch/meaning.h"
 
-#define LINE_WIDTH 75 /* NumPy's own */
+/* NumPy's own settings: those of PyTorch are not for arrays. */
+#define LINE_WIDTH 75
+#define THRESHOLD 1000
+#define EDGE_ITEMS 3
+
+static bool is_cut(const ptio_ndarray *a, const ptio_tensor_style *style)
+{
+    return a->count > THRESHOLD && !style->whole_arrays;
+}
 
 static void set_steps(ptio_grid *grid, const ptio_ndarray *a)
 {
@@ -31,8 +39,8 @@ static void set_steps(ptio_grid *grid, const ptio_ndarray *a)
 static ptio_status put_elements(ptio_out *out, const ptio_ndarray *a, const ptio_tensor_style *style,
                                 const ptio_grid_style *given, size_t *column)
 {
-    ptio_grid grid = {.base = a->data.bytes, .ndim = a->ndim, .shape = a->shape, .edge = style->edge};
-    grid.cut = a->count > style->threshold;
+    ptio_grid grid = {.base = a->data.bytes, .ndim = a->ndim, .shape = a->shape, .edge = EDGE_ITEMS};
+    grid.cut = is_cut(a, style);
     set_steps(&grid, a);
     if (ptio_grid_shown(&grid) > style->most)
         return ptio_fail(out->err, PTIO_ERR_LIMIT, "limit.walk", PTIO_NO_OFFSET,
@@ -73,7 +81,7 @@ ptio_status ptio_repr_array(ptio_out *out, const ptio_value *array, const ptio_t
     ptio_grid_style layout = {.indent = (size_t)(ptio_out_position(out) - start), .fill = LINE_WIDTH - 1};
     ptio_status status = put_elements(out, a, style, &layout, &column);
     if (status == PTIO_OK)
-        ptio_repr_array_end(out, array, column, a->count > style->threshold);
+        ptio_repr_array_end(out, array, column, is_cut(a, style));
     return status;
 }
 

@@ -15,7 +15,8 @@ typedef struct ptio_tensor_style {
     uint64_t threshold; /* more elements than this are many                          */
     uint64_t most;      /* elements that may be shown: beyond, PTIO_ERR_LIMIT        */
     size_t most_items;  /* of a storage; 0: all                                      */
-    bool devices;       /* told, where they are not the CPU                        */
+    bool devices;       /* told, where they are not the CPU                          */
+    bool whole_arrays;  /* NumPy's too, which have a threshold of their own          */
     ptio_heap *heap;
 } ptio_tensor_style;
 

@@ -111,7 +111,9 @@ static void places_as_in_c(void **unused)
         double value = i % 2 ? from_bits(bits) : (double)(int64_t)(bits >> 44) / 1024; /* many halves */
         if (value != value)
             continue;
-        unsigned places = (unsigned)i % 7;
+        if (i % 1000 < 4)
+            value = i % 2 ? 0 : -0.0;
+        unsigned places = i % 8 ? (unsigned)i % 7 : (unsigned)(i / 8) % (PTIO_MOST_PLACES + 1);
         char ours[PTIO_FORMAT_ROOM], theirs[PTIO_FORMAT_ROOM];
         assert_int_equal(ptio_format_places(ours, value, places), snprintf(theirs, sizeof theirs, "%.*f", (int)places, value));
         assert_string_equal(ours, theirs);

@@ -91,35 +91,68 @@ def strided(r):
 
 
 def sparse(r):
-    dtype = r.choice((torch.float32, torch.float64, torch.int64, torch.complex64, torch.bool))
-    t = dense(r, [r.choice((1, 2, 4, 6)), r.choice((2, 4, 6))], dtype)
-    t = t * (torch.rand(t.shape) < 0.5)
+    """Of every layout: hybrid, in batches, not coalesced, empty."""
+    dtype = r.choice((torch.float32, torch.float64, torch.int64, torch.complex64, torch.bool, torch.uint8, torch.float16))
+    sizes = [r.choice((1, 2, 4, 6, 40)), r.choice((2, 4, 6, 60))]
     layout = r.choice((torch.sparse_coo, torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc))
-    if layout == torch.sparse_coo:
-        return t.to_sparse() if r.random() < 0.8 else torch.sparse_coo_tensor(size=(3, 0), dtype=dtype)
     if layout in (torch.sparse_bsr, torch.sparse_bsc):
         return dense(r, [4, 6], torch.float32).to_sparse(layout=layout, blocksize=(2, 3))
-    return t.to_sparse(layout=layout)
+    if r.random() < 0.3:
+        sizes = [2] + sizes if layout != torch.sparse_coo else sizes + [r.choice((1, 3))]
+    t = dense(r, sizes, dtype)
+    keep = torch.rand(sizes[-2:] if len(sizes) > 2 and layout != torch.sparse_coo else sizes[:2]) < 0.5
+    t = t * (keep if layout != torch.sparse_coo or len(sizes) == 2 else keep.unsqueeze(2))
+    if layout != torch.sparse_coo:
+        return t.to_sparse(layout=layout)
+    if r.random() < 0.2:
+        return torch.sparse_coo_tensor(size=r.choice(((3, 0), (0,), (2, 3), ())), dtype=dtype)
+    if r.random() < 0.2:
+        return torch.sparse_coo_tensor(torch.tensor([[0, 1, 0, 1]]), dense(r, [4, 2], dtype), (3, 2))
+    return t.to_sparse(2)
 
 
 def quantized(r):
-    t = torch.tensor([r.uniform(-5, 5) for _ in range(12)]).reshape(3, 4)
+    sizes = r.choice(([3, 4], [3, 4], [3, 500], [3, 0], [3]))
+    t = torch.tensor([r.uniform(-5, 5) for _ in range(math.prod(sizes))]).reshape(sizes)
     dtype = r.choice((torch.qint8, torch.quint8, torch.qint32))
     if r.random() < 0.5:
         return torch.quantize_per_tensor(t, r.uniform(0.01, 0.3), r.randrange(0, 20), dtype)
+    if r.random() < 0.3:
+        return torch.quantize_per_channel(t, torch.rand(3) + 0.01, torch.rand(3), 0, torch.quint8)
     return torch.quantize_per_channel(t, torch.rand(3, dtype=torch.float64) + 0.01, torch.tensor([0, 1, 2]), 0, dtype)
 
 
 def nested(r):
-    parts = [torch.tensor(numbers(r, n * 2)).reshape(n, 2).float() for n in (1, 3, 2)]
+    dtype = r.choice((torch.float32, torch.float64, torch.int64))
+    parts = [torch.tensor(numbers(r, n * 2)).reshape(n, 2).nan_to_num(0, 1, 1).clamp(-9e9, 9e9).to(dtype) for n in (1, 3, r.choice((0, 2, 700)))]
     return torch.nested.nested_tensor(parts, layout=r.choice((torch.strided, torch.jagged)))
 
 
+def repeated(r):
+    """Of one element, or one row, that stands for many."""
+    return dense(r, [r.choice((1, 3)), 1]).expand(-1, r.choice((0, 5, 2000, 10 ** 7)))
+
+
+def odd(r):
+    """Of dtypes without arithmetic, and views that negate."""
+    dtype = r.choice((torch.float4_e2m1fn_x2, torch.float8_e8m0fnu, torch.uint16, torch.uint32, torch.uint64))
+    if r.random() < 0.4:
+        return torch._neg_view(dense(r, dtype=r.choice((torch.float32, torch.float64))))  # complex zeros: as many as its vectors hold
+    return torch.tensor([r.randrange(256) for _ in range(8)], dtype=torch.uint8).view(dtype)
+
+
+def drawn(r):
+    """What PyTorch cannot make is drawn again."""
+    while True:
+        with contextlib.suppress(RuntimeError, NotImplementedError):
+            return r.choice((strided,) * 24 + (sparse,) * 6 + (quantized, quantized, nested, nested, meta, meta, repeated, odd))(r)
+
+
 def tensor(r):
-    t = r.choice((strided,) * 12 + (sparse, sparse, quantized, nested, meta))(r)
-    if t.dtype.is_floating_point and t.layout == torch.strided and not t.is_nested and r.random() < 0.3:
-        t = t.detach().clone()
-        return nn.Parameter(t, requires_grad=r.random() < 0.7) if r.random() < 0.5 else t.requires_grad_()
+    t = drawn(r)
+    if (t.dtype.is_floating_point or t.dtype.is_complex) and r.random() < 0.3:
+        t = t.detach() if t.numel() > 10 ** 5 else t.detach().clone()
+        return nn.Parameter(t, requires_grad=r.random() < 0.7) if r.random() < 0.5 and not t.is_nested else t.requires_grad_()
     return t
 
 
@@ -129,14 +162,20 @@ def meta(r):
 
 def print_options(r):
     """Arguments of torch.set_printoptions() and of `ptio show`."""
-    if r.random() < 0.5:
+    if r.random() < 0.4:
         return {}, []
     python, command = {}, []
-    for name, option, values in (("precision", "--precision", (0, 1, 2, 3, 5, 8, 12)), ("threshold", "--threshold", (0, 5, 10, 100, 5000)),
-                                 ("edgeitems", "--edgeitems", (0, 1, 2, 5)), ("linewidth", "--linewidth", (20, 40, 60, 120, 200))):
+    if r.random() < 0.3:
+        python["profile"] = r.choice(("default", "short", "full"))
+        command.append("--profile=" + python["profile"])
+    for name, option, values in (("precision", "--precision", (0, 1, 2, 3, 5, 8, 12, 30)), ("threshold", "--threshold", (0, 5, 10, 100, 5000)),
+                                 ("edgeitems", "--edgeitems", (0, 1, 2, 5, 500)), ("linewidth", "--linewidth", (0, 1, 20, 40, 60, 120, 200))):
         if r.random() < 0.4:
             python[name] = r.choice(values)
             command.append("%s=%d" % (option, python[name]))
+    if python.get("profile") == "full" and python.get("threshold") is None:
+        python["threshold"] = 3000  # what is repeated is not for printing whole
+        command.append("--threshold=3000")
     if r.random() < 0.4:
         python["sci_mode"] = r.random() < 0.5
         command.append("--sci-mode=" + ("on" if python["sci_mode"] else "off"))

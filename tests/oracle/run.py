@@ -9,7 +9,8 @@ record that makes PyTorch swap. PyTorch loads the file, zoo.Describer tells what
 
     `ptio tree --json`         must tell the same (same.py decides),
     `ptio ls --json --hash`    must list the same tensors (listing.py),
-    `ptio show`                must print what print() does, where every class in it is one that ptio can know, and
+    `ptio show`                must print what print() does under random printoptions, where every class in it is one that ptio can know; at
+                               least half of the graphs are, and
     `ptio check --json`        must know whether torch.load(weights_only=True) takes the file; these are counted by themselves.
 
 Random tensors, 2,500 for each seed, values of Python's library and every module of torch.nn are printed by both (prints.py).
@@ -58,6 +59,7 @@ import zoo  # noqa: E402
 
 WORKERS = 2
 TRIES = 50  # until something could be saved
+NOT_COMPARED = "not compared"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -112,7 +114,7 @@ def written(obj, r, swappable):
 
 
 def draw(seed, index):
-    """A file, its tree, and its text. Everything follows from the two numbers."""
+    """A file, its tree, its text, and the options of that. Everything follows from the two numbers."""
     for attempt in range(TRIES):
         name = "%d/%d/%d" % (seed, index, attempt)
         try:
@@ -121,7 +123,9 @@ def draw(seed, index):
             body, load = written(obj, random.Random(name + "/file"), maker.swappable)
             value = load(body)
             tree = graphs.Describer().node(value)
-            return body, tree, print_of(value, tree)
+            options = prints.print_options(random.Random(name + "/print"))
+            with prints.printing(options[0]):
+                return body, tree, (print_of(value, tree), options[1])
         except Exception:  # whatever PyTorch or NumPy cannot do
             continue
     raise SystemExit("nothing of seed %d, %d could be saved" % (seed, index))
@@ -195,8 +199,12 @@ def ls_problem(command, path, truth):
     return listing.difference(truth, [json.loads(line) for line in output.splitlines()])
 
 
-def show_problem(command, path, text):
-    return printed.difference(text, prints.shown(command, path)) if text is not None else None
+def show_problem(command, path, printing):
+    text, options = printing
+    if text is None:
+        return NOT_COMPARED
+    problem = printed.difference(text, prints.shown(command, path, options))
+    return problem and "%s: %s" % (" ".join(["show"] + options), problem)
 
 
 def check_problem(command, path, body):
@@ -215,21 +223,21 @@ def check_problem(command, path, body):
 
 def compare(command, seed, index, keep):
     """What is wrong with the value, with the verdict, and with the text: texts or None."""
-    body, truth, text = draw(seed, index)
+    body, truth, printing = draw(seed, index)
     fd, path = tempfile.mkstemp(suffix=".pt")
     try:
         with os.fdopen(fd, "wb") as f:
             f.write(body)
         problems = []
         for find, argument in ((lambda c, p, t: tree_problem(c, p, t) or ls_problem(c, p, t), truth), (check_problem, body),
-                               (show_problem, text)):
+                               (show_problem, printing)):
             try:
                 problems.append(find(command, path, argument))
             except (ValueError, KeyError, TypeError, RecursionError, subprocess.TimeoutExpired) as e:
                 problems.append("%s: %s" % (type(e).__name__, e))
     finally:
         os.unlink(path)
-    if any(problems):
+    if any(problem not in (None, NOT_COMPARED) for problem in problems):
         os.makedirs(keep, exist_ok=True)
         stem = os.path.join(keep, "%d-%d" % (seed, index))
         with open(stem + ".pt", "wb") as f:
@@ -255,6 +263,8 @@ def run(command, seed, indexes, keep):
     with multiprocessing.get_context("fork").Pool(WORKERS, start_worker) as pool:
         for index, problems in pool.imap_unordered(compare_one, [(command, seed, i, keep) for i in indexes], 8):
             for count, problem in zip(counts, problems):
+                if problem == NOT_COMPARED:
+                    continue
                 count[problem is not None] += 1
                 if problem is not None:
                     print("--seed %d --only %d: %s" % (seed, index, problem.encode("ascii", "backslashreplace").decode()), flush=True)
@@ -285,6 +295,9 @@ def main():
             print_totals = [a + b for a, b in zip(print_totals, found)]
         for total, part in zip(totals, run(options.ptio, seed, indexes, options.keep)):
             total[0], total[1] = total[0] + part[0], total[1] + part[1]
+    if options.only is None and sum(totals[2]) * 2 < len(seeds) * count:
+        print("show: only %d texts were compared" % sum(totals[2]))
+        totals[2][1] += 1
     print("archives: %d passed, %d failed" % tuple(archive_totals))
     print("edits: %d passed, %d failed" % tuple(edit_totals))
     print("places: %d passed, %d failed" % tuple(place_totals))

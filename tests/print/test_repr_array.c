@@ -176,8 +176,9 @@ static void big_ones(void **state)
     r.ndim = 2;
     r.shape[0] = 2;
     r.shape[1] = 8;
+    /* PyTorch's settings are not for arrays. */
     assert_string_equal(text_of(&r, r.dtype, bytes, 16, (ptio_tensor_style){.edge = 1, .threshold = 10, .most = 100}),
-                        "array([[ 0, ...,  7],\n       [ 8, ..., 15]], shape=(2, 8), dtype=uint8)");
+                        "array([[ 0,  1,  2,  3,  4,  5,  6,  7],\n       [ 8,  9, 10, 11, 12, 13, 14, 15]], dtype=uint8)");
 }
 
 int main(void)
