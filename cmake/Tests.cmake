@@ -9,6 +9,7 @@
 #                           $PTIO_BUILD_DIR/bin, and runs them by the command $PTIO_RUN, where that is not empty
 #     tests/oracle/save.py, elements.py, hostile.py, allowing.py, replay.py  the same
 #     tests/oracle/dlpack.py, statedict.py, tensors.py, unsafe.py: run with --library LIBPTIO, which they load themselves
+#     python/tests/test_*.py  of the Python module, by pytest in the oracle's Python
 #     tests/checks/*.sh     of the sources and the built library: layers, symbols, header, format
 #     fuzz/fuzz_NAME.c      a fuzz target, run over fuzz/corpus/NAME
 #     examples/*.c          run over the checkpoint of the demo
@@ -129,6 +130,17 @@ if(NOT PTIO_LIBFUZZER)
             ptio_add_test(oracle.${name} ${PTIO_ORACLE_PYTHON} tests/oracle/${name}.py --library $<TARGET_FILE:ptio>)
         endforeach()
     endif()
+endif()
+
+# The Python module, where PyTorch's process can hold it.
+if(TARGET ptio_python AND PTIO_ORACLE_PYTHON AND NOT run AND NOT PTIO_SANITIZE)
+    file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} python/tests/test_*.py)
+    foreach(source IN LISTS sources)
+        cmake_path(GET source STEM name)
+        string(REGEX REPLACE "^test_" "" title ${name})
+        ptio_add_test(python.${title} ${PTIO_ORACLE_PYTHON} python/tests/run.py --package ${PROJECT_BINARY_DIR}/python
+                      --ptio $<TARGET_FILE:ptio_command> ${source})
+    endforeach()
 endif()
 
 # Checks of the sources and of the library. They do not depend on how it was compiled, so the plain build does them.

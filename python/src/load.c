@@ -232,7 +232,7 @@ static bool prepare(loading *l)
     return input_open(l->state, a->f, &l->input);
 }
 
-/* TorchScript archives and tar files are refused in sentences of their own. */
+/* TorchScript archives, tar files and other pickles are refused in sentences of their own. */
 static PyObject *refused_container(loading *l, const ptio_error *err)
 {
     ptio_load_options options = l->options;
@@ -248,6 +248,8 @@ static PyObject *refused_container(loading *l, const ptio_error *err)
     if (info.container == PTIO_CONTAINER_TAR)
         return PyErr_Format(PyExc_RuntimeError, "Cannot use ``weights_only=True`` with files saved in the legacy .tar format. %s",
                             weights_only_advice());
+    if (info.container == PTIO_CONTAINER_PICKLE)
+        return PyErr_Format(PyExc_RuntimeError, "Invalid magic number; corrupt file?");
     if (info.container != PTIO_CONTAINER_TORCHSCRIPT)
         return raise_refusal(l->state, err, l->report);
     if (warn_torchscript() < 0)

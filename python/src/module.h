@@ -39,20 +39,16 @@
 #include "ptio.h"
 
 /* Names that are looked up or passed often, interned once. */
-#define NAMES(X)                                                                                                                 \
-    X(read)                                                                                                                      \
-    X(readinto)                                                                                                                  \
-    X(readline)                                                                                                                  \
-    X(seek)                                                                                                                      \
-    X(tell)                                                                                                                      \
-    X(write)                                                                                                                     \
-    X(flush) X(release) X(extend) X(append) X(update) X(items) X(__new__) X(__setstate__) X(__dict__) X(__module__)              \
-        X(__qualname__) X(__name__) X(__fspath__) X(from_bytes) X(dtype) X(device) X(type) X(data_ptr) X(nbytes)                 \
-            X(untyped_storage) X(requires_grad) X(set_) X(empty) X(get) X(storage_offset) X(size) X(stride) X(layout) X(is_conj) \
-                X(is_neg) X(_backward_hooks) X(_cdata) X(_untyped_storage) X(_pickle_storage_type) X(_size) X(_data_ptr) X(add)  \
-                    X(tobytes) X(persistent_id) X(persistent_load) X(reducer_override) X(dump) X(load) X(__class__)              \
-                        X(__getinitargs__) X(raw_repr) X(storage) X(data) X(ptio) X(_fake_device) X(_checkpoint_offset)          \
-                            X(skip_data) X(cpu) X(is_quantized) X(is_sparse)
+/* clang-format off */
+#define NAMES(X) \
+    X(read) X(readinto) X(readline) X(seek) X(tell) X(write) X(flush) X(release) X(extend) X(append) X(update) X(items) \
+    X(__new__) X(__setstate__) X(__dict__) X(__module__) X(__qualname__) X(__name__) X(__fspath__) X(from_bytes) X(dtype) \
+    X(device) X(type) X(data_ptr) X(nbytes) X(untyped_storage) X(requires_grad) X(set_) X(empty) X(get) X(storage_offset) \
+    X(size) X(stride) X(layout) X(is_conj) X(is_neg) X(_backward_hooks) X(_cdata) X(_untyped_storage) \
+    X(_pickle_storage_type) X(_size) X(_data_ptr) X(add) X(tobytes) X(persistent_id) X(persistent_load) \
+    X(reducer_override) X(dump) X(load) X(__class__) X(__getinitargs__) X(raw_repr) X(storage) X(data) X(ptio) \
+    X(_fake_device) X(_checkpoint_offset) X(skip_data) X(cpu) X(is_quantized) X(is_sparse)
+/* clang-format on */
 
 enum {
 #define NAME_ENUM(name) NAME_##name,

@@ -18,14 +18,46 @@ static PyObject *exception_of(module_state *state, const ptio_error *err)
     case PTIO_ERR_MEMORY: return PyExc_MemoryError;
     case PTIO_ERR_IO: return PyExc_OSError;
     case PTIO_ERR_DENIED: return state->unpickling_error;
-    case PTIO_ERR_FORMAT: return begins_with(err->reason, "pickle.") ? state->unpickling_error : PyExc_RuntimeError;
+    case PTIO_ERR_FORMAT:
+        if (begins_with(err->reason, "zip.byteorder"))
+            return PyExc_ValueError;
+        /* What is no archive is a pickle for torch.load(). */
+        return begins_with(err->reason, "pickle.") || begins_with(err->reason, "not.") ? state->unpickling_error
+                                                                                       : PyExc_RuntimeError;
     default: return PyExc_RuntimeError;
     }
 }
 
+/* A string in another encoding than was said. The exception has the text that is not at hand here: it is one of zeros, but for the byte
+ * that the message names. Its own message is then as Python's. */
+static bool raise_decode_error(const char *message)
+{
+    char encoding[32], why[80];
+    unsigned byte = 0;
+    size_t start, last;
+    if (sscanf(message, "'%31[^']' codec can't decode byte 0x%2x in position %zu: %79[^\n]", encoding, &byte, &start, why) == 4)
+        last = start;
+    else if (sscanf(message, "'%31[^']' codec can't decode bytes in position %zu-%zu: %79[^\n]", encoding, &start, &last, why) !=
+             4)
+        return false;
+    PyObject *bytes = last < PY_SSIZE_T_MAX ? PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)last + 1) : NULL;
+    if (bytes) {
+        memset(PyByteArray_AsString(bytes), 0, last + 1);
+        PyByteArray_AsString(bytes)[last] = (char)byte;
+    }
+    PyObject *exception = bytes ? PyObject_CallFunction(PyExc_UnicodeDecodeError, "sOnns", encoding, bytes, (Py_ssize_t)start,
+                                                        (Py_ssize_t)last + 1, why)
+                                : NULL;
+    if (exception)
+        PyErr_SetObject(PyExc_UnicodeDecodeError, exception);
+    Py_XDECREF(exception);
+    Py_XDECREF(bytes);
+    return true;
+}
+
 PyObject *raise_error(module_state *state, const ptio_error *err)
 {
-    if (PyErr_Occurred())
+    if (PyErr_Occurred() || (err->reason && strcmp(err->reason, "codec.invalid") == 0 && raise_decode_error(err->message)))
         return NULL;
     char place[160] = "";
     if (err->record[0] && err->offset != PTIO_NO_OFFSET)
@@ -91,13 +123,37 @@ PyObject *raise_import(module_state *state, ptio_text module)
     return NULL;
 }
 
+/* Where a finding is in the order of reading: the pickles of a legacy stream come one after another. */
+static bool is_before(const ptio_finding *a, const ptio_finding *b)
+{
+    static const char *const order[] = {"magic", "protocol", "sys_info"};
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+        if (is_text(a->record, order[i]) != is_text(b->record, order[i]))
+            return is_text(a->record, order[i]);
+    return a->offset < b->offset;
+}
+
+/* The one that PyTorch's unpickler meets first: it refuses as it reads. */
 static const ptio_finding *first_refusal(const ptio_report *report)
 {
-    const ptio_finding *found;
+    const ptio_finding *found, *first = NULL;
     for (size_t i = 0; (found = ptio_report_finding(report, i)); i++)
-        if (found->severity == PTIO_REFUSED && begins_with(found->reason, "weights-only."))
-            return found;
-    return NULL;
+        if (found->severity == PTIO_REFUSED && begins_with(found->reason, "weights-only.") && (!first || is_before(found, first)))
+            first = found;
+    return first;
+}
+
+/* Its message, without what PyTorch does not say. */
+static PyObject *message_of(const ptio_finding *found)
+{
+    PyObject *message = PyUnicode_DecodeUTF8(found->message.bytes, (Py_ssize_t)found->message.size, "replace");
+    if (!message || strcmp(found->reason, "weights-only.opcode") != 0)
+        return message;
+    PyObject *beginning = PyUnicode_FromString(" (opcode "), *parts = beginning ? PyUnicode_Split(message, beginning, 1) : NULL;
+    set_reference(&message, parts ? Py_XNewRef(PyList_GetItem(parts, 0)) : NULL);
+    Py_XDECREF(parts);
+    Py_XDECREF(beginning);
+    return message;
 }
 
 PyObject *raise_refusal(module_state *state, const ptio_error *err, const ptio_report *report)
@@ -108,12 +164,13 @@ PyObject *raise_refusal(module_state *state, const ptio_error *err, const ptio_r
     if (strcmp(found->reason, "weights-only.global") == 0)
         return raise_global(state, found);
     bool blocked = strcmp(found->reason, "weights-only.blocked") == 0;
-    PyErr_Format(state->unpickling_error, "Weights only load failed. %s\n%s\n\n%s%s", advice,
-                 blocked ? ""
-                         : "Please file an issue with the following so that we can make "
-                           "`weights_only=True` compatible with your use case: WeightsUnpickler error: ",
-                 err->message[0] && strncmp(err->message, "weights_only refuses the file: ", 31) == 0 ? err->message + 31
-                                                                                                      : err->message,
-                 documentation);
+    PyObject *message = message_of(found);
+    if (message)
+        PyErr_Format(state->unpickling_error, "Weights only load failed. %s\n%s\n\n%U%s", advice,
+                     blocked ? ""
+                             : "Please file an issue with the following so that we can make "
+                               "`weights_only=True` compatible with your use case: WeightsUnpickler error: ",
+                     message, documentation);
+    Py_XDECREF(message);
     return NULL;
 }

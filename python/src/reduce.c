@@ -56,13 +56,14 @@ static PyObject *import_name(PyObject *module, PyObject *name)
     PyObject *dot = PyUnicode_FromString("."), *parts = dot ? PyUnicode_Split(name, dot, -1) : NULL;
     Py_XDECREF(dot);
     Py_ssize_t count = parts ? PyList_Size(parts) : 0;
-    for (Py_ssize_t i = 0; from && i < count; i++) {
-        set_reference(&from, PyObject_GetAttr(from, PyList_GetItem(parts, i)));
-    }
-    if (!parts)
-        Py_CLEAR(from);
+    PyObject *at = parts ? Py_NewRef(from) : NULL;
+    for (Py_ssize_t i = 0; at && i < count; i++)
+        set_reference(&at, PyObject_GetAttr(at, PyList_GetItem(parts, i)));
+    if (parts && !at && PyErr_ExceptionMatches(PyExc_AttributeError)) /* in pickle's words */
+        PyErr_Format(PyExc_AttributeError, "Can't get attribute %R on %R", name, from);
     Py_XDECREF(parts);
-    return from;
+    Py_DECREF(from);
+    return at;
 }
 
 PyObject *find_class(module_state *state, ptio_text module_text, ptio_text name_text, PyObject *allowed, bool map_names)

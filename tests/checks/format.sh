@@ -15,7 +15,7 @@ for tool in clang-format-$release clang-format none; do
     fi
 done
 
-files=$(find include src tests fuzz bench examples -name '*.[ch]' ! -path 'tests/data/*')
+files=$(find include src python tests fuzz bench examples -name '*.[ch]' ! -path 'tests/data/*')
 if [ "${1:-}" = --fix ]; then
     $tool -i --style=file $files
 else
