@@ -103,7 +103,7 @@ if(NOT PTIO_LIBFUZZER)
     endif()
     find_package(Python3 COMPONENTS Interpreter)
     file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/*/run.py tests/oracle/save.py
-         tests/oracle/elements.py tests/oracle/hostile.py tests/oracle/allowing.py tests/oracle/replay.py)
+         tests/oracle/built.py tests/oracle/elements.py tests/oracle/hostile.py tests/oracle/allowing.py tests/oracle/replay.py)
     # The install test and the examples of the documents are about the build that a user makes on the same machine.
     if(run OR PTIO_SANITIZE)
         list(FILTER sources EXCLUDE REGEX "^tests/(install|docs)/")

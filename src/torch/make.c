@@ -28,13 +28,16 @@ const ptio_value *ptio_make_global(ptio_loader *loader, ptio_text module, ptio_t
     ptio_arena *arena = &loader->ckpt->arena;
     ptio_node_global *node = PTIO_NEW(arena, ptio_node_global, 1);
     ptio_global *global = PTIO_NEW(arena, ptio_global, 1);
-    if (!node || !global || !ptio_global_resolve(arena, module, name, false, global))
+    const ptio_value *texts[] = {text_node(loader, module), text_node(loader, name)};
+    /* What it means points to the texts, so to those of the node and not to the caller's. */
+    if (!node || !global || !texts[0] || !texts[1] ||
+        !ptio_global_resolve(arena, ptio_node_text_of(texts[0]), ptio_node_text_of(texts[1]), false, global))
         return NULL;
     *node = (ptio_node_global){.head = {.type = PTIO_NODE_TYPE_GLOBAL, .seen = (uint8_t)kind_of_global(global)},
-                               .module = text_node(loader, module),
-                               .name = text_node(loader, name),
+                               .module = texts[0],
+                               .name = texts[1],
                                .meaning = global};
-    return node->module && node->name ? &node->head : NULL;
+    return &node->head;
 }
 
 /* The global in `slot`, made when it is first asked for. */

@@ -86,6 +86,7 @@ typedef struct ptio_reducer {
     ptio_saved_storage *storages;
     size_t storage_count, storage_capacity;
     ptio_pointer_map by_address; /* of storages: their place in `storages` */
+    ptio_pointer_map dicts;      /* of tensors with attributes: the node of their __dict__ */
 } ptio_reducer;
 
 void ptio_reducer_init(ptio_reducer *reducer, ptio_heap *heap, unsigned protocol);

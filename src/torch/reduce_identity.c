@@ -29,6 +29,7 @@ void ptio_reducer_free(ptio_reducer *r)
     free_interned(&r->globals, r->heap);
     ptio_heap_free(r->heap, r->storages, r->storage_capacity * sizeof *r->storages);
     ptio_pointer_map_free(&r->by_address, r->heap);
+    ptio_pointer_map_free(&r->dicts, r->heap);
     ptio_arena_free(&r->arena);
     ptio_arena_free(&r->fleeting_nodes);
 }

@@ -406,11 +406,27 @@ static ptio_status inner(ptio_reducer *r, const ptio_tensor *tensor, bool requir
     return strided(r, tensor, requires_grad, ret, err);
 }
 
+static const ptio_value *attributes_of(const ptio_reducer *r, const ptio_value *object)
+{
+    return ptio_edited(r->edits, ptio_value_attributes(object));
+}
+
+/* The __dict__ of a tensor. There is one, which is met twice where the tensor is among its own attributes. */
+static const ptio_value *dict_of(ptio_reducer *r, const ptio_value *object)
+{
+    const ptio_value *attributes = attributes_of(r, object);
+    const ptio_value *dict = attributes ? ptio_reduce_attributes(r, attributes) : &ptio_none;
+    uint64_t known;
+    bool is_new;
+    if (!dict || !ptio_pointer_map_add(&r->dicts, r->heap, object, (uint64_t)(uintptr_t)dict, &known, &is_new))
+        return NULL;
+    return (const ptio_value *)(uintptr_t)known;
+}
+
 /* The state that setattr() restores: a dict of attributes, None, or (dict or None, slots). */
 static const ptio_value *state_of(ptio_reducer *r, const ptio_value *object)
 {
-    const ptio_value *attributes = ptio_value_attributes(object), *slots = ptio_value_slots(object);
-    const ptio_value *dict = attributes ? ptio_reduce_attributes(r, attributes) : &ptio_none;
+    const ptio_value *slots = ptio_value_slots(object), *dict = dict_of(r, object);
     if (!slots)
         return dict;
     const ptio_value *pair[] = {dict, ptio_reduce_attributes(r, slots)};
@@ -438,7 +454,7 @@ static ptio_status reduce(ptio_reducer *r, const ptio_value *object, const ptio_
 {
     const ptio_tensor *tensor = ptio_meaning(object);
     bool requires_grad = tensor->flags & PTIO_TENSOR_REQUIRES_GRAD, is_parameter = tensor->flags & PTIO_TENSOR_PARAMETER;
-    const ptio_value *attributes = ptio_value_attributes(object), *subclass = subclass_of(object);
+    const ptio_value *attributes = attributes_of(r, object), *subclass = subclass_of(object);
     bool has_state = (attributes && ptio_value_count(attributes)) || ptio_value_slots(object);
     call c = {NULL, NULL};
     if (has_state && !subclass && ptio_reduce_as_version_1(r)) {
@@ -480,12 +496,12 @@ ptio_status ptio_reduce_tensor(ptio_reducer *r, const ptio_value *object, const 
 }
 
 /* A tensor that is nothing but strides over a storage of a class of its own. */
-static bool is_run_of_strides(const ptio_value *object, const ptio_tensor *tensor)
+static bool is_run_of_strides(const ptio_reducer *r, const ptio_value *object, const ptio_tensor *tensor)
 {
     const unsigned more = PTIO_TENSOR_PARAMETER | PTIO_TENSOR_META | PTIO_TENSOR_CONJ | PTIO_TENSOR_NEG;
     if (!is_plain(tensor) || tensor->flags & more || !ptio_dtype_rows[tensor->dtype].storage_class[0] || subclass_of(object))
         return false;
-    const ptio_value *attributes = ptio_value_attributes(object);
+    const ptio_value *attributes = attributes_of(r, object);
     return !(attributes && ptio_value_count(attributes)) && !ptio_value_slots(object);
 }
 
@@ -494,7 +510,7 @@ ptio_status ptio_reduce_tensor_run(void *ctx, const ptio_value *object, ptio_ten
     ptio_reducer *r = ctx;
     const ptio_tensor *tensor = ptio_meaning(object);
     storage_id id;
-    if (r->is_legacy || !is_run_of_strides(object, tensor))
+    if (r->is_legacy || !is_run_of_strides(r, object, tensor))
         return PTIO_OK;
     ptio_status status = identify_storage(r, tensor->storage, (ptio_dtype)tensor->dtype, false, &id, err);
     if (status != PTIO_OK)
