@@ -918,6 +918,7 @@ typedef struct ptio_ndarray_info {
     uint64_t itemsize;    /* bytes of an element                                                      */
     uint64_t nbytes;      /* of all elements                                                          */
     bool is_object;       /* an array of Python objects: ptio_value_item() gives them, in C order     */
+    bool is_fortran;      /* its elements lie in the order of Fortran, the first index fastest        */
 } ptio_ndarray_info;
 
 /** Describe a NumPy array. False for other kinds. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOST_DIMENSIONS 64 /* of a tensor */
+
 /** The letter and size in the code of a NumPy dtype, behind its byte order. */
 typedef struct row {
     const char *code;
@@ -45,6 +47,31 @@ static void turn_round(unsigned char *bytes, uint64_t size, unsigned unit)
         }
 }
 
+/* A tensor over elements that come in C order and lie in that of Fortran, as in the array. */
+static const ptio_value *fortran_tensor(ptio_builder *builder, ptio_dtype dtype, const ptio_ndarray_info *info,
+                                        const unsigned char *from)
+{
+    int64_t stride[MOST_DIMENSIONS], index[MOST_DIMENSIONS] = {0}, step = 1;
+    size_t itemsize = ptio_dtype_itemsize(dtype);
+    unsigned char *bytes = malloc((size_t)info->nbytes + 1);
+    if (!bytes)
+        return NULL;
+    for (size_t d = 0; d < info->ndim; step *= info->shape[d++])
+        stride[d] = step;
+    for (uint64_t at = 0; at < info->nbytes; at += itemsize) {
+        int64_t place = 0;
+        for (size_t d = 0; d < info->ndim; d++)
+            place += index[d] * stride[d];
+        memcpy(bytes + (size_t)place * itemsize, from + at, itemsize);
+        for (size_t d = info->ndim; d-- > 0 && ++index[d] == info->shape[d];)
+            index[d] = 0;
+    }
+    const ptio_storage *storage = ptio_new_storage_copy(builder, dtype, bytes, info->nbytes);
+    const ptio_value *tensor = ptio_new_view(builder, storage, dtype, info->ndim, info->shape, stride, 0, false);
+    free(bytes);
+    return tensor;
+}
+
 const ptio_value *cli_array_tensor(ptio_builder *builder, const ptio_value *array)
 {
     ptio_ndarray_info info;
@@ -58,7 +85,9 @@ const ptio_value *cli_array_tensor(ptio_builder *builder, const ptio_value *arra
     if (bytes && ptio_ndarray_copy(array, bytes, info.nbytes, NULL) == PTIO_OK) {
         if (is_other_order('>'))
             turn_round(bytes, info.nbytes, found->unit);
-        tensor = ptio_new_tensor(builder, found->dtype, info.ndim, info.shape, bytes);
+        tensor = info.is_fortran && info.nbytes && info.ndim <= MOST_DIMENSIONS
+                     ? fortran_tensor(builder, found->dtype, &info, bytes)
+                     : ptio_new_tensor(builder, found->dtype, info.ndim, info.shape, bytes);
     }
     free(bytes);
     return tensor;

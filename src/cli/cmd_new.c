@@ -50,7 +50,7 @@ static const char *split_path(char *file)
     if (access(file, F_OK) == 0 || !colon || colon == file)
         return NULL;
     *colon = '\0';
-    if (access(file, F_OK) == 0)
+    if (strcmp(file, "-") == 0 || access(file, F_OK) == 0)
         return colon + 1;
     *colon = ':';
     return NULL;
@@ -66,7 +66,9 @@ static int put(const cli_options *options, ptio_builder *builder, ptio_value *di
         return cli_usage("new", "this is no NAME=FILE:", argument);
     char *file = equals + 1;
     const char *path = split_path(file);
-    if (ptio_load(file, &options->load, &ckpt, &err) != PTIO_OK)
+    ptio_status status =
+        strcmp(file, "-") == 0 ? ptio_load_fd(0, &options->load, &ckpt, &err) : ptio_load(file, &options->load, &ckpt, &err);
+    if (status != PTIO_OK)
         return cli_fail(file, &err);
     const ptio_value *value = path ? ptio_at(ckpt, path) : ptio_root(ckpt);
     int code = value ? tensor_of(builder, value, file, &tensor) : cli_no_path(file, path);

@@ -558,7 +558,7 @@ static bool rename_entry(walk *w, size_t index, size_t key, grown *names)
     }
     if (!top->is_dict || ptio_value_kind(ptio_value_key(top->value, index)) != PTIO_KIND_STR)
         return fail_rename(ed, ed->path.bytes, &ed->text, "but only keys that are texts can be renamed");
-    if (!size || ed->text.bytes[key_after] == '.')
+    if (!size || (ed->text.bytes[key_after] == '.' && ed->path.bytes[key] != '.'))
         return fail_rename(ed, ed->path.bytes, &ed->text,
                            size ? "which begins with a dot: rename or strip the prefix with its dot" : "and have no name");
     fate *f = &top->fates[index];

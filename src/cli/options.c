@@ -597,6 +597,22 @@ static int add_operand(const cli_verb *verb, const char *argument, cli_options *
     return CLI_GOOD;
 }
 
+/* What a stream cannot have, or a file that is written as it was. */
+static int check_form(const cli_verb *verb, const cli_options *o)
+{
+    const ptio_save_options *s = &o->save;
+    const char *archive = s->alignment ? "--align" : s->no_crc32 ? "--no-crc" : s->root ? "--root" : NULL;
+    const char *other = s->legacy                             ? "--legacy"
+                        : s->protocol != 2                    ? "--protocol"
+                        : s->byte_order != PTIO_NATIVE_ENDIAN ? "--endian"
+                                                              : archive;
+    if (o->keep && other)
+        return cli_usage(verb->name, "a file that is kept as it was (--profile keep) takes no", other);
+    if (s->legacy && archive)
+        return cli_usage(verb->name, "a stream (--legacy) is no archive and takes no", archive);
+    return CLI_GOOD;
+}
+
 static int check_operands(const cli_verb *verb, cli_options *ret)
 {
     if (!ret->file)
@@ -607,8 +623,9 @@ static int check_operands(const cli_verb *verb, cli_options *ret)
         return cli_usage(verb->name, "the second file is missing", NULL);
     if (verb->bit == CLI_DIFF && strcmp(ret->file, "-") == 0 && strcmp(ret->other, "-") == 0)
         return cli_usage(verb->name, "only one of the files can be standard input", NULL);
-    if (verb->bit != CLI_SAVE)
-        return CLI_GOOD;
+    int code = verb->bit & SAVING ? check_form(verb, ret) : CLI_GOOD;
+    if (verb->bit != CLI_SAVE || code != CLI_GOOD)
+        return code;
     if (ret->in_place && ret->out)
         return cli_usage(verb->name, "with --in-place there is no other file to write:", ret->out);
     if (ret->in_place && strcmp(ret->file, "-") == 0)

@@ -430,7 +430,8 @@ bool ptio_value_ndarray(const ptio_value *value, ptio_ndarray_info *ret)
                                .dtype = array->dtype->code,
                                .itemsize = array->dtype->itemsize,
                                .nbytes = array->nbytes,
-                               .is_object = array->items != NULL};
+                               .is_object = array->items != NULL,
+                               .is_fortran = array->fortran};
     return true;
 }
 

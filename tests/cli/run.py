@@ -905,6 +905,10 @@ def save_renames(bench):
     bench.good("save", "--rename=model=net", "--rename=net.fc=net.layer", nested, out)
     same(names(bench, out), ["net.layer.weight", "net.tied", "net.view", "net.layer.bias"])
     assert "outside of the dict" in bench.fails(4, "save", "--rename=model.view=view", nested, out)
+    dotted = bench.file("dotted.pt", state_dict(".x", "a.b"))
+    bench.good("save", "--rename-regex=x=y", dotted, out)
+    same(names(bench, out), [".y", "a.b"])
+    assert "begins with a dot" in bench.fails(4, "save", "--rename-regex=^a=", dotted, bench.folder / "none.pt")
     assert not (bench.folder / "none.pt").exists()
 
 
@@ -1032,6 +1036,10 @@ def save_dry_run(bench):
     bench.good("new", "--profile=1.13", bench.folder / "new.pt", "w=%s:model.fc.weight" % path)
     same(told, "%d bytes would be written\n" % (bench.folder / "new.pt").stat().st_size)
     bench.fails(4, "new", "--profile=keep", bench.folder / "new.pt", "w=%s:model.fc.weight" % path)
+    for form, options in (("--legacy", ("--align=8", "--no-crc", "--root=x")), ("--profile=keep", ("--align=8", "--no-crc", "--root=x", "--legacy", "--protocol=3", "--endian=big"))):
+        for option in options:
+            assert form.replace("=", " ") in bench.fails(4, "save", form, option, path, bench.folder / "none.pt"), (form, option)
+    assert "--align" in bench.fails(4, "new", "--legacy", "--align=8", bench.folder / "none.pt", "w=%s:model.fc.weight" % path)
     for code, out in ((3, bench.folder / "nowhere" / "a.pt"), (4, bench.folder / ".pt"), (4, bench.folder)):
         same(bench.fails(code, "save", "--dry-run", path, out), bench.fails(code, "save", path, out))
 
@@ -1110,8 +1118,8 @@ def save_interrupted(bench):
     same(sorted(p.name for p in bench.folder.iterdir()), ["out.pt", "wide.pt"])
 
 
-def npy(dtype, shape, data):
-    header = "{'descr': %r, 'fortran_order': False, 'shape': %r, }" % (dtype, shape)
+def npy(dtype, shape, data, fortran=False):
+    header = "{'descr': %r, 'fortran_order': %r, 'shape': %r, }" % (dtype, fortran, shape)
     header += " " * (-(len(header) + 11) % 64) + "\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data
 
@@ -1125,6 +1133,16 @@ def new(bench):
     same(bench.good("show", out), "{'fc.weight': tensor([[1., 2.],\n        [3., 4.]]), 'n': tensor([ 1, -1], dtype=torch.int16), 'bias': tensor([ 0.5000, -0.5000])}\n")
     bench.good("check", out)
     same(bench.run("new", "--legacy", "-", "w=%s" % little).stdout[:2], b"\x80\x02")
+    # As torch.from_numpy(np.load(file).astype(native)): the order of the elements stays.
+    fortran = [bench.file("%s.npy" % order, npy(dtype, (2, 3), struct.pack(form, 1, 4, 2, 5, 3, 6), True)) for order, dtype, form in (("little", "<u2", "<6H"), ("big", ">u2", ">6H"))]
+    bench.good("new", out, *("%s=%s" % (path.stem, path) for path in fortran))
+    same([(t["stride"], t["dtype"], t["sha256"]) for t in map(json.loads, bench.good("ls", "--json", "--hash", out).splitlines())],
+         [([1, 2], "uint16", hashlib.sha256(struct.pack("<6H", *range(1, 7))).hexdigest())] * 2)
+    bench.good("new", out, "x=-", input=npy("<f4", (2,), floats(1, 2)))
+    same(bench.good("show", out), "{'x': tensor([1., 2.])}\n")
+    bench.good("new", out, "x=-:model.fc.bias", input=sample())
+    same(bench.good("show", out), "{'x': tensor([ 0.5000, -0.5000])}\n")
+    assert "standard input" in bench.fails(2, "new", out, "x=-", input=b"")
     for code, arguments in ((4, ()), (4, (out,)), (4, (out, "nothing")), (4, (out, "=a.npy")), (4, (out, "w=")), (3, (out, "w=missing.npy")), (4, (out, "w=%s" % path)),
                             (1, (out, "w=%s:nowhere" % path)), (4, (out, "w=%s" % little, "w=%s" % big)),
                             (2, (out, "w=%s" % bench.file("u.npy", npy("<U1", (1,), b"a\x00\x00\x00"))))):
