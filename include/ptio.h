@@ -322,6 +322,7 @@ typedef struct ptio_load_options {
     /** NULL, and no registry either: every storage is on the CPU, whatever its location tag says, so that files open on any machine. */
     const ptio_map_location *map_location;
     const ptio_registry *registry; /* NULL: the entries that PyTorch has. Given without map_location: as with {0}       */
+    bool no_crc32; /* take records as they are, whatever their checksums say, as torch.load() does, which compares none */
 } ptio_load_options;
 
 #define PTIO_LOAD_OPTIONS .struct_size = sizeof(ptio_load_options)
@@ -1186,8 +1187,8 @@ PTIO_API bool ptio_state_dict_version(const ptio_value *state_dict, const char *
 /* ------------------------------------------------------------------------------------------------------------------
  * 9  Records: the archive below the pickle
  *
- * Zip archives, tar files and legacy streams alike are records with names. The storages of a legacy stream are named
- * "data/KEY" here, its pickles "magic", "protocol", "sys_info", "data.pkl" and "keys".
+ * Zip archives, tar files and legacy streams alike are records with names. Those of a legacy stream are its storages, named
+ * "data/KEY" here; its pickles are read by ptio_disassemble().
  * ------------------------------------------------------------------------------------------------------------------ */
 
 typedef struct ptio_archive ptio_archive;

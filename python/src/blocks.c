@@ -19,7 +19,10 @@
 
 /* In front of the bytes; the bytes stay aligned. */
 typedef union header {
-    atomic_size_t uses;
+    struct {
+        atomic_size_t uses;
+        size_t size; /* of the bytes */
+    };
     char space[PTIO_STORAGE_ALIGN];
 } header;
 
@@ -50,6 +53,7 @@ void *block_new(size_t size)
 #endif
     header *h = memory;
     atomic_init(&h->uses, 1);
+    h->size = size;
     return h + 1;
 }
 
@@ -141,14 +145,28 @@ const ptio_memory *blocks_memory(blocks *b)
     return &b->memory;
 }
 
-bool block_hold(blocks *b, const void *data)
+/* The block that begins at the address, or that it is in; NULL for other memory. */
+static void *find_block(const blocks *b, const void *data)
+{
+    if (!b->capacity)
+        return NULL;
+    void *begin = b->slots[slot_of(b, data)];
+    for (size_t i = 0; i < b->capacity && !begin; i++) {
+        const char *block = b->slots[i];
+        if (block && (const char *)data > block && (size_t)((const char *)data - block) < ((header *)block - 1)->size)
+            begin = b->slots[i];
+    }
+    return begin;
+}
+
+void *block_hold(blocks *b, const void *data)
 {
     pthread_mutex_lock(&b->lock);
-    bool is_block = b->capacity && b->slots[slot_of(b, data)] == data;
-    if (is_block)
-        atomic_fetch_add_explicit(&((header *)data - 1)->uses, 1, memory_order_relaxed);
+    void *block = find_block(b, data);
+    if (block)
+        atomic_fetch_add_explicit(&((header *)block - 1)->uses, 1, memory_order_relaxed);
     pthread_mutex_unlock(&b->lock);
-    return is_block;
+    return block;
 }
 
 blocks *blocks_hold(blocks *b)

@@ -226,6 +226,11 @@ static step entries(builder *b, frame *f)
 
 /* ---- reduced objects ---- */
 
+static PyObject *text_or_none(const ptio_value *value)
+{
+    return ptio_node_view(value) == PTIO_NODE_TEXT ? text(value) : Py_NewRef(Py_None);
+}
+
 /* persistent_load() of the stream of PyTorch before 1.6: ("module", class, source file, source) is the class. */
 static step persistent(builder *b, frame *f)
 {
@@ -243,7 +248,12 @@ static step persistent(builder *b, frame *f)
         return next;
     f->object = class;
     f->stage = DONE;
-    return memo_put(&b->memo, f->value, class) ? GOES_ON : FAILED;
+    PyObject *file = ptio_node_item_count(id) > 2 ? text_or_none(ptio_node_item(id, 2)) : Py_NewRef(Py_None);
+    PyObject *source = ptio_node_item_count(id) > 3 ? text_or_none(ptio_node_item(id, 3)) : Py_NewRef(Py_None);
+    bool well = file && source && check_source(b->state, class, file, source);
+    Py_XDECREF(file);
+    Py_XDECREF(source);
+    return well && memo_put(&b->memo, f->value, class) ? GOES_ON : FAILED;
 }
 
 static step make_object(builder *b, frame *f)
@@ -379,29 +389,28 @@ static PyObject *build(builder *b, const ptio_value *root)
 }
 
 /* The bytes of all storages, by threads and without the GIL. */
-static bool read_all(builder *b)
+static bool read_all(builder *b, ptio_error *err)
 {
-    if (b->options->mapped || b->fake || b->skip_data)
+    if (b->options->mapped || b->fake || b->meta || b->skip_data)
         return true;
-    ptio_error err = {0};
-    ptio_status status;
-    if (b->options->without_gil) {
-        PyThreadState *thread = PyEval_SaveThread();
-        status = ptio_checkpoint_read(b->ckpt, &err);
+    PyThreadState *thread = b->options->without_gil ? PyEval_SaveThread() : NULL;
+    ptio_status status = ptio_checkpoint_read(b->ckpt, err);
+    if (thread)
         PyEval_RestoreThread(thread);
-    } else {
-        status = ptio_checkpoint_read(b->ckpt, &err);
-    }
-    return status == PTIO_OK || (raise_error(b->state, &err), false);
+    return status == PTIO_OK;
 }
 
 /* All that is made is needed, so to look for garbage every few hundred objects would be for nothing. */
 static PyObject *build_without_collections(builder *b, const ptio_value *root)
 {
+    if (!tell_location(b, b->options->map_location))
+        return NULL;
     int collects = PyGC_Disable();
-    PyObject *result = build(b, root);
+    PyObject *result = b->options->pickle_module ? build_custom(b, b->options->pickle_module) : build(b, root);
     if (collects)
         PyGC_Enable();
+    if (result && !tell_location(b, Py_None))
+        Py_CLEAR(result);
     return result;
 }
 
@@ -420,7 +429,8 @@ static void release_builder(builder *b)
     Py_XDECREF(b->restore);
 }
 
-PyObject *build_objects(module_state *state, ptio_checkpoint *ckpt, blocks *storage_blocks, const build_options *options)
+PyObject *build_objects(module_state *state, ptio_checkpoint *ckpt, blocks *storage_blocks, const build_options *options,
+                        ptio_error *err)
 {
     ptio_checkpoint_info info;
     ptio_checkpoint_describe(ckpt, &info);
@@ -439,8 +449,10 @@ PyObject *build_objects(module_state *state, ptio_checkpoint *ckpt, blocks *stor
             b.holder->blocks = blocks_hold(storage_blocks);
     }
     PyObject *result = NULL;
-    if (ready && build_settings(&b) && read_all(&b) && memo_reserve(&b.memo, info.opcodes / 8))
+    if (ready && build_settings(&b) && read_all(&b, err) && memo_reserve(&b.memo, info.opcodes / 8))
         result = build_without_collections(&b, ptio_root(ckpt));
+    if (result && b.torch && !validate_sparse(&b))
+        Py_CLEAR(result);
     release_builder(&b);
     if (b.holder)
         holder_release(b.holder);

@@ -44,9 +44,9 @@ struct builder {
     size_t depth, room;
     made_storage *storages;
     size_t storage_count;
-    PyObject *restore; /* restore(storage, tag); NULL: storages on the CPU stay where they are */
-    bool restores_cpu; /* even those of the tag "cpu" are asked for */
-    bool fake, skip_data;
+    PyObject *restore;                /* restore(storage, tag); NULL: storages on the CPU stay where they are */
+    bool restores_cpu;                /* even those of the tag "cpu" are asked for */
+    bool fake, meta, skip_data;       /* no byte is read: FakeTensorMode, map_location="meta", torch.serialization.skip_data() */
     bool map_names;                   /* Python 2's to Python 3's */
     const ptio_value *rebuild_tensor; /* the globals that were found to be these functions */
     const ptio_value *rebuild_parameter;
@@ -108,9 +108,21 @@ PyObject *make_bare(builder *b, const ptio_value *value);
 /** A class or function where there is no PyTorch; one of torch's is a ModuleNotFoundError that names it. */
 PyObject *find_bare(builder *b, const ptio_value *value);
 
+/* ---- custom.c ---- */
+
+/** The object as the caller's own Unpickler makes it. */
+PyObject *build_custom(builder *b, PyObject *pickle_module);
+
 /* ---- build_settings.c ---- */
 
 /** Find out what PyTorch is set to. False with an exception. */
 bool build_settings(builder *b);
+
+/** Tell the functions of PyTorch that rebuild tensors without a storage what map_location is: torch.serialization._serialization_tls. None
+ *  after the load. False with an exception. */
+bool tell_location(builder *b, PyObject *where);
+
+/** Let PyTorch look at the sparse tensors that were made, as it does at the end of each load. False with an exception. */
+bool validate_sparse(builder *b);
 
 #endif

@@ -51,5 +51,24 @@ bool build_settings(builder *b)
     Py_XDECREF(skip);
     if (PyErr_Occurred())
         return false;
+    PyObject *is_meta = PyObject_CallMethod(b->torch->serialization, "_is_meta_location", "(O)", b->options->map_location);
+    b->meta = is_meta && PyObject_IsTrue(is_meta) == 1;
+    Py_XDECREF(is_meta);
+    if (PyErr_Occurred())
+        return false;
     return prepare_location(b);
+}
+
+bool tell_location(builder *b, PyObject *where)
+{
+    return !b->torch || PyObject_SetAttrString(b->torch->tls, "map_location", where) == 0;
+}
+
+bool validate_sparse(builder *b)
+{
+    PyObject *utils = PyObject_GetAttrString(b->torch->torch, "_utils");
+    PyObject *done = utils ? PyObject_CallMethod(utils, "_validate_loaded_sparse_tensors", NULL) : NULL;
+    Py_XDECREF(utils);
+    Py_XDECREF(done);
+    return done != NULL;
 }

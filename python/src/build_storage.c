@@ -28,8 +28,9 @@ bool owned_bytes(builder *b, const ptio_storage *storage, void **data, void (**r
     if (ptio_storage_data(storage, &bytes, &err) != PTIO_OK)
         return raise_here(b, &err), false;
     *release = block_release;
-    if (block_hold(b->blocks, bytes)) {
-        *data = *owner = (void *)bytes;
+    *owner = block_hold(b->blocks, bytes);
+    if (*owner) {
+        *data = (void *)bytes;
         return true;
     }
     /* A view of other memory gets some of its own. */
@@ -82,13 +83,13 @@ static PyObject *untyped_bytes(builder *b, const ptio_storage *storage)
     return untyped;
 }
 
-/* Under FakeTensorMode no byte is read; the storage tells where they are. */
-static PyObject *fake_storage(builder *b, const ptio_storage *storage)
+/* No byte is read; the storage tells where they are, and under FakeTensorMode where it would be. */
+static PyObject *meta_storage(builder *b, const ptio_storage *storage)
 {
     PyObject *untyped = empty_untyped(b, ptio_storage_nbytes(storage), "meta"), *tag = tag_object(storage);
     uint64_t offset = 0, nbytes;
     PyObject *place = ptio_storage_range(storage, &offset, &nbytes) ? PyLong_FromUnsignedLongLong(offset) : NULL;
-    bool well = untyped && tag && PyObject_SetAttr(untyped, NAME(b->state, _fake_device), tag) == 0 &&
+    bool well = untyped && tag && (!b->fake || PyObject_SetAttr(untyped, NAME(b->state, _fake_device), tag) == 0) &&
                 (!place || PyObject_SetAttr(untyped, NAME(b->state, _checkpoint_offset), place) == 0);
     Py_XDECREF(place);
     Py_XDECREF(tag);
@@ -129,8 +130,8 @@ PyObject *untyped_of(builder *b, const ptio_storage *storage)
         return made ? made->untyped : NULL;
     if (made->tensor)
         made->untyped = PyObject_CallMethodObjArgs(made->tensor, NAME(b->state, untyped_storage), NULL);
-    else if (b->fake)
-        made->untyped = fake_storage(b, storage);
+    else if (b->fake || b->meta)
+        made->untyped = meta_storage(b, storage);
     else if (is_asked(b, storage))
         made->untyped = restored(b, made, storage);
     else

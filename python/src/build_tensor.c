@@ -45,7 +45,7 @@ static PyObject *new_tensor(builder *b, const ptio_tensor *t)
     if (!made)
         return NULL;
     ptio_dtype dtype = ptio_tensor_dtype(t);
-    if (made->tensor || made->untyped || b->fake || b->skip_data || is_asked(b, storage) || !torch_has_dlpack(dtype) ||
+    if (made->tensor || made->untyped || b->fake || b->meta || b->skip_data || is_asked(b, storage) || !torch_has_dlpack(dtype) ||
         !ptio_storage_nbytes(storage) || !covers_storage(t, storage))
         return tensor_over_storage(b, t, storage);
     void *data, *owner;

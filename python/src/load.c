@@ -292,8 +292,17 @@ static bool is_mappable(loading *l, ptio_container container)
     return false;
 }
 
-/* Takes the checkpoint over. */
-static PyObject *objects(loading *l, ptio_checkpoint *ckpt)
+/* pickle_module where it is another than Python's own; NULL without an exception where it is not. */
+static PyObject *own_unpickler(const loading *l)
+{
+    PyObject *module = l->arguments.pickle_module, *pickle = module == Py_None ? NULL : PyImport_ImportModule("pickle");
+    bool is_own = pickle && pickle != module && l->state->torch;
+    Py_XDECREF(pickle);
+    return is_own ? module : NULL;
+}
+
+/* Takes the checkpoint over. Where its bytes could not be read, the error says why and no exception is set. */
+static PyObject *objects(loading *l, ptio_checkpoint *ckpt, ptio_error *err)
 {
     ptio_checkpoint_info info;
     ptio_checkpoint_describe(ckpt, &info);
@@ -307,28 +316,42 @@ static PyObject *objects(loading *l, ptio_checkpoint *ckpt)
     }
     build_options options = {.mapped = l->options.mmap,
                              .without_gil = l->input.path != NULL,
+                             .input = &l->input,
                              .map_location = l->arguments.map_location,
+                             .pickle_module = own_unpickler(l),
+                             .pickle_load_args = l->arguments.rest,
                              .allowed = l->allowed.objects};
-    PyObject *result = build_objects(l->state, ckpt, l->blocks, &options);
+    PyObject *result = build_objects(l->state, ckpt, l->blocks, &options, err);
     if (result && !input_leave(&l->input))
         Py_CLEAR(result);
     return result;
+}
+
+/* Bytes that do not fit their checksum: torch.load() compares none and takes them. So are they here, but not without a word. */
+static bool warn_damaged(loading *l, const ptio_error *err)
+{
+    l->options.no_crc32 = true;
+    return PyErr_WarnFormat(PyExc_UserWarning, 1, "%s: %s; its bytes are taken as they are, as torch.load() does", err->record,
+                            err->message) == 0;
 }
 
 static PyObject *load(loading *l)
 {
     ptio_checkpoint *ckpt = NULL;
     ptio_error err = {0};
-    if (!prepare(l))
-        return NULL;
-    return input_load(&l->input, &l->options, &ckpt, &err) == PTIO_OK ? objects(l, ckpt) : failed(l, &err);
+    PyObject *result = input_load(&l->input, &l->options, &ckpt, &err) == PTIO_OK ? objects(l, ckpt, &err) : NULL;
+    if (result || PyErr_Occurred())
+        return result;
+    if (!l->options.no_crc32 && err.status == PTIO_ERR_FORMAT && strcmp(err.reason, "zip.crc") == 0)
+        return warn_damaged(l, &err) ? load(l) : NULL;
+    return failed(l, &err);
 }
 
 PyObject *py_load(PyObject *module, PyObject *args, PyObject *keywords)
 {
     loading l = {.state = state_of(module)};
     PyObject *result = NULL;
-    if (parse(&l.arguments, args, keywords) && (torch_get(l.state) || !PyErr_Occurred()))
+    if (parse(&l.arguments, args, keywords) && (torch_get(l.state) || !PyErr_Occurred()) && prepare(&l))
         result = load(&l);
     input_close(&l.input);
     blocks_free(l.blocks);

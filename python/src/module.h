@@ -9,11 +9,14 @@
  *     blocks.c     the memory of storages, each counted by itself, so that it outlives the checkpoint and is freed with its tensor
  *     torch.c      what is needed of PyTorch, where it can be imported
  *     build.c      a loaded graph as Python objects
+ *     custom.c     the same by a caller's own Unpickler
  *     reduce.c     how pickle makes an object: calls, __new__, __setstate__
  *     load.c       ptio.load()
  *     save_call.c  ptio.save(): arguments and settings
  *     save.c       what PyTorch's objects are in a file
  *     location.c   map_location where there is no PyTorch
+ *     sources.c    source code of modules, in streams of PyTorch before 1.6
+ *     script.c     TorchScript archives, which are PyTorch's to run
  *     safe.c       add_safe_globals() and its like
  *     tensor.c     ptio.Tensor, where there is no PyTorch
  *     plain.c      ptio.save() without PyTorch
@@ -140,8 +143,9 @@ blocks *blocks_new(void);
 /** The hooks to put into options.memory: storages come from here, all else from the C library. They live as long as `blocks`. */
 const ptio_memory *blocks_memory(blocks *b);
 
-/** Whether `data` is the beginning of a block; if so, its use is counted once more. */
-bool block_hold(blocks *b, const void *data);
+/** The block that `data` is in, its use counted once more; NULL where it is in none. A block's beginning is found at once; inside, which
+ *  only slices of storages are, all blocks are looked at. */
+void *block_hold(blocks *b, const void *data);
 
 /** Let go of one use. Needs no GIL, and `blocks` may be gone. */
 void block_release(void *data);
@@ -217,15 +221,18 @@ bool torch_has_dlpack(ptio_dtype dtype);
 
 /** How a graph becomes objects. */
 typedef struct build_options {
-    bool mapped;            /* storages are views of a map that `mapping` keeps                       */
-    bool without_gil;       /* the source is no Python object                                         */
-    PyObject *map_location; /* None: where they were saved                                            */
-    PyObject *allowed;      /* of weights_only: a dict of what the user allows, by name; else NULL    */
+    bool mapped;             /* storages are views of a map                                  */
+    bool without_gil;        /* the source is no Python object                               */
+    const input *input;      /* where the checkpoint is from                                 */
+    PyObject *map_location;  /* None: where they were saved                                  */
+    PyObject *pickle_module; /* of a caller's own Unpickler, or NULL                         */
+    PyObject *pickle_load_args;
+    PyObject *allowed; /* of weights_only: a dict of what the user allows, by name; else NULL */
 } build_options;
 
 /** The checkpoint as Python objects. `b` are the blocks that it was loaded with. Takes the checkpoint over: it is freed when nothing
- *  needs it any more. */
-PyObject *build_objects(module_state *state, ptio_checkpoint *ckpt, blocks *b, const build_options *options);
+ *  needs it any more. Where the bytes of storages cannot be read, NULL without an exception, and *err says why. */
+PyObject *build_objects(module_state *state, ptio_checkpoint *ckpt, blocks *b, const build_options *options, ptio_error *err);
 
 /* ---- reduce.c ---- */
 
@@ -274,6 +281,18 @@ int warn_torchscript(void);
 
 /** Hand a TorchScript archive to torch.jit.load(), with that warning. */
 PyObject *load_torchscript(module_state *state, PyObject *f, input *in, PyObject *map_location);
+
+/* ---- sources.c ---- */
+
+/** Warn, as torch.load() does, where the source of a module's class is another than the one that was saved with it. `file` and `source`
+ *  may be None or empty: then nothing was saved. False with an exception. */
+bool check_source(module_state *state, PyObject *class, PyObject *file, PyObject *source);
+
+/** The source of a class, joined, and its file; NULL without an exception where it has none that Python finds. */
+PyObject *class_source(PyObject *class, PyObject **file);
+
+/** "Couldn't retrieve source code …". False where that warning is an error. */
+bool warn_no_source(module_state *state, PyObject *class);
 
 /* ---- functions of the module ---- */
 

@@ -189,33 +189,18 @@ static PyObject *module_id(saver *s, PyObject *class)
     int known = PySet_Contains(s->classes, class);
     if (known != 0 || PySet_Add(s->classes, class) < 0)
         return known < 0 || PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
-    PyObject *sources = PyImport_ImportModule("torch._sources"), *file = Py_NewRef(Py_None), *text = Py_NewRef(Py_None);
-    PyObject *found = sources ? PyObject_CallMethod(sources, "get_source_lines_and_file", "(O)", class) : NULL;
-    PyObject *lines = found ? PySequence_GetItem(found, 0) : NULL, *empty = lines ? PyUnicode_FromString("") : NULL;
-    PyObject *joined = empty ? PyUnicode_Join(empty, lines) : NULL;
-    if (joined) {
-        set_reference(&file, PySequence_GetItem(found, 2));
-        set_reference(&text, Py_NewRef(joined));
-    } else if (PyErr_ExceptionMatches(PyExc_Exception)) {
-        PyErr_Clear();
-        PyObject *name = PyObject_GetAttr(class, NAME(s->state, __name__));
-        if (name)
-            (void)PyErr_WarnFormat(PyExc_UserWarning, 1,
-                                   "Couldn't retrieve source code for container of type %U. It won't be checked for correctness "
-                                   "upon loading.",
-                                   name);
-        Py_XDECREF(name);
+    PyObject *file = NULL, *source = class_source(class, &file);
+    if (!source && (PyErr_Occurred() || !warn_no_source(s->state, class)))
+        return NULL;
+    if (!source) {
+        source = Py_NewRef(Py_None);
+        file = Py_NewRef(Py_None);
     }
     PyObject *word = PyUnicode_InternFromString("module");
-    PyObject *id = word && file && !PyErr_Occurred() ? PyTuple_Pack(4, word, class, file, text) : NULL;
+    PyObject *id = word ? PyTuple_Pack(4, word, class, file, source) : NULL;
     Py_XDECREF(word);
-    Py_XDECREF(joined);
-    Py_XDECREF(empty);
-    Py_XDECREF(lines);
-    Py_XDECREF(found);
-    Py_XDECREF(sources);
-    Py_XDECREF(file);
-    Py_XDECREF(text);
+    Py_DECREF(file);
+    Py_DECREF(source);
     return id;
 }
 

@@ -124,7 +124,7 @@ size_t ptio_archive_count(const ptio_archive *archive)
 bool ptio_archive_has_crc32(const ptio_archive *archive, size_t index)
 {
     const ptio_entry *entry = &archive->entries[index];
-    if (archive->kind != PTIO_ARCHIVE_ZIP)
+    if (archive->kind != PTIO_ARCHIVE_ZIP || archive->crc_ignored)
         return false;
     if (entry->crc32 || !entry->size)
         return true;

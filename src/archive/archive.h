@@ -61,6 +61,7 @@ struct ptio_archive {
     ptio_text root;          /* the one top folder of a zip, without slash; empty for other kinds, and for zips that have none */
     bool crc_absent;         /* every CRC of a zip is 0 by design (set_crc32_options(False))             */
     bool storage_crc_absent; /* every CRC of a record below ROOT/data/ is 0 by design (skip_data())          */
+    bool crc_ignored;        /* the caller wants no CRC to be compared                                   */
     uint64_t directory_offset; /* of a zip, in the source                      */
     uint64_t directory_size;
     ptio_mutex lock; /* of the entries' data offsets, found on first use                         */

@@ -225,6 +225,7 @@ static ptio_status load_any_zip(ptio_loader *loader, ptio_error *err)
         ptio_zip_open(ckpt->source, ckpt->start, &ckpt->limits, &ckpt->heap, loader->report, &ckpt->archive, err);
     if (status != PTIO_OK)
         return status;
+    ckpt->archive->crc_ignored = loader->options->no_crc32;
     ckpt->end = ckpt->archive->end;
     if (has_record(ckpt, "constants.pkl"))
         return ptio_load_torchscript(loader, err);

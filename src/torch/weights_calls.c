@@ -79,6 +79,13 @@ static bool is_object_state(const ptio_value *state)
     return (is_false(attributes) || is_attributes(attributes)) && (is_false(slots) || is_attributes(slots));
 }
 
+/* A class of the user's, who allowed it, may have a __setstate__() that takes anything. */
+static bool may_restore_itself(const ptio_value *class)
+{
+    const ptio_global *global = ptio_value_global(class);
+    return global && !global->safe;
+}
+
 bool ptio_weights_unhashable(const ptio_value *value)
 {
     switch (value->seen) {
@@ -166,7 +173,8 @@ const char *ptio_weights_call_fault(const ptio_value *value, uint8_t handler)
                    ? NULL
                    : "a Parameter's state is no dict of attributes";
     case PTIO_HANDLER_FROM_TYPE:
-        return ptio_argument_count(node) < 4 || is_object_state(ptio_argument(node, 3))
+        return ptio_argument_count(node) < 4 || is_object_state(ptio_argument(node, 3)) ||
+                       may_restore_itself(ptio_argument(node, 1))
                    ? NULL
                    : "a tensor's state is no dict of attributes";
     case PTIO_HANDLER_OLD_PARAMETER: return parameter_fault(node);

@@ -231,6 +231,13 @@ static void damage_ends_it(void **state)
         assert_string_equal(err.reason, "zip.crc");
         ptio_checkpoint_free(ckpt);
         ptio_source_free(source);
+        /* Who does not want to know is not told. */
+        options.no_crc32 = true;
+        source = open_input(&in);
+        assert_int_equal(ptio_load_source(source, &options, &ckpt, NULL), PTIO_OK);
+        assert_int_equal(ptio_checkpoint_read(ckpt, NULL), PTIO_OK);
+        ptio_checkpoint_free(ckpt);
+        ptio_source_free(source);
     }
     free(copy);
     ptio_sink_free(sink);

@@ -125,6 +125,9 @@ static void rules_must_be_known(void **state)
 
 #define NET "c:__main__:Net ) NEW } 'a' 1 s b"
 
+#define META_AS "c:torch._tensor:_rebuild_from_type_v2 ( c:torch._utils:_rebuild_meta_tensor_no_storage "
+#define META_ARGUMENTS "( c:torch:float32 3 1t 1 1t False t "
+
 static void what_is_allowed(void **state)
 {
     (void)state;
@@ -156,6 +159,9 @@ static void what_is_allowed(void **state)
         {"c:numpy:dtype 'f4' False True 3t R ( 3 '<' N N N -1 -1 0 t b", {"numpy.dtype", NULL}, "weights-only.build"},
         {"c:numpy:dtype 'f4' False True 3t R", {"numpy.dtype", NULL}, NULL},
         {"c:torch.contiguous_format:x", {"torch.contiguous_format.x", NULL}, NULL},
+        /* a tensor's class may restore itself of anything; PyTorch's own take attributes */
+        {META_AS "c:my:T " META_ARGUMENTS "'state' t R", {"my.T", NULL}, NULL},
+        {META_AS "c:torch:Tensor " META_ARGUMENTS "'state' t R", {"my.T", NULL}, "weights-only.call"},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
         assert_rule(rows[i].words, "2.13", &rows[i].item, 1, rows[i].reason);
