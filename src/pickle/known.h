@@ -22,17 +22,22 @@ typedef struct ptio_known {
     size_t slot_count; /* a power of two, at least twice `count`; or 0 */
 } ptio_known;
 
-/* Neighbours within 256 bytes get slots in one line of the cache, at a place that looks random, so that no long runs of slots are taken. */
+/* Neighbours within 4 KiB get slots side by side, at a place that looks random: objects written in the order of making walk through the
+ * table as through memory. */
 PTIO_INLINE size_t ptio_known_home(const ptio_value *object)
 {
-    uint64_t address = (uintptr_t)object, line = (address >> 8) * 0x9E3779B97F4A7C15u >> 32;
-    return (size_t)(line << 4 | (address >> 4 & 15));
+    uint64_t address = (uintptr_t)object, page = (address >> 12) * 0x9E3779B97F4A7C15u >> 32;
+    return (size_t)(page << 8 | (address >> 4 & 255));
 }
+
+/* From a taken slot on to one of another page's. Why not the next: that is the neighbour's, and where two pages meet all of them pile up.
+ * Odd, so that every slot is reached. */
+#define PTIO_KNOWN_STEP 257
 
 /** Where an object's place is, or belongs; there are slots. */
 PTIO_INLINE uint32_t *ptio_known_slot(const ptio_known *known, const ptio_value *object)
 {
-    for (size_t i = ptio_known_home(object);; i++) {
+    for (size_t i = ptio_known_home(object);; i += PTIO_KNOWN_STEP) {
         uint32_t *slot = &known->slots[i & (known->slot_count - 1)];
         if (!*slot || known->objects[*slot - 1].object == object)
             return slot;

@@ -10,25 +10,30 @@
 
 enum { OBJECTS = 20000 };
 
+/* Only its address counts. */
+static const ptio_value *object_at(uint32_t stride, uint32_t index, unsigned beyond)
+{
+    return (const ptio_value *)(((uintptr_t)1 << 20) + (uintptr_t)index * stride + beyond);
+}
+
 static void finds_what_was_put(void **state)
 {
     (void)state;
-    static char memory[OBJECTS * 48];
+    static const uint32_t strides[] = {16, 24, 32, 40, 48, 256, 272, 4096, 65536};
     ptio_heap heap;
     ptio_known known = {0};
     ptio_heap_init(&heap, NULL, 0);
-    for (uint32_t stride = 16; stride <= 48; stride += 8) {
-        assert_null(ptio_known_find(&known, (const ptio_value *)(const void *)memory));
+    for (size_t s = 0; s < sizeof strides / sizeof *strides; s++) {
+        assert_null(ptio_known_find(&known, object_at(strides[s], 0, 0)));
         for (uint32_t i = 0; i < OBJECTS; i++)
-            assert_true(ptio_known_put(&known, &heap, (const ptio_value *)(const void *)(memory + (size_t)i * stride), i));
+            assert_true(ptio_known_put(&known, &heap, object_at(strides[s], i, 0), i));
         assert_int_equal(known.count, OBJECTS);
         for (uint32_t i = 0; i < OBJECTS; i++) {
-            const ptio_value *object = (const ptio_value *)(const void *)(memory + (size_t)i * stride);
-            const ptio_known_object *found = ptio_known_find(&known, object);
+            const ptio_known_object *found = ptio_known_find(&known, object_at(strides[s], i, 0));
             assert_non_null(found);
-            assert_ptr_equal(found->object, object);
+            assert_ptr_equal(found->object, object_at(strides[s], i, 0));
             assert_int_equal(found->number, i);
-            assert_null(ptio_known_find(&known, (const ptio_value *)(const void *)(memory + (size_t)i * stride + 4)));
+            assert_null(ptio_known_find(&known, object_at(strides[s], i, 4)));
         }
         ptio_known_free(&known, &heap);
     }
