@@ -1698,7 +1698,8 @@ PTIO_API const ptio_value *ptio_new_complex(ptio_builder *builder, double real, 
 PTIO_API const ptio_value *ptio_new_str(ptio_builder *builder, const char *text);
 /** UTF-8 with NULs, or lone surrogates of three bytes. */
 PTIO_API const ptio_value *ptio_new_str_n(ptio_builder *builder, const char *text, size_t size);
-/** The one str of this text in the builder, as names and literals are in Python. */
+/** The one str of this text in the builder, as names and literals are in Python. In a file it is one with PyTorch's own words, such as
+ *  "cpu", too. */
 PTIO_API const ptio_value *ptio_new_name(ptio_builder *builder, const char *text);
 PTIO_API const ptio_value *ptio_new_bytes(ptio_builder *builder, const void *data, size_t size);
 PTIO_API const ptio_value *ptio_new_bytearray(ptio_builder *builder, const void *data, size_t size);

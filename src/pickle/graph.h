@@ -53,6 +53,7 @@ enum {
     PTIO_NODE_HASHABLE = 32, /* TUPLE that holds no list, dict, set or bytearray, at any depth; set once that was asked */
     PTIO_NODE_FLEETING = 2,  /* TUPLE, PERSISTENT, REDUCED that a reducer has made for one visit: nobody meets it again        */
     PTIO_NODE_ITSELF = 4,    /* STR, GLOBAL of a reducer: it is what is written for it                                        */
+    PTIO_NODE_INTERNED = 16, /* STR of a builder: it is the one of its text, of PyTorch's own words too                       */
     /* 64 is the interpreter's */
     PTIO_NODE_LATE_KEY = 128 /* TUPLE or SET that holds an object or frozenset, DICT with such a key: see key.h */
 };

@@ -291,8 +291,11 @@ const ptio_value *ptio_new_name(ptio_builder *b, const char *text)
     size_t known = ptio_builder_find(b, PTIO_NODE(dict, names), &sought.head);
     if (known != SIZE_MAX)
         return ptio_value_key(names, known);
-    const ptio_value *name = ptio_new_str(b, text);
-    return name && ptio_put_key(b, names, name, name) ? name : NULL;
+    ptio_value *name = (ptio_value *)(uintptr_t)ptio_new_str(b, text);
+    if (!name)
+        return NULL;
+    name->flags |= PTIO_NODE_INTERNED;
+    return ptio_put_key(b, names, name, name) ? name : NULL;
 }
 
 /* ---- classes and objects ---- */

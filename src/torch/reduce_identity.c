@@ -294,7 +294,9 @@ const ptio_value *ptio_reduce_identify(void *ctx, const ptio_value *value)
     case PTIO_KIND_STR:
         if (value->count <= 2 && value->type <= PTIO_NODE_TYPE_PY2STR)
             one = letter(r, ptio_node_str_of(value), &longer);
-        return longer ? value : one;
+        if (!longer)
+            return one;
+        return value->flags & PTIO_NODE_INTERNED ? ptio_reduce_word(r, ptio_node_str_of(value)) : value;
     case PTIO_KIND_BYTES: return identify_bytes(r, value);
     case PTIO_KIND_NPSCALAR: return ptio_reduce_identify_numpy(r, value);
     case PTIO_KIND_GLOBAL:

@@ -86,6 +86,22 @@ static void sharing(void **state)
     end(b);
 }
 
+/* {"cpu": t, "storage": 1} with the strings that PyTorch's words are too. */
+static void names_are_words(void **state)
+{
+    (void)state;
+    ptio_builder *b = begin();
+    const float numbers[] = {0, 1, 2};
+    const ptio_value *tensor = ptio_new_tensor(b, PTIO_FLOAT32, 1, (int64_t[]){3}, numbers);
+    ptio_value *names = ptio_new_dict(b), *texts = ptio_new_dict(b);
+    assert_true(ptio_put_key(b, names, ptio_new_name(b, "cpu"), tensor));
+    assert_true(ptio_put_key(b, names, ptio_new_name(b, "storage"), ptio_new_int(b, 1)));
+    assert_true(ptio_put(b, texts, "cpu", tensor) && ptio_put(b, texts, "storage", ptio_new_int(b, 1)));
+    assert_pickled(names, 161, 0xF33A70CB);
+    assert_pickled(texts, 181, 0x3230C6A8);
+    end(b);
+}
+
 /* Built values are values: getters, lookups and printing do not tell them apart. */
 static void read_back(void **state)
 {
@@ -367,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_tensor_of_each_dtype),
         cmocka_unit_test(other_values_of_torch),
         cmocka_unit_test(sharing),
+        cmocka_unit_test(names_are_words),
         cmocka_unit_test(read_back),
         cmocka_unit_test(failures_stay),
         cmocka_unit_test(two_dtypes),
