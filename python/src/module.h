@@ -18,9 +18,9 @@
  *     sources.c    source code of modules, in streams of PyTorch before 1.6
  *     script.c     TorchScript archives, which are PyTorch's to run
  *     safe.c       add_safe_globals() and its like
- *     tensor.c     ptio.Tensor, where there is no PyTorch
- *     plain.c      ptio.save() without PyTorch
- *     file.c       ptio.open()
+ *     tensor*.c    ptio.Tensor, where there is no PyTorch
+ *     plain*.c     ptio.save() without PyTorch
+ *     file*.c      ptio.open()
  *
  * It is written against CPython's stable ABI of 3.11: one binary for all releases since. All state is the module's own, so each
  * interpreter has its own.
@@ -273,6 +273,17 @@ typedef struct bare_location {
 bool bare_location_get(PyObject *where, bare_location *ret);
 
 void bare_location_free(bare_location *l);
+
+/* ---- plain_save.c ---- */
+
+/** The arguments of ptio.save(), borrowed. */
+typedef struct plain_call {
+    PyObject *pickle_module, *protocol; /* NULL: not given */
+    bool legacy, no_byteorder;
+} plain_call;
+
+/** ptio.save() where there is no PyTorch. None, or NULL with an exception. */
+PyObject *save_plain(module_state *state, PyObject *object, PyObject *f, const plain_call *call);
 
 /* ---- script.c ---- */
 

@@ -172,7 +172,8 @@ PyObject *py_save(PyObject *module, PyObject *args, PyObject *keywords)
     given.no_byteorder = no_byteorder;
     if (torch_get(given.state))
         return save_with_torch(given.state, &given, object, f);
-    if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_ImportError, "ptio.save() needs PyTorch, which cannot be imported");
-    return NULL;
+    if (PyErr_Occurred())
+        return NULL;
+    const plain_call call = {given.pickle_module, given.protocol, given.legacy, given.no_byteorder};
+    return save_plain(given.state, object, f, &call);
 }

@@ -87,6 +87,9 @@ PyObject *tensor_item(tensor_object *self);
 
 /* ---- tensor_export.c ---- */
 
+/** Whether NumPy has a dtype, with the package ml_dtypes. */
+bool numpy_has(ptio_dtype dtype);
+
 int tensor_getbuffer(PyObject *self, Py_buffer *view, int flags);
 void tensor_releasebuffer(PyObject *self, Py_buffer *view);
 PyObject *tensor_numpy(PyObject *self, PyObject *args, PyObject *keywords);

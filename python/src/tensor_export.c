@@ -174,6 +174,11 @@ static bool is_of_ml_dtypes(ptio_dtype dtype)
            dtype == PTIO_FLOAT8_E5M2FNUZ || dtype == PTIO_FLOAT8_E8M0FNU;
 }
 
+bool numpy_has(ptio_dtype dtype)
+{
+    return format_of(dtype) || is_of_ml_dtypes(dtype);
+}
+
 /* numpy.dtype of a dtype. */
 static PyObject *numpy_dtype(PyObject *numpy, ptio_dtype dtype)
 {

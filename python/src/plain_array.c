@@ -1,0 +1,343 @@
+/*
+ * Arrays of NumPy and of all that speaks DLPack, as tensors over the memory where they are.
+ *
+ * All are found before any is made, since a storage must know its size: arrays whose bytes overlap, as views of one array do, are tensors
+ * of one storage, from the first byte of them to the last. An array that overlaps no other is a storage of its own, as
+ * torch.from_numpy() makes it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "dlpack_abi.h"
+#include "plain.h"
+
+static PyObject *attribute(PyObject *object, const char *name)
+{
+    return object ? PyObject_GetAttrString(object, name) : NULL;
+}
+
+/* ---- where its elements are ---- */
+
+/* Where they begin and end. False with an exception. */
+static bool find_bytes(array *a, const char *data)
+{
+    int64_t itemsize = (int64_t)ptio_dtype_itemsize(a->dtype), last = 0;
+    uint64_t nbytes;
+    a->begin = a->end = data;
+    if (!count_bytes(a->ndim, a->shape, a->dtype, &nbytes))
+        return false;
+    for (size_t i = 0; i < a->ndim; i++) {
+        if (a->stride[i] < 0) {
+            PyErr_SetString(PyExc_ValueError,
+                            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+                            "currently supported. (You can probably work around this by making a copy of your array  with "
+                            "array.copy().) ");
+            return false;
+        }
+        if (nbytes)
+            last += (a->shape[i] - 1) * a->stride[i];
+    }
+    if (nbytes)
+        a->end = data + (last + 1) * itemsize;
+    return true;
+}
+
+static bool read_ints(PyObject *tuple, size_t count, int64_t *ret)
+{
+    for (size_t i = 0; i < count; i++) {
+        PyObject *number = PySequence_GetItem(tuple, (Py_ssize_t)i);
+        ret[i] = number ? PyLong_AsLongLong(number) : -1;
+        Py_XDECREF(number);
+        if (PyErr_Occurred())
+            return false;
+    }
+    return true;
+}
+
+/* ---- NumPy ---- */
+
+/* PTIO_NO_DTYPE without an exception: torch has none for it. */
+static ptio_dtype dtype_of_array(PyObject *dtype)
+{
+    PyObject *name = attribute(dtype, "name"), *native = attribute(dtype, "isnative");
+    const char *text = name ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
+    ptio_dtype found = text && native ? ptio_dtype_from_name(text) : PTIO_NO_DTYPE;
+    if (!numpy_has(found)) {
+        found = PTIO_NO_DTYPE;
+    } else if (found != PTIO_NO_DTYPE && !PyObject_IsTrue(native)) {
+        PyErr_SetString(PyExc_ValueError, "given numpy array has byte order different from the native byte order. Conversion "
+                                          "between byte orders is currently not supported.");
+        found = PTIO_NO_DTYPE;
+    }
+    Py_XDECREF(native);
+    Py_XDECREF(name);
+    return found;
+}
+
+static const char *address_of(PyObject *object)
+{
+    PyObject *interface = attribute(object, "__array_interface__");
+    PyObject *data = interface && PyDict_Check(interface) ? PyDict_GetItemString(interface, "data") : NULL;
+    void *address = data && PyTuple_Check(data) ? PyLong_AsVoidPtr(PyTuple_GetItem(data, 0)) : NULL;
+    Py_XDECREF(interface);
+    return address;
+}
+
+static bool read_dimensions(PyObject *object, array *a)
+{
+    PyObject *shape = attribute(object, "shape"), *strides = attribute(object, "strides");
+    Py_ssize_t ndim = shape && strides ? PyTuple_Size(shape) : -1;
+    int64_t itemsize = (int64_t)ptio_dtype_itemsize(a->dtype);
+    bool well = ndim >= 0 && ndim <= MOST_DIMENSIONS && read_ints(shape, (size_t)ndim, a->shape) &&
+                read_ints(strides, (size_t)ndim, a->stride);
+    a->ndim = well ? (size_t)ndim : 0;
+    for (size_t i = 0; well && i < a->ndim; i++) {
+        if (a->stride[i] % itemsize) {
+            PyErr_SetString(PyExc_ValueError, "given numpy array strides not a multiple of the element byte size. Copy the "
+                                              "numpy array to reallocate the memory.");
+            well = false;
+        }
+        a->stride[i] /= itemsize;
+    }
+    Py_XDECREF(shape);
+    Py_XDECREF(strides);
+    return well && !PyErr_Occurred();
+}
+
+static bool read_numpy(PyObject *object, array *a)
+{
+    PyObject *dtype = attribute(object, "dtype");
+    a->dtype = dtype ? dtype_of_array(dtype) : PTIO_NO_DTYPE;
+    Py_XDECREF(dtype);
+    a->owner = Py_NewRef(object);
+    const char *data = a->dtype != PTIO_NO_DTYPE && read_dimensions(object, a) ? address_of(object) : NULL;
+    return !PyErr_Occurred() && find_bytes(a, data);
+}
+
+/* ---- DLPack ---- */
+
+static ptio_dtype dtype_of_dlpack(dl_type type)
+{
+    static const struct {
+        uint8_t code, bits;
+        ptio_dtype dtype;
+    } rows[] = {
+        {DL_FLOAT, 64, PTIO_FLOAT64},     {DL_FLOAT, 32, PTIO_FLOAT32},
+        {DL_FLOAT, 16, PTIO_FLOAT16},     {DL_BFLOAT, 16, PTIO_BFLOAT16},
+        {DL_INT, 64, PTIO_INT64},         {DL_INT, 32, PTIO_INT32},
+        {DL_INT, 16, PTIO_INT16},         {DL_INT, 8, PTIO_INT8},
+        {DL_UINT, 64, PTIO_UINT64},       {DL_UINT, 32, PTIO_UINT32},
+        {DL_UINT, 16, PTIO_UINT16},       {DL_UINT, 8, PTIO_UINT8},
+        {DL_BOOL, 8, PTIO_BOOL},          {DL_COMPLEX, 128, PTIO_COMPLEX128},
+        {DL_COMPLEX, 64, PTIO_COMPLEX64}, {DL_COMPLEX, 32, PTIO_COMPLEX32},
+        {10, 8, PTIO_FLOAT8_E4M3FN},      {11, 8, PTIO_FLOAT8_E4M3FNUZ},
+        {12, 8, PTIO_FLOAT8_E5M2},        {13, 8, PTIO_FLOAT8_E5M2FNUZ},
+        {14, 8, PTIO_FLOAT8_E8M0FNU},
+    };
+    for (size_t i = 0; type.lanes == 1 && i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].code == type.code && rows[i].bits == type.bits)
+            return rows[i].dtype;
+    return PTIO_NO_DTYPE;
+}
+
+static bool read_dl_tensor(const dl_tensor *dl, array *a)
+{
+    a->dtype = dtype_of_dlpack(dl->dtype);
+    if (dl->device_type != DL_CPU) {
+        PyErr_SetString(PyExc_BufferError, "only arrays on the CPU can be saved without PyTorch");
+        return false;
+    }
+    if (a->dtype == PTIO_NO_DTYPE || dl->ndim < 0 || dl->ndim > MOST_DIMENSIONS) {
+        PyErr_SetString(PyExc_TypeError, "there is no dtype for what __dlpack__() gives");
+        return false;
+    }
+    a->ndim = (size_t)dl->ndim;
+    int64_t step = 1;
+    for (size_t i = a->ndim; i-- > 0;) {
+        a->shape[i] = dl->shape[i];
+        a->stride[i] = dl->strides ? dl->strides[i] : step;
+        step *= dl->shape[i] > 1 ? dl->shape[i] : 1;
+    }
+    return find_bytes(a, (const char *)dl->data + dl->byte_offset);
+}
+
+/* The capsule is kept and not taken: then it gives the memory back itself, when the save is done. */
+static bool read_dlpack(PyObject *object, array *a)
+{
+    PyObject *method = attribute(object, "__dlpack__"), *none = method ? PyTuple_New(0) : NULL;
+    PyObject *keywords = none ? Py_BuildValue("{s(ii)}", "max_version", 1, 0) : NULL;
+    a->owner = keywords ? PyObject_Call(method, none, keywords) : NULL;
+    if (!a->owner && keywords && PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyErr_Clear(); /* it is older than that argument */
+        a->owner = PyObject_CallNoArgs(method);
+    }
+    Py_XDECREF(keywords);
+    Py_XDECREF(none);
+    Py_XDECREF(method);
+    if (!a->owner)
+        return false;
+    if (PyCapsule_IsValid(a->owner, "dltensor_versioned"))
+        return read_dl_tensor(
+            &((struct DLManagedTensorVersioned *)PyCapsule_GetPointer(a->owner, "dltensor_versioned"))->dl_tensor, a);
+    struct DLManagedTensor *dl = PyCapsule_GetPointer(a->owner, "dltensor");
+    return dl && read_dl_tensor(&dl->dl_tensor, a);
+}
+
+/* ---- finding them ---- */
+
+bool is_array(const plain *p, PyObject *object)
+{
+    PyObject *type = (PyObject *)Py_TYPE(object);
+    return p->ndarray && (type == p->ndarray || type == p->memmap);
+}
+
+static bool speaks_dlpack(const plain *p, PyObject *object)
+{
+    /* A subclass of NumPy's arrays is more than its elements: a mask, field names. */
+    if (is_tensor(p->state, object) || (p->ndarray && PyType_IsSubtype(Py_TYPE(object), (PyTypeObject *)p->ndarray)))
+        return false;
+    return PyObject_HasAttrString((PyObject *)Py_TYPE(object), "__dlpack__");
+}
+
+/* *known: it has a dtype of torch. Others are named later, when it is known where they are. False with an exception. */
+static bool is_known(const plain *p, PyObject *object, bool *known)
+{
+    *known = !is_array(p, object);
+    if (*known)
+        return true;
+    PyObject *dtype = attribute(object, "dtype");
+    *known = dtype && dtype_of_array(dtype) != PTIO_NO_DTYPE;
+    Py_XDECREF(dtype);
+    return !PyErr_Occurred();
+}
+
+static bool add_array(plain *p, PyObject *object)
+{
+    bool known;
+    if (!is_known(p, object, &known) || !known)
+        return !PyErr_Occurred();
+    if (p->array_count == p->array_room) {
+        size_t room = p->array_room ? 2 * p->array_room : 64;
+        array **list = realloc(p->array_list, room * sizeof *list);
+        if (!list)
+            return PyErr_NoMemory(), false;
+        p->array_list = list;
+        p->array_room = room;
+    }
+    array *a = calloc(1, sizeof *a);
+    if (!a)
+        return PyErr_NoMemory(), false;
+    p->array_list[p->array_count++] = a;
+    return (is_array(p, object) ? read_numpy(object, a) : read_dlpack(object, a)) && object_map_put(&p->arrays, object, a);
+}
+
+/* Put what an object holds on the stack, a list, or the object among the arrays. */
+static bool look_at(plain *p, PyObject *object, PyObject *stack)
+{
+    PyObject *items, *attributes;
+    bool holds;
+    if (!plain_items(p, object, &holds, &items))
+        return false;
+    if (!holds)
+        return !(is_array(p, object) || speaks_dlpack(p, object)) || add_array(p, object);
+    attributes = plain_attributes(p, object);
+    if (PyErr_Occurred())
+        return false;
+    Py_ssize_t end = PyList_Size(stack);
+    return PyList_SetSlice(stack, end, end, items) == 0 && (!attributes || PyList_Append(stack, attributes) == 0);
+}
+
+static bool find_arrays(plain *p, PyObject *root)
+{
+    object_map seen = {0};
+    PyObject *stack = PyList_New(0);
+    bool well = stack && PyList_Append(stack, root) == 0;
+    while (well && PyList_Size(stack)) {
+        Py_ssize_t last = PyList_Size(stack) - 1;
+        PyObject *object = PyList_GetItem(stack, last);
+        /* All is held by the root or what is kept. */
+        well = PyList_SetSlice(stack, last, last + 1, NULL) == 0;
+        if (well && !object_map_get(&seen, object))
+            well = object_map_put(&seen, object, object) && look_at(p, object, stack);
+    }
+    object_map_free(&seen);
+    Py_XDECREF(stack);
+    return well;
+}
+
+/* ---- which share memory ---- */
+
+static int by_begin(const void *left, const void *right)
+{
+    const array *a = *(array *const *)left, *b = *(array *const *)right;
+    uintptr_t x = (uintptr_t)a->begin, y = (uintptr_t)b->begin;
+    return x != y ? (x < y ? -1 : 1) : 0;
+}
+
+static bool group_arrays(plain *p)
+{
+    if (!p->array_count)
+        return true;
+    if (!(p->groups = calloc(p->array_count, sizeof *p->groups)))
+        return PyErr_NoMemory(), false;
+    qsort(p->array_list, p->array_count, sizeof *p->array_list, by_begin);
+    group *g = NULL, *next = p->groups;
+    for (size_t i = 0; i < p->array_count; i++) {
+        array *a = p->array_list[i];
+        bool is_empty = a->begin == a->end;
+        if (g && !is_empty && (uintptr_t)a->begin < (uintptr_t)g->end) {
+            if (a->dtype != g->dtype || (size_t)(a->begin - g->begin) % ptio_dtype_itemsize(a->dtype)) {
+                PyErr_SetString(PyExc_RuntimeError,
+                                "Cannot save multiple tensors or storages that view the same data as different types");
+                return false;
+            }
+            a->group = g;
+            g->end = (uintptr_t)a->end > (uintptr_t)g->end ? a->end : g->end;
+            continue;
+        }
+        a->group = next++;
+        *a->group = (group){a->begin, a->end, a->dtype, NULL};
+        g = is_empty ? g : a->group;
+    }
+    return true;
+}
+
+static PyObject *numpy_class(PyObject *numpy, const char *name)
+{
+    PyObject *class = attribute(numpy, name);
+    if (!class)
+        PyErr_Clear();
+    return class;
+}
+
+bool plain_arrays(plain *p, PyObject *root)
+{
+    PyObject *modules = PyImport_GetModuleDict(), *numpy = modules ? PyDict_GetItemString(modules, "numpy") : NULL;
+    if (numpy && numpy != Py_None) {
+        p->ndarray = numpy_class(numpy, "ndarray");
+        p->memmap = numpy_class(numpy, "memmap");
+    }
+    return find_arrays(p, root) && group_arrays(p);
+}
+
+const ptio_value *plain_tensor_of(plain *p, array *a)
+{
+    group *g = a->group;
+    if (!g->storage)
+        g->storage = ptio_new_storage(p->builder, g->dtype, g->begin, (uint64_t)(g->end - g->begin), NULL);
+    int64_t offset = (a->begin - g->begin) / (int64_t)ptio_dtype_itemsize(a->dtype);
+    return ptio_new_view(p->builder, g->storage, a->dtype, a->ndim, a->shape, a->stride, offset, false);
+}
+
+void plain_arrays_free(plain *p)
+{
+    for (size_t i = 0; i < p->array_count; i++) {
+        Py_XDECREF(p->array_list[i]->owner);
+        free(p->array_list[i]);
+    }
+    free(p->array_list);
+    free(p->groups);
+    object_map_free(&p->arrays);
+    Py_CLEAR(p->ndarray);
+    Py_CLEAR(p->memmap);
+}
