@@ -22,6 +22,7 @@ pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
 
 set(PTIO_TEST_TIMEOUT 900 CACHE STRING "Seconds until a test counts as hanging")
 set(PTIO_ORACLE_PYTHON "" CACHE FILEPATH "A Python with PyTorch, for the tests that compare with it")
+option(PTIO_TEST_WHEEL "Test the package for Python, too, which compiles all again" OFF)
 set(PTIO_TEST_WRAPPER "" CACHE STRING "Command that runs a program of this build, such as valgrind")
 
 # Where a build's programs do not run as they are, `run` runs them: run COMMAND ARGUMENTS...
@@ -141,6 +142,9 @@ if(TARGET ptio_python AND PTIO_ORACLE_PYTHON AND NOT run AND NOT PTIO_SANITIZE)
         ptio_add_test(python.${title} ${PTIO_ORACLE_PYTHON} python/tests/run.py --package ${PROJECT_BINARY_DIR}/python
                       --ptio $<TARGET_FILE:ptio_command> ${source})
     endforeach()
+    if(PTIO_TEST_WHEEL)
+        ptio_add_test(python.wheel ${PTIO_ORACLE_PYTHON} python/tests/wheel.py --quick --folder ${PROJECT_BINARY_DIR}/wheel)
+    endif()
 endif()
 
 # Checks of the sources and of the library. They do not depend on how it was compiled, so the plain build does them.
