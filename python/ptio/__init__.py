@@ -1,6 +1,6 @@
 """torch.save and torch.load, written in C."""
 
-from ._ptio import Tensor, __version__, dtype, load, save
+from ._ptio import File, Slice, Tensor, __version__, dtype, load, open, save
 from . import serialization
 
-__all__ = ["Tensor", "dtype", "load", "save", "serialization"]
+__all__ = ["File", "Slice", "Tensor", "dtype", "load", "open", "save", "serialization"]

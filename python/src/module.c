@@ -2,6 +2,7 @@
  * The module ptio._ptio: its functions, its state.
  */
 #include "module.h"
+#include "file.h"
 #include "tensor.h"
 
 static const char *const name_texts[NAME_COUNT] = {
@@ -41,7 +42,8 @@ static int module_exec(PyObject *module)
         !(state->import_mapping = imported("_compat_pickle", "IMPORT_MAPPING")) ||
         !(state->name_mapping = imported("_compat_pickle", "NAME_MAPPING")) || !(state->safe_globals = PySet_New(NULL)))
         return -1;
-    if (!add_type(module, &dtype_spec, &state->dtype_type) || !add_type(module, &tensor_spec, &state->tensor_type))
+    if (!add_type(module, &dtype_spec, &state->dtype_type) || !add_type(module, &tensor_spec, &state->tensor_type) ||
+        !add_type(module, &file_spec, &state->file_type) || !add_type(module, &slice_spec, &state->slice_type))
         return -1;
     return PyModule_AddStringConstant(module, "__version__", ptio_version());
 }
@@ -56,6 +58,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->ordered_dict);
     Py_VISIT(state->dtype_type);
     Py_VISIT(state->tensor_type);
+    Py_VISIT(state->file_type);
+    Py_VISIT(state->slice_type);
     return 0;
 }
 
@@ -70,6 +74,8 @@ static int module_clear(PyObject *module)
         Py_CLEAR(state->dtypes[i]);
     Py_CLEAR(state->dtype_type);
     Py_CLEAR(state->tensor_type);
+    Py_CLEAR(state->file_type);
+    Py_CLEAR(state->slice_type);
     Py_CLEAR(state->safe_globals);
     Py_CLEAR(state->unpickling_error);
     Py_CLEAR(state->ordered_dict);
@@ -90,6 +96,7 @@ static void module_free(void *module)
 static PyMethodDef methods[] = {
     {"load", KEYWORD_FUNCTION(py_load), METH_VARARGS | METH_KEYWORDS, load_doc},
     {"save", KEYWORD_FUNCTION(py_save), METH_VARARGS | METH_KEYWORDS, save_doc},
+    {"open", KEYWORD_FUNCTION(py_open), METH_VARARGS | METH_KEYWORDS, open_doc},
     {"add_safe_globals", py_add_safe_globals, METH_O,
      "add_safe_globals(safe_globals)\n--\n\nLet weights_only take these classes and functions too; an item may be a pair "
      "(object, name in files)."},

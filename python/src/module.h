@@ -66,7 +66,7 @@ typedef struct torch_bridge torch_bridge;
 typedef struct module_state {
     PyObject *names[NAME_COUNT];
     PyObject *dtypes[PTIO_DTYPE_COUNT]; /* ptio.dtype objects, where there is no PyTorch: made when first asked for */
-    PyTypeObject *dtype_type, *tensor_type, *file_type, *safe_globals_type, *skip_data_type;
+    PyTypeObject *dtype_type, *tensor_type, *file_type, *slice_type, *safe_globals_type, *skip_data_type;
     PyObject *unpickling_error;              /* pickle.UnpicklingError                                                       */
     PyObject *ordered_dict;                  /* collections.OrderedDict                                                      */
     PyObject *safe_globals;                  /* a set: what add_safe_globals() was given, where there is no PyTorch           */
@@ -309,10 +309,11 @@ bool warn_no_source(module_state *state, PyObject *class);
 
 PyObject *py_load(PyObject *module, PyObject *args, PyObject *keywords);
 PyObject *py_save(PyObject *module, PyObject *args, PyObject *keywords);
+PyObject *py_open(PyObject *module, PyObject *args, PyObject *keywords);
 PyObject *py_add_safe_globals(PyObject *module, PyObject *items);
 PyObject *py_get_safe_globals(PyObject *module, PyObject *none);
 PyObject *py_clear_safe_globals(PyObject *module, PyObject *none);
 PyObject *py_get_unsafe_globals(PyObject *module, PyObject *f);
-extern const char load_doc[], save_doc[];
+extern const char load_doc[], save_doc[], open_doc[];
 
 #endif
