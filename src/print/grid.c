@@ -11,20 +11,18 @@
  */
 #include "print/grid.h"
 
-/* Slots of a dimension: its elements, or both edges and the dots between them. */
-static size_t slots(const ptio_grid *grid, size_t dim)
+size_t ptio_grid_slots(const ptio_grid *grid, size_t dim)
 {
     uint64_t size = (uint64_t)grid->shape[dim];
     return (size_t)(grid->cut && size > 2 * (uint64_t)grid->edge ? 2 * (uint64_t)grid->edge + 1 : size);
 }
 
-static bool is_dots(const ptio_grid *grid, size_t dim, size_t slot)
+bool ptio_grid_is_dots(const ptio_grid *grid, size_t dim, size_t slot)
 {
     return grid->cut && (uint64_t)grid->shape[dim] > 2 * (uint64_t)grid->edge && slot == grid->edge;
 }
 
-/* The element of a dimension that a slot shows. */
-static int64_t index_of(const ptio_grid *grid, size_t dim, size_t slot)
+int64_t ptio_grid_index(const ptio_grid *grid, size_t dim, size_t slot)
 {
     if (grid->cut && (uint64_t)grid->shape[dim] > 2 * (uint64_t)grid->edge && slot > grid->edge)
         return grid->shape[dim] - (int64_t)(2 * grid->edge + 1 - slot);
@@ -35,7 +33,7 @@ static int64_t index_of(const ptio_grid *grid, size_t dim, size_t slot)
 static size_t neighbours(const ptio_grid *grid, size_t dim, size_t slot)
 {
     bool dots = grid->cut && (uint64_t)grid->shape[dim] > 2 * (uint64_t)grid->edge && slot < grid->edge;
-    return (dots ? grid->edge : slots(grid, dim)) - slot;
+    return (dots ? grid->edge : ptio_grid_slots(grid, dim)) - slot;
 }
 
 uint64_t ptio_grid_shown(const ptio_grid *grid)
@@ -45,7 +43,7 @@ uint64_t ptio_grid_shown(const ptio_grid *grid)
         if (!grid->shape[i])
             return 0;
     for (size_t i = 0; i < grid->ndim; i++)
-        if (!ptio_mul_u64(count, slots(grid, i), &count))
+        if (!ptio_mul_u64(count, ptio_grid_slots(grid, i), &count))
             return UINT64_MAX;
     return count;
 }
@@ -77,7 +75,7 @@ static void place_begin(place *p, const ptio_grid *grid)
     for (p->block = grid->ndim; p->block-- > 0;) {
         size_t size = (size_t)grid->shape[p->block];
         p->most = grid->room / inner;
-        if (!p->block || size > p->most || slots(grid, p->block) < size)
+        if (!p->block || size > p->most || ptio_grid_slots(grid, p->block) < size)
             break;
         inner *= size;
     }
@@ -99,7 +97,7 @@ static bool load_block(place *p, size_t slot)
 static bool enter(place *p, size_t level, size_t slot)
 {
     const ptio_grid *grid = p->grid;
-    int64_t index = p->index[level] = index_of(grid, level, slot);
+    int64_t index = p->index[level] = ptio_grid_index(grid, level, slot);
     if (!grid->load || level > p->block) {
         p->at[level + 1] = p->at[level] + index * grid->step[level];
         return true;
@@ -138,10 +136,10 @@ static const char *only(const ptio_grid *grid)
 static bool visit_row(place *p, ptio_grid_visitor visit, void *ctx)
 {
     const ptio_grid *grid = p->grid;
-    size_t dim = grid->ndim - 1, count = slots(grid, dim);
+    size_t dim = grid->ndim - 1, count = ptio_grid_slots(grid, dim);
     for (size_t slot = 0; slot < count;) {
         const char *first;
-        if (is_dots(grid, dim, slot)) {
+        if (ptio_grid_is_dots(grid, dim, slot)) {
             slot++;
             continue;
         }
@@ -171,8 +169,8 @@ bool ptio_grid_visit(const ptio_grid *grid, ptio_grid_visitor visit, void *ctx)
         if (level + 1 == grid->ndim) {
             if (!visit_row(&p, visit, ctx))
                 return false;
-        } else if (p.slot[level] < slots(grid, level)) {
-            if (is_dots(grid, level, p.slot[level])) {
+        } else if (p.slot[level] < ptio_grid_slots(grid, level)) {
+            if (ptio_grid_is_dots(grid, level, p.slot[level])) {
                 p.slot[level]++;
                 continue;
             }
@@ -201,12 +199,6 @@ PTIO_INLINE void put(pen *w, const char *text, size_t size)
     w->column += size;
 }
 
-static void comma(pen *w)
-{
-    if (!w->style->no_commas)
-        put(w, ",", 1);
-}
-
 static void break_line(pen *w, size_t newlines, size_t indent)
 {
     ptio_out_repeat(w->out, '\n', newlines);
@@ -224,63 +216,13 @@ static void cell(pen *w, const char *element)
     w->column += size;
 }
 
-/* Characters, not bytes. */
-static size_t columns(const char *text, size_t size)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < size; i++)
-        count += (text[i] & 0xC0) != 0x80;
-    return count;
-}
-
-/* A row in NumPy's way. Each dimension's brackets take a column off the line. */
-static bool filled_row(pen *w, place *p)
-{
-    size_t dim = w->grid->ndim - 1, held = 0;
-    const char *at = NULL;
-    size_t indent = w->style->indent + dim + 1, limit = w->style->fill > dim + 1 ? w->style->fill - dim - 1 : 0;
-    size_t count = slots(w->grid, dim);
-    w->column = indent;
-    size_t blanks = 0; /* behind the last cell, not written yet: without commas a line does not end in blanks */
-    for (size_t i = 0; i < count; i++) {
-        char text[PTIO_CELL_ROOM];
-        size_t size = 3;
-        if (is_dots(w->grid, dim, i)) {
-            memcpy(text, "...", 3);
-        } else {
-            if (!held && !(held = run(p, i, &at)))
-                return false;
-            size = w->style->cell(w->style->ctx, at, text);
-            at += w->grid->step[dim];
-            held--;
-        }
-        size_t width = columns(text, size);
-        if (i) {
-            comma(w);
-            if (w->column + blanks + 1 + width > limit && w->column + blanks + 1 > indent) {
-                break_line(w, 1, indent);
-            } else {
-                ptio_out_repeat(w->out, ' ', blanks + 1);
-                w->column += blanks + 1;
-            }
-        }
-        for (blanks = 0; w->style->no_commas && blanks < size && text[size - 1 - blanks] == ' ';)
-            blanks++;
-        put(w, text, size - blanks);
-        w->column -= size - width;
-    }
-    ptio_out_repeat(w->out, ' ', blanks);
-    w->column += blanks;
-    return true;
-}
-
 static bool row(pen *w, place *p)
 {
     const ptio_grid *grid = w->grid;
     size_t dim = grid->ndim - 1, held = 0;
     const char *at = NULL;
     size_t indent = w->style->indent + dim, line = w->style->line_width, room = indent < line ? line - indent : 0;
-    size_t per_line = room / (w->style->width + 2), count = slots(grid, dim), in_line = 0;
+    size_t per_line = room / (w->style->width + 2), count = ptio_grid_slots(grid, dim), in_line = 0;
     bool cut = grid->cut && (uint64_t)grid->shape[dim] > 2 * (uint64_t)grid->edge;
     for (size_t i = 0; i < count; i++, in_line++) {
         if (i && in_line >= per_line) {
@@ -318,14 +260,14 @@ size_t ptio_grid_write(const ptio_grid *grid, const ptio_grid_style *style, ptio
     put(&w, "[", 1);
     for (;;) {
         if (level + 1 == grid->ndim) {
-            if (!(style->fill ? filled_row : row)(&w, &p))
+            if (!row(&w, &p))
                 return w.column;
-        } else if (p.slot[level] < slots(grid, level)) {
+        } else if (p.slot[level] < ptio_grid_slots(grid, level)) {
             if (p.slot[level]) {
-                comma(&w);
+                put(&w, ",", 1);
                 break_line(&w, grid->ndim - level - 1, style->indent + level + 1);
             }
-            if (is_dots(grid, level, p.slot[level])) {
+            if (ptio_grid_is_dots(grid, level, p.slot[level])) {
                 put(&w, "...", 3);
                 p.slot[level]++;
                 continue;

@@ -31,6 +31,13 @@ typedef struct ptio_grid {
 /** How many elements are shown; UINT64_MAX where the number does not fit. */
 uint64_t ptio_grid_shown(const ptio_grid *grid);
 
+/** Slots of a dimension: its elements, or both edges and the dots between them. */
+size_t ptio_grid_slots(const ptio_grid *grid, size_t dim);
+bool ptio_grid_is_dots(const ptio_grid *grid, size_t dim, size_t slot);
+
+/** The element of a dimension that a slot shows. */
+int64_t ptio_grid_index(const ptio_grid *grid, size_t dim, size_t slot);
+
 /** Call `visit` for all elements that are shown, in order: `count` of them each time, `step` bytes apart. False where some cannot be
  * loaded. */
 typedef void (*ptio_grid_visitor)(void *ctx, const char *first, int64_t step, size_t count);
@@ -42,11 +49,7 @@ typedef struct ptio_grid_style {
     size_t width;                                               /* of a cell, for the number of cells in a line             */
     size_t (*cell)(void *ctx, const char *element, char *text); /* at most PTIO_CELL_ROOM bytes */
     void *ctx;
-    size_t line_width; /* PyTorch's way: as many cells of `width` as fit this many columns */
-    /* NumPy's way, where not 0: a line is broken where the next cell would pass this column, by the cells' own widths; dots are a
-     * cell. */
-    size_t fill;
-    bool no_commas;
+    size_t line_width; /* as many cells of `width` as fit this many columns stand in a line */
 } ptio_grid_style;
 
 /** Write all brackets. Gives the column behind the last one. A grid of no dimensions is one cell. */

@@ -52,6 +52,12 @@ ptio_npcode ptio_npcode_read(ptio_text text)
     return c;
 }
 
+bool ptio_npcode_is_implied(const ptio_npcode *c)
+{
+    return c->name && !c->swapped &&
+           (c->dtype == PTIO_FLOAT64 || c->dtype == PTIO_INT64 || c->dtype == PTIO_BOOL || c->dtype == PTIO_COMPLEX128);
+}
+
 /* ---- reading ---- */
 
 static void own_order(const ptio_npcode *code, const char *element, char *own)
@@ -68,7 +74,7 @@ static bool is_complex(const ptio_npcode *code)
     return code->kind == 'c' && code->dtype != PTIO_NO_DTYPE;
 }
 
-static void read_floats(const ptio_npcode *code, const char *element, double ret[2])
+void ptio_npcode_floats(const ptio_npcode *code, const char *element, double ret[2])
 {
     char own[16];
     float single;
@@ -239,11 +245,11 @@ static size_t time_text(const ptio_npcode *code, const char *element, char *text
     return size + 2;
 }
 
-static void look_at_one(ptio_npcells *cells, const char *element)
+void ptio_npcells_look(ptio_npcells *cells, const char *element)
 {
     if (has_point(&cells->code)) {
         double value[2];
-        read_floats(&cells->code, element, value);
+        ptio_npcode_floats(&cells->code, element, value);
         look(&cells->real, value[0]);
         look(&cells->imag, value[1]);
     } else if (cells->code.dtype != PTIO_NO_DTYPE) {
@@ -256,19 +262,24 @@ static void look_at_one(ptio_npcells *cells, const char *element)
 static void look_at(void *ctx, const char *first, int64_t step, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        look_at_one(ctx, first + (int64_t)i * step);
+        ptio_npcells_look(ctx, first + (int64_t)i * step);
+}
+
+void ptio_npcells_measure(ptio_npcells *cells, const char *element)
+{
+    double value[2];
+    if (!has_point(&cells->code))
+        return;
+    ptio_npcode_floats(&cells->code, element, value);
+    measure(&cells->real, cells->code.dtype, value[0], false);
+    if (is_complex(&cells->code))
+        measure(&cells->imag, cells->code.dtype, value[1], true);
 }
 
 static void measure_at(void *ctx, const char *first, int64_t step, size_t count)
 {
-    ptio_npcells *cells = ctx;
-    for (size_t i = 0; i < count; i++) {
-        double value[2];
-        read_floats(&cells->code, first + (int64_t)i * step, value);
-        measure(&cells->real, cells->code.dtype, value[0], false);
-        if (is_complex(&cells->code))
-            measure(&cells->imag, cells->code.dtype, value[1], true);
-    }
+    for (size_t i = 0; i < count; i++)
+        ptio_npcells_measure(ctx, first + (int64_t)i * step);
 }
 
 static void settle(ptio_npcolumn *c)
@@ -276,18 +287,28 @@ static void settle(ptio_npcolumn *c)
     c->scientific = c->any && (c->high >= 1e8 || c->low < 0.0001 || c->high / c->low > 1000);
 }
 
-void ptio_npcells_fit(ptio_npcells *cells, const ptio_grid *grid)
+void ptio_npcells_settle(ptio_npcells *cells)
 {
-    (void)ptio_grid_visit(grid, look_at, cells);
-    if (cells->code.dtype == PTIO_BOOL && grid->ndim)
-        cells->width = 5;
-    if (!has_point(&cells->code))
-        return;
     settle(&cells->real);
     settle(&cells->imag);
-    (void)ptio_grid_visit(grid, measure_at, cells);
+}
+
+void ptio_npcells_end(ptio_npcells *cells)
+{
+    if (cells->code.dtype == PTIO_BOOL && !cells->one)
+        cells->width = 5;
     make_room(&cells->real, false);
     make_room(&cells->imag, true);
+}
+
+void ptio_npcells_fit(ptio_npcells *cells, const ptio_grid *grid)
+{
+    cells->one = !grid->ndim;
+    (void)ptio_grid_visit(grid, look_at, cells);
+    ptio_npcells_settle(cells);
+    if (has_point(&cells->code))
+        (void)ptio_grid_visit(grid, measure_at, cells);
+    ptio_npcells_end(cells);
 }
 
 /* ---- writing ---- */
@@ -398,6 +419,18 @@ static void put_characters(ptio_out *out, const ptio_npcells *cells, const char 
     ptio_repr_str(out, (ptio_text){text, used});
 }
 
+/* Bytes without a meaning: each by its number. */
+static void put_void(ptio_out *out, const char *element, size_t size)
+{
+    ptio_out_string(out, "b'");
+    for (size_t i = 0; i < size; i++) {
+        ptio_out_string(out, "\\x");
+        ptio_out_char(out, "0123456789ABCDEF"[(unsigned char)element[i] >> 4]);
+        ptio_out_char(out, "0123456789ABCDEF"[(unsigned char)element[i] & 15]);
+    }
+    ptio_out_char(out, '\'');
+}
+
 static size_t other_text(const ptio_npcells *cells, const char *element, char *text)
 {
     short_text s = {.text = text};
@@ -405,6 +438,8 @@ static size_t other_text(const ptio_npcells *cells, const char *element, char *t
     ptio_out_init(&out, keep, &s, NULL);
     if (cells->code.kind == 'U') {
         put_characters(&out, cells, element);
+    } else if (cells->code.kind == 'V') {
+        put_void(&out, element, cells->itemsize < PTIO_CELL_ROOM ? cells->itemsize : PTIO_CELL_ROOM);
     } else {
         size_t size = cells->itemsize < PTIO_CELL_ROOM ? cells->itemsize : PTIO_CELL_ROOM;
         while (cells->code.kind == 'S' && size && !element[size - 1])
@@ -416,14 +451,13 @@ static size_t other_text(const ptio_npcells *cells, const char *element, char *t
     return s.used;
 }
 
-size_t ptio_npcells_text(void *ctx, const char *element, char *text)
+size_t ptio_npcells_text(const ptio_npcells *cells, const char *element, char *text)
 {
-    const ptio_npcells *cells = ctx;
     if (cells->code.dtype == PTIO_NO_DTYPE)
         return other_text(cells, element, text);
     double value[2];
     if (has_point(&cells->code)) {
-        read_floats(&cells->code, element, value);
+        ptio_npcode_floats(&cells->code, element, value);
         if (is_complex(&cells->code))
             return complex_text(cells, value, text);
         return float_text(&cells->real, cells->code.dtype, value[0], false, text);
@@ -442,7 +476,7 @@ void ptio_repr_npscalar_value(ptio_out *out, const ptio_npcode *code, const char
         ptio_out_bytes(out, text, ptio_npcells_text(&cells, element, text));
         return;
     }
-    read_floats(code, element, value);
+    ptio_npcode_floats(code, element, value);
     bool both = is_complex(code) && (value[0] != 0 || signbit(value[0]));
     ptio_digits d;
     if (!is_complex(code) || both) {

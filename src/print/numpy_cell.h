@@ -17,6 +17,12 @@ typedef struct ptio_npcode {
 
 ptio_npcode ptio_npcode_read(ptio_text text);
 
+/** Whether an array need not tell its dtype: one that Python's own numbers become. */
+bool ptio_npcode_is_implied(const ptio_npcode *code);
+
+/** The value of a float, or both parts of a complex number. */
+void ptio_npcode_floats(const ptio_npcode *code, const char *element, double ret[2]);
+
 /** The format of one real column of floats. */
 typedef struct ptio_npcolumn {
     bool scientific;
@@ -29,15 +35,22 @@ typedef struct ptio_npcolumn {
 typedef struct ptio_npcells {
     ptio_npcode code;
     size_t itemsize;
-    size_t width; /* of whole numbers and bools */
+    size_t width; /* of whole numbers and bools          */
+    bool one;     /* of no dimensions: a bool is not padded */
     ptio_npcolumn real, imag;
 } ptio_npcells;
 
 /** Look at all elements that are shown and settle how they are written. */
 void ptio_npcells_fit(ptio_npcells *cells, const ptio_grid *grid);
 
-/** A ptio_grid_style.cell whose ctx is the ptio_npcells. */
-size_t ptio_npcells_text(void *ctx, const char *element, char *text);
+/** The same one by one: look at each, settle, measure each, and end. */
+void ptio_npcells_look(ptio_npcells *cells, const char *element);
+void ptio_npcells_settle(ptio_npcells *cells);
+void ptio_npcells_measure(ptio_npcells *cells, const char *element);
+void ptio_npcells_end(ptio_npcells *cells);
+
+/** The text of an element: at most PTIO_CELL_ROOM bytes. */
+size_t ptio_npcells_text(const ptio_npcells *cells, const char *element, char *text);
 
 /** One element of `size` bytes as the repr() of its scalar has it between the parentheses: 0.1 of a float32, 1+2j. */
 void ptio_repr_npscalar_value(ptio_out *out, const ptio_npcode *code, const char *element, size_t size);

@@ -13,6 +13,7 @@
 #include "print/cell.h"
 #include "print/printer.h"
 #include "print/repr_array.h"
+#include "print/repr_masked.h"
 #include "tensor/pieces.h"
 #include "torch/meaning.h"
 
@@ -92,7 +93,9 @@ static bool shape_of(const ptio_printer *p, const ptio_value *value, ptio_shape 
     case PTIO_KIND_FROZENSET: *ret = PTIO_SHAPE_FROZENSET; return true;
     case PTIO_KIND_SIZE: *ret = PTIO_SHAPE_SIZE; return true;
     case PTIO_KIND_DICT: *ret = dict_shape(p, value); return true;
-    case PTIO_KIND_NDARRAY: *ret = PTIO_SHAPE_ARRAY; return ptio_value_ndarray(value, &array) && array.is_object;
+    case PTIO_KIND_NDARRAY:
+        *ret = ptio_is_masked(value) ? PTIO_SHAPE_OBJECT : PTIO_SHAPE_ARRAY;
+        return ptio_is_masked(value) ? !ptio_masked_has_text(value) : ptio_value_ndarray(value, &array) && array.is_object;
     case PTIO_KIND_OBJECT: *ret = object_shape(value, row); return true;
     default: return false;
     }
@@ -113,7 +116,7 @@ static void write_dots(ptio_printer *p, const ptio_value *value, ptio_shape s, u
         [PTIO_SHAPE_DICT] = "{...}",  [PTIO_SHAPE_PAIRS] = "...",
         [PTIO_SHAPE_ORDERED] = "...", [PTIO_SHAPE_COUNTER] = "Counter({...})",
         [PTIO_SHAPE_CLASS] = "{...}", [PTIO_SHAPE_SIZE] = "torch.Size([...])",
-        [PTIO_SHAPE_DEQUE] = "[...]", [PTIO_SHAPE_ARRAY] = "array(...)",
+        [PTIO_SHAPE_DEQUE] = "[...]", [PTIO_SHAPE_ARRAY] = "array(..., dtype=object)",
     };
     if (s == PTIO_SHAPE_DEFAULT) {
         ptio_out_string(p->out, "defaultdict(");
@@ -234,11 +237,11 @@ static void write_opening(ptio_printer *p, const ptio_value *value, ptio_shape s
     case PTIO_SHAPE_DEFAULT: ptio_out_string(out, "defaultdict("); return;
     case PTIO_SHAPE_SIZE: ptio_out_string(out, "torch.Size(["); return;
     case PTIO_SHAPE_DEQUE: ptio_out_string(out, "deque(["); return;
-    case PTIO_SHAPE_ARRAY: ptio_out_string(out, "array(["); return;
+    case PTIO_SHAPE_ARRAY: return;
     default: break;
     }
     ptio_out_string(out, s == PTIO_SHAPE_CLASS ? "<ptio dict " : "<ptio object ");
-    ptio_repr_escaped(out, ptio_value_class(value));
+    ptio_repr_escaped(out, ptio_is_masked(value) ? PTIO_TEXT("numpy.ma.MaskedArray") : ptio_value_class(value));
     if (s == PTIO_SHAPE_CLASS)
         ptio_out_string(out, " {");
 }
@@ -274,10 +277,6 @@ static void write_closing(ptio_printer *p, const ptio_frame *f)
         write_maxlen(p, f->value);
         ptio_out_char(out, ')');
         return;
-    case PTIO_SHAPE_ARRAY:
-        ptio_out_char(out, ']');
-        ptio_repr_array_end(out, f->value, 0, false);
-        return;
     case PTIO_SHAPE_CLASS: ptio_out_string(out, "}>"); return;
     case PTIO_SHAPE_OBJECT: ptio_out_char(out, '>'); return;
     default: return; /* these write their own end */
@@ -311,7 +310,7 @@ void ptio_pop_frame(ptio_printer *p)
     p->depth--;
 }
 
-static void open_container(ptio_printer *p, const ptio_value *value, ptio_shape s, uint16_t row)
+void ptio_open_container(ptio_printer *p, const ptio_value *value, ptio_shape s, uint16_t row)
 {
     if (p->max_depth && p->depth >= p->max_depth && contents(value, s) > 1) {
         write_dots(p, value, s, row);
@@ -338,6 +337,8 @@ static void open_container(ptio_printer *p, const ptio_value *value, ptio_shape 
         ptio_open_module(p, f);
     else if (s == PTIO_SHAPE_OPTIMIZER)
         ptio_open_optimizer(p, value);
+    else if (s == PTIO_SHAPE_ARRAY)
+        ptio_open_objects(p, f);
     else if (s != PTIO_SHAPE_FORM)
         write_opening(p, value, s);
 }
@@ -353,7 +354,7 @@ static void close_container(ptio_printer *p)
 }
 
 /* How many elements may be shown of something that has `bytes` bytes of its own: those count as met. */
-static void allow_elements(ptio_printer *p, uint64_t bytes)
+void ptio_allow_elements(ptio_printer *p, uint64_t bytes)
 {
     if (!ptio_add_u64(budget_left(p), bytes, &p->tensors.most))
         p->tensors.most = UINT64_MAX;
@@ -414,16 +415,8 @@ static void write_global(ptio_printer *p, ptio_text name)
 static void write_tensor(ptio_printer *p, const ptio_value *value)
 {
     const ptio_tensor *tensor = ptio_value_tensor(value);
-    allow_elements(p, ptio_storage_nbytes(ptio_tensor_storage(tensor)));
+    ptio_allow_elements(p, ptio_storage_nbytes(ptio_tensor_storage(tensor)));
     ptio_printer_fail(p, ptio_repr_tensor(p->out, tensor, ptio_value_class(value), &p->tensors));
-}
-
-static void write_array(ptio_printer *p, const ptio_value *value)
-{
-    ptio_ndarray_info info = {.nbytes = 0};
-    (void)ptio_value_ndarray(value, &info);
-    allow_elements(p, info.nbytes);
-    ptio_printer_fail(p, ptio_repr_array(p->out, value, &p->tensors));
 }
 
 static void write_generator(ptio_printer *p, const ptio_value *value)
@@ -467,8 +460,8 @@ static void write_single(ptio_printer *p, const ptio_value *value)
     case PTIO_KIND_QSCHEME:
     case PTIO_KIND_MEMORY_FORMAT: ptio_repr_escaped(out, ptio_value_name(value)); return;
     case PTIO_KIND_GENERATOR: write_generator(p, value); return;
-    case PTIO_KIND_NDARRAY: write_array(p, value); return;
-    case PTIO_KIND_NPSCALAR: ptio_repr_npscalar(out, value); return;
+    case PTIO_KIND_NDARRAY: ptio_write_array(p, value); return;
+    case PTIO_KIND_NPSCALAR: ptio_repr_npscalar(out, value, &p->heap); return;
     case PTIO_KIND_NPDTYPE: ptio_repr_npdtype(out, value); return;
     case PTIO_KIND_LIST:
     case PTIO_KIND_TUPLE:
@@ -489,7 +482,7 @@ void ptio_write_value(ptio_printer *p, const ptio_value *value)
     if (p->status != PTIO_OK)
         return;
     if (shape_of(p, value, &s, &row))
-        open_container(p, value, s, row);
+        ptio_open_container(p, value, s, row);
     else
         write_single(p, value);
 }
@@ -517,54 +510,13 @@ static bool write_item(ptio_printer *p, const ptio_value *value)
     return true;
 }
 
-/* A scalar of NumPy. A numpy.str_ is a str: its text goes without quotes. It is in UTF-32, in the order of bytes of its dtype. */
-static bool write_bare_scalar(ptio_printer *p, ptio_text code, ptio_text bytes)
-{
-    if (code.size < 2 || code.bytes[1] != 'U')
-        return ptio_str_npscalar(p->out, code, bytes);
-    bool swapped = code.bytes[0] == (PTIO_HOST_BIG_ENDIAN ? '<' : '>');
-    size_t count = bytes.size / 4;
-    for (size_t i = 0; i < count; i++) {
-        char text[4];
-        uint32_t character;
-        memcpy(&character, bytes.bytes + 4 * i, 4);
-        if (swapped)
-            character = ptio_swap32(character);
-        if (character <= 0x10FFFF)
-            ptio_write_bare_text(p, (ptio_text){text, ptio_utf8_encode(character, text)});
-    }
-    return true;
-}
-
-static void write_bare_array(ptio_printer *p, const ptio_value *value)
-{
-    ptio_ndarray_info info = {.nbytes = 0};
-    if (!ptio_value_ndarray(value, &info) || info.is_object) {
-        ptio_write_value(p, value);
-        return;
-    }
-    const ptio_ndarray *array = ptio_meaning(value);
-    ptio_text code = ptio_value_name(value);
-    bool bytes = code.size > 1 && code.bytes[1] == 'S'; /* str() of such an array of no dimensions is the repr() of its element */
-    ptio_out_string(p->out, !array->ndim && bytes ? "np.bytes_(" : "");
-    if (!array->ndim && write_bare_scalar(p, code, array->data)) {
-        ptio_out_string(p->out, bytes ? ")" : "");
-        return;
-    }
-    allow_elements(p, info.nbytes);
-    ptio_printer_fail(p, ptio_str_array(p->out, value, &p->tensors));
-}
-
 void ptio_write_plain(ptio_printer *p, const ptio_value *value)
 {
     switch (ptio_value_kind(value)) {
     case PTIO_KIND_STR: ptio_write_bare_text(p, ptio_value_str(value)); return;
     case PTIO_KIND_DEVICE: ptio_repr_escaped(p->out, ptio_value_name(value)); return;
-    case PTIO_KIND_NDARRAY: write_bare_array(p, value); return;
-    case PTIO_KIND_NPSCALAR:
-        if (!write_bare_scalar(p, ptio_value_name(value), ptio_value_bytes(value)))
-            ptio_write_value(p, value);
-        return;
+    case PTIO_KIND_NDARRAY: ptio_write_plain_array(p, value); return;
+    case PTIO_KIND_NPSCALAR: ptio_write_plain_scalar(p, value); return;
     case PTIO_KIND_NPDTYPE: ptio_str_npdtype(p->out, value); return;
     case PTIO_KIND_TENSOR:
         if (!write_item(p, value))
@@ -735,6 +687,7 @@ static void go_on(ptio_printer *p)
     case PTIO_SHAPE_MODULE: ptio_go_on_module(p); return;
     case PTIO_SHAPE_OPTIMIZER: ptio_go_on_optimizer(p); return;
     case PTIO_SHAPE_GROUP: ptio_go_on_group(p); return;
+    case PTIO_SHAPE_ARRAY: ptio_go_on_objects(p); return;
     default:
         if (is_mapping((ptio_shape)f->shape))
             go_on_entries(p, f);
@@ -749,6 +702,8 @@ static void end(ptio_printer *p)
         ptio_pop_layer(p);
     while (p->orders)
         ptio_pop_order(p);
+    while (p->objects)
+        ptio_end_objects(p);
     ptio_heap_free(&p->heap, p->frames, p->capacity * sizeof *p->frames);
     ptio_visited_free(&p->visited);
 }

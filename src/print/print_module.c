@@ -70,14 +70,6 @@ static const char *const spaces[][2] = {
     {"torch.jit._script.", "script/"},
 };
 
-ptio_text ptio_last_name(ptio_text name)
-{
-    size_t start = name.size;
-    while (start > 0 && name.bytes[start - 1] != '.')
-        start--;
-    return (ptio_text){name.bytes + start, name.size - start};
-}
-
 static int compare_name(const void *key, const void *row)
 {
     return strcmp(key, ((const struct module_row *)row)->name);

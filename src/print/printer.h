@@ -7,6 +7,7 @@
 #ifndef PTIO_PRINT_PRINTER_H
 #define PTIO_PRINT_PRINTER_H
 
+#include "print/repr.h"
 #include "print/repr_tensor.h"
 #include "print/visited.h"
 
@@ -72,6 +73,7 @@ typedef struct ptio_printer {
     size_t depth, capacity;
     ptio_order *orders;
     ptio_layer *layers;
+    struct ptio_objects *objects; /* the arrays of objects that are being written; the innermost first */
     size_t max_depth, max_items;
     unsigned python; /* 311 is Python 3.11 */
     bool raw;        /* bare strings unescaped */
@@ -163,10 +165,27 @@ void ptio_open_optimizer(ptio_printer *p, const ptio_value *value);
 void ptio_go_on_optimizer(ptio_printer *p);
 void ptio_go_on_group(ptio_printer *p);
 
-/** "Linear" of "torch.nn.modules.linear.Linear". */
-ptio_text ptio_last_name(ptio_text name);
+/* ---- print_array.c ---- */
 
-/* ---- print.c, for print_module.c ---- */
+/** Write an array that is not of Python objects, as repr() or str() has it. */
+void ptio_write_array(ptio_printer *p, const ptio_value *array);
+void ptio_write_plain_array(ptio_printer *p, const ptio_value *array);
+
+/** A scalar of NumPy as str() has it. */
+void ptio_write_plain_scalar(ptio_printer *p, const ptio_value *scalar);
+
+/** Begin an array of Python objects, whose frame is the innermost; row: as str() has it. */
+void ptio_open_objects(ptio_printer *p, ptio_frame *frame);
+void ptio_go_on_objects(ptio_printer *p);
+void ptio_end_objects(ptio_printer *p);
+
+/* ---- print.c, for print_module.c and print_array.c ---- */
+
+/** Begin a container, or write the dots that stand for one too many. row: of its form; of an array, whether as str() has it. */
+void ptio_open_container(ptio_printer *p, const ptio_value *value, ptio_shape shape, uint16_t row);
+
+/** How many elements may be shown of something that has `bytes` bytes of its own: those count as met. */
+void ptio_allow_elements(ptio_printer *p, uint64_t bytes);
 
 /** Remember the entries of a dict in the order of their keys' text. */
 bool ptio_push_key_order(ptio_printer *p, const ptio_value *dict);

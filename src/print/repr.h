@@ -26,6 +26,9 @@ void ptio_repr_bytes(ptio_out *out, ptio_text bytes);
 /** bytearray(b'text'), in which a single quote always has a backslash. */
 void ptio_repr_bytearray(ptio_out *out, ptio_text bytes);
 
+/** "Linear" of "torch.nn.modules.linear.Linear". */
+ptio_text ptio_last_name(ptio_text name);
+
 /** Without quotes, but escaped, a backslash too. */
 void ptio_repr_escaped(ptio_out *out, ptio_text text);
 

@@ -4,7 +4,7 @@
  *     array([[0. , 1.5],
  *            [2. , 3. ]], dtype=float32)
  *
- * Elements of structured arrays are shown as bytes.
+ * Records are written by numpy_struct.c, or as bytes where it does not know them.
  */
 #include "print/repr_array.h"
 
@@ -12,17 +12,18 @@
 
 #include "base/text.h"
 #include "print/numpy_cell.h"
+#include "print/numpy_struct.h"
 #include "print/numpy_time.h"
+#include "print/words.h"
 #include "torch/meaning.h"
 
 /* NumPy's own settings: those of PyTorch are not for arrays. */
-#define LINE_WIDTH 75
+#define LINE_WIDTH PTIO_ARRAY_WIDTH
 #define THRESHOLD 1000
-#define EDGE_ITEMS 3
 
-static bool is_cut(const ptio_ndarray *a, const ptio_tensor_style *style)
+bool ptio_array_is_cut(uint64_t count, const ptio_tensor_style *style)
 {
-    return a->count > THRESHOLD && !style->whole_arrays;
+    return count > THRESHOLD && !style->whole_arrays;
 }
 
 static void set_steps(ptio_grid *grid, const ptio_ndarray *a)
@@ -35,40 +36,80 @@ static void set_steps(ptio_grid *grid, const ptio_ndarray *a)
     }
 }
 
+/* Texts of records are held, since it must be known how long each is. */
+static ptio_status put_records(ptio_words *w, const ptio_ndarray *a, ptio_heap *heap)
+{
+    ptio_nprecord record;
+    ptio_word word = {.heap = heap};
+    ptio_status status = PTIO_OK;
+    int64_t at;
+    if (!ptio_nprecord_fit(&record, a->dtype, w->grid, heap))
+        return ptio_heap_fail(heap, w->out->err, "printing");
+    while (status == PTIO_OK && ptio_words_next(w, &at)) {
+        ptio_out out;
+        ptio_word_begin(&word, &out);
+        ptio_nprecord_write(&record, &out, w->grid->base + at);
+        if (ptio_out_flush(&out) != PTIO_OK)
+            status = ptio_heap_fail(heap, w->out->err, "printing");
+        else
+            ptio_words_put(w, word.text, word.size);
+    }
+    ptio_word_free(&word);
+    ptio_nprecord_free(&record);
+    return status;
+}
+
+static void put_cells(ptio_words *w, const ptio_ndarray *a)
+{
+    ptio_npcells cells = {.code = ptio_npcode_read(a->dtype->code), .itemsize = (size_t)a->dtype->itemsize};
+    char text[PTIO_CELL_ROOM];
+    int64_t at;
+    ptio_npcells_fit(&cells, w->grid);
+    while (ptio_words_next(w, &at))
+        ptio_words_put(w, text, ptio_npcells_text(&cells, w->grid->base + at, text));
+}
+
 /* The brackets. Gives the column behind them. */
 static ptio_status put_elements(ptio_out *out, const ptio_ndarray *a, const ptio_tensor_style *style,
-                                const ptio_grid_style *given, size_t *column)
+                                const ptio_words_style *layout, size_t *column)
 {
-    ptio_grid grid = {.base = a->data.bytes, .ndim = a->ndim, .shape = a->shape, .edge = EDGE_ITEMS};
-    grid.cut = is_cut(a, style);
+    ptio_grid grid = {.base = a->data.bytes, .ndim = a->ndim, .shape = a->shape, .edge = PTIO_ARRAY_EDGE};
+    grid.cut = ptio_array_is_cut(a->count, style);
     set_steps(&grid, a);
-    if (ptio_grid_shown(&grid) > style->most)
+    uint64_t shown = ptio_grid_shown(&grid);
+    size_t cost = ptio_nprecord_cost(a->dtype);
+    if (!ptio_mul_u64(shown, cost ? cost : 1, &shown) || shown > style->most)
         return ptio_fail(out->err, PTIO_ERR_LIMIT, "limit.walk", PTIO_NO_OFFSET,
                          "an array would show more elements than walk_nodes allows");
     if (!a->count) {
         ptio_out_string(out, "[]");
-        *column = given->indent + 2;
+        *column = layout->indent + 2;
         return PTIO_OK;
     }
-    ptio_npcells cells = {.code = ptio_npcode_read(a->dtype->code), .itemsize = (size_t)a->dtype->itemsize};
-    ptio_npcells_fit(&cells, &grid);
-    ptio_grid_style layout = *given;
-    layout.cell = ptio_npcells_text;
-    layout.ctx = &cells;
-    *column = ptio_grid_write(&grid, &layout, out);
-    return PTIO_OK;
+    ptio_words w;
+    ptio_status status = PTIO_OK;
+    ptio_words_begin(&w, &grid, layout, out);
+    if (cost)
+        status = put_records(&w, a, style->heap);
+    else
+        put_cells(&w, a);
+    *column = w.column;
+    return status;
 }
 
-/* "array", or the name of a class of the user's own. */
+/* "array", or the name of the class that the file names. */
 static ptio_text array_name(const ptio_value *array)
 {
-    ptio_text name = ptio_value_class(array);
-    if (!name.size || ptio_text_is(name, "numpy.ndarray"))
-        return PTIO_TEXT("array");
-    size_t start = name.size;
-    while (start > 0 && name.bytes[start - 1] != '.')
-        start--;
-    return (ptio_text){name.bytes + start, name.size - start};
+    ptio_text name = ptio_last_name(ptio_value_class(ptio_value_item(ptio_node_arguments(array), 0)));
+    bool told = ptio_text_is(ptio_last_name(ptio_value_class(ptio_node_callable(array))), "_reconstruct");
+    return told && name.size && !ptio_text_is(name, "ndarray") ? name : PTIO_TEXT("array");
+}
+
+/* numpy.recarray has a text of its own: its dtype is always told, on a line of its own. */
+ptio_text ptio_array_prefix(const ptio_value *array)
+{
+    ptio_text name = array_name(array);
+    return ptio_text_is(name, "recarray") ? PTIO_TEXT("rec.array") : name;
 }
 
 ptio_status ptio_repr_array(ptio_out *out, const ptio_value *array, const ptio_tensor_style *style)
@@ -76,18 +117,18 @@ ptio_status ptio_repr_array(ptio_out *out, const ptio_value *array, const ptio_t
     const ptio_ndarray *a = ptio_meaning(array);
     uint64_t start = ptio_out_position(out);
     size_t column = 0;
-    ptio_repr_escaped(out, array_name(array));
+    ptio_repr_escaped(out, ptio_array_prefix(array));
     ptio_out_char(out, '(');
-    ptio_grid_style layout = {.indent = (size_t)(ptio_out_position(out) - start), .fill = LINE_WIDTH - 1};
+    ptio_words_style layout = {.indent = (size_t)(ptio_out_position(out) - start), .fill = LINE_WIDTH - 1};
     ptio_status status = put_elements(out, a, style, &layout, &column);
     if (status == PTIO_OK)
-        ptio_repr_array_end(out, array, column, is_cut(a, style));
+        ptio_repr_array_end(out, array, column, ptio_array_is_cut(a->count, style));
     return status;
 }
 
 ptio_status ptio_str_array(ptio_out *out, const ptio_value *array, const ptio_tensor_style *style)
 {
-    ptio_grid_style layout = {.fill = LINE_WIDTH, .no_commas = true};
+    ptio_words_style layout = {.fill = LINE_WIDTH, .no_commas = true};
     size_t column;
     return put_elements(out, ptio_meaning(array), style, &layout, &column);
 }
@@ -128,12 +169,22 @@ static void put_time_dtype(ptio_out *out, const ptio_npcode *c)
     ptio_out_char(out, '\'');
 }
 
-/* The dtype as the text of an array names it. */
-static size_t put_dtype(ptio_out *out, const ptio_npcode *c)
+/* The dtype of a record without its class: "(numpy.record, [('a', '<i4')])" is [('a', '<i4')]. */
+static void put_fields(ptio_out *out, const ptio_npdtype *dtype)
 {
-    ptio_out_string(out, "dtype=");
-    uint64_t start = ptio_out_position(out);
-    if (c->kind == 'O')
+    ptio_text code = dtype->code;
+    size_t class_size = strlen("(numpy.record, ");
+    if (dtype->is_record && code.size > class_size)
+        code = (ptio_text){code.bytes + class_size, code.size - class_size - 1};
+    ptio_repr_escaped(out, code);
+}
+
+void ptio_repr_array_dtype(ptio_out *out, const ptio_npdtype *dtype)
+{
+    ptio_npcode code = ptio_npcode_read(dtype->code), *c = &code;
+    if (dtype->is_structured)
+        put_fields(out, dtype);
+    else if (c->kind == 'O')
         ptio_out_string(out, "object");
     else if (c->name && !c->swapped)
         ptio_out_string(out, c->name);
@@ -143,7 +194,14 @@ static size_t put_dtype(ptio_out *out, const ptio_npcode *c)
         ptio_repr_str(out, c->text);
     else
         ptio_repr_escaped(out, c->text);
-    return (size_t)(ptio_out_position(out) - start) + strlen("dtype=");
+}
+
+static size_t put_dtype(ptio_out *out, const ptio_npdtype *dtype)
+{
+    uint64_t start = ptio_out_position(out);
+    ptio_out_string(out, "dtype=");
+    ptio_repr_array_dtype(out, dtype);
+    return (size_t)(ptio_out_position(out) - start);
 }
 
 static int ignore(void *ctx, const char *text, size_t size)
@@ -152,26 +210,35 @@ static int ignore(void *ctx, const char *text, size_t size)
     return 0;
 }
 
-/* Dtypes that need not be told: those that Python's own numbers become. */
-static bool is_implied(const ptio_npcode *c)
+static void end_records(ptio_out *out, const ptio_ndarray *a)
 {
-    return c->name && !c->swapped &&
-           (c->dtype == PTIO_FLOAT64 || c->dtype == PTIO_INT64 || c->dtype == PTIO_BOOL || c->dtype == PTIO_COMPLEX128);
+    if (!a->count && (a->ndim != 1 || a->shape[0])) {
+        ptio_out_string(out, ", ");
+        (void)put_shape(out, a);
+    }
+    ptio_out_string(out, ",\n          dtype=");
+    put_fields(out, a->dtype);
+    ptio_out_char(out, ')');
 }
 
 void ptio_repr_array_end(ptio_out *out, const ptio_value *array, size_t column, bool cut)
 {
     const ptio_ndarray *a = ptio_meaning(array);
     ptio_npcode c = ptio_npcode_read(a->dtype->code);
-    bool shape = cut || (!a->count && a->ndim != 1), dtype = !a->count || !is_implied(&c);
+    bool shape = cut || (!a->count && a->ndim != 1), dtype = !a->count || !ptio_npcode_is_implied(&c);
+    if (ptio_text_is(array_name(array), "recarray")) {
+        end_records(out, a);
+        return;
+    }
     if (shape || dtype) {
         /* The sizes first: what does not fit the line begins one of its own. */
         ptio_out measure;
         ptio_out_init(&measure, ignore, NULL, NULL);
-        size_t size = 1 + (shape ? put_shape(&measure, a) : 0) + (shape && dtype ? 2 : 0) + (dtype ? put_dtype(&measure, &c) : 0);
+        size_t size =
+            1 + (shape ? put_shape(&measure, a) : 0) + (shape && dtype ? 2 : 0) + (dtype ? put_dtype(&measure, a->dtype) : 0);
         if (column + 1 + size + 1 > LINE_WIDTH) {
             ptio_out_string(out, ",\n");
-            ptio_out_repeat(out, ' ', array_name(array).size + 1);
+            ptio_out_repeat(out, ' ', ptio_array_prefix(array).size + 1);
         } else {
             ptio_out_string(out, ", ");
         }
@@ -180,7 +247,7 @@ void ptio_repr_array_end(ptio_out *out, const ptio_value *array, size_t column, 
         if (shape && dtype)
             ptio_out_string(out, ", ");
         if (dtype)
-            (void)put_dtype(out, &c);
+            (void)put_dtype(out, a->dtype);
     }
     ptio_out_char(out, ')');
 }
@@ -219,7 +286,36 @@ static bool put_time_scalar(ptio_out *out, const ptio_npcode *c, const char *byt
     return true;
 }
 
-void ptio_repr_npscalar(ptio_out *out, const ptio_value *scalar)
+/* A record, or bytes without a meaning. */
+bool ptio_str_void(ptio_out *out, const ptio_npdtype *dtype, ptio_text data, ptio_heap *heap)
+{
+    if (ptio_nprecord_cost(dtype))
+        return ptio_nprecord_write_one(out, dtype, data.bytes, heap);
+    ptio_npcode c = ptio_npcode_read(dtype->code);
+    if (c.kind != 'V' || dtype->is_structured)
+        return false;
+    ptio_repr_npscalar_value(out, &c, data.bytes, data.size);
+    return true;
+}
+
+/* np.void(b'\x61'), np.record((1, 2.5), dtype=[('a', '<i4'), ('b', '<f8')]) */
+static bool put_void(ptio_out *out, const ptio_value *value, ptio_heap *heap)
+{
+    const ptio_npscalar *scalar = ptio_meaning(value);
+    bool record = ptio_nprecord_cost(scalar->dtype) > 0;
+    if (!record && (scalar->dtype->is_structured || ptio_npcode_read(scalar->dtype->code).kind != 'V'))
+        return false;
+    ptio_out_string(out, scalar->dtype->is_record ? "np.record(" : "np.void(");
+    (void)ptio_str_void(out, scalar->dtype, scalar->data, heap);
+    if (record) {
+        ptio_out_string(out, ", dtype=");
+        put_fields(out, scalar->dtype);
+    }
+    ptio_out_char(out, ')');
+    return true;
+}
+
+void ptio_repr_npscalar(ptio_out *out, const ptio_value *scalar, ptio_heap *heap)
 {
     ptio_npcode c = ptio_npcode_read(ptio_value_name(scalar));
     ptio_text bytes = ptio_value_bytes(scalar);
@@ -237,6 +333,8 @@ void ptio_repr_npscalar(ptio_out *out, const ptio_value *scalar)
         return;
     }
     if ((c.kind == 'M' || c.kind == 'm') && bytes.size == sizeof(int64_t) && put_time_scalar(out, &c, bytes.bytes))
+        return;
+    if (put_void(out, scalar, heap))
         return;
     ptio_out_string(out, "<ptio npscalar ");
     ptio_repr_str(out, c.text);

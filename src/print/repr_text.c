@@ -150,3 +150,11 @@ ptio_status ptio_print_escaped(ptio_text text, ptio_write write, void *ctx, ptio
     ptio_repr_escaped(&out, text);
     return ptio_out_flush(&out);
 }
+
+ptio_text ptio_last_name(ptio_text name)
+{
+    size_t start = name.size;
+    while (start > 0 && name.bytes[start - 1] != '.')
+        start--;
+    return (ptio_text){name.bytes + start, name.size - start};
+}

@@ -38,8 +38,18 @@ typedef struct ptio_npdtype {
     ptio_text field_code;            /* of a structured one: its text as the dtype of a field                    */
     const struct ptio_npdtype *base; /* of an array in a field: the dtype of its elements; else NULL  */
     size_t ndim;
-    const int64_t *shape; /* `ndim` sizes of that array */
+    const int64_t *shape;              /* `ndim` sizes of that array */
+    const struct ptio_npfield *fields; /* of one with fields: the first */
+    bool is_record;                    /* of numpy.record, not numpy.void */
 } ptio_npdtype;
+
+/** One field, of those with names. */
+typedef struct ptio_npfield {
+    struct ptio_npfield *next;
+    ptio_text name, title; /* title.bytes NULL: none */
+    const ptio_npdtype *dtype;
+    uint64_t offset;
+} ptio_npfield;
 
 typedef struct ptio_ndarray {
     const ptio_npdtype *dtype;

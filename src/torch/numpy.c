@@ -313,8 +313,6 @@ const ptio_npdtype *ptio_value_npdtype(ptio_loader *loader, const ptio_value *va
 static ptio_status array_tensor(ptio_loader *loader, ptio_ndarray *array, ptio_error *err)
 {
     ptio_checkpoint *ckpt = loader->ckpt;
-    if (array->ndim > PTIO_MOST_DIMENSIONS)
-        return PTIO_OK;
     ptio_storage *storage = ptio_storage_new(ckpt->pool, &ckpt->arena);
     if (!storage)
         return ptio_heap_fail(&ckpt->heap, err, "an array");
@@ -385,6 +383,8 @@ static ptio_status array_parts(ptio_loader *loader, ptio_node_reduced *node, con
     ptio_status status = ptio_value_as_ints(loader, shape, 0, &sizes, &array->ndim, err);
     if (status == PTIO_ERR_FORMAT)
         return bad(loader, &node->head, err, "the shape of an array is no tuple of ints");
+    if (status == PTIO_OK && array->ndim > PTIO_MOST_DIMENSIONS)
+        return bad(loader, &node->head, err, "an array has more than 64 dimensions");
     array->shape = sizes;
     *ret = array;
     return status;

@@ -199,8 +199,13 @@ static bool write_struct(ptio_arena *arena, const ptio_npstruct *s, bool as_fiel
 ptio_status ptio_npdtype_of_fields(ptio_loader *loader, const ptio_npstruct *s, ptio_npdtype *ret, ptio_error *err)
 {
     ptio_arena *arena = &loader->ckpt->arena;
-    ptio_npdtype made = {
-        .itemsize = s->itemsize, .alignment = s->alignment, .byte_order = '|', .is_aligned = s->aligned, .is_structured = true};
+    ptio_npdtype made = {.itemsize = s->itemsize,
+                         .alignment = s->alignment,
+                         .byte_order = '|',
+                         .is_aligned = s->aligned,
+                         .is_structured = true,
+                         .fields = s->first,
+                         .is_record = s->is_record};
     for (const ptio_npfield *field = s->first; field; field = field->next)
         made.is_object = made.is_object || field->dtype->is_object;
     bool written = write_struct(arena, s, false, &made.code);

@@ -6,14 +6,6 @@
 
 #include "torch/handlers.h"
 
-/** One field, of those with names. */
-typedef struct ptio_npfield {
-    struct ptio_npfield *next;
-    ptio_text name, title; /* title.bytes NULL: none */
-    const ptio_npdtype *dtype;
-    uint64_t offset;
-} ptio_npfield;
-
 /** What a structured dtype is beside its fields. */
 typedef struct ptio_npstruct {
     const ptio_npfield *first;

@@ -10,6 +10,8 @@ DTYPE = re.compile(r"\bdtype\('[<>]?\w+'\)")
 ADDRESS = re.compile(r"<([\w.]+) object at 0x[0-9a-f]+>")
 SET = re.compile(r"\{('[^'{}:]*'|\d+)(, ('[^'{}:]*'|\d+))+\}")
 SYMBOL = re.compile(r"\bj\d+\b")
+RANDOM = {"RandomState": "numpy.random.mtrand.RandomState", "Generator": "numpy.random._generator.Generator"}
+RANDOM_ADDRESS = re.compile(r"\b(RandomState|Generator)\(\w+\) at 0x[0-9A-F]+")
 OPENINGS = ("<ptio object ", "<ptio torch.Generator ")
 
 
@@ -49,6 +51,7 @@ def without_contents(text):
 def without_process(text):
     """The same text whichever process printed it."""
     text = ADDRESS.sub(r"<\1>", text)
+    text = RANDOM_ADDRESS.sub(lambda m: "<%s>" % RANDOM[m.group(1)], text)
     text = SET.sub(lambda m: "{%s}" % ", ".join(sorted(m.group(0)[1:-1].split(", "))), text)
     return SYMBOL.sub("j", text)
 

@@ -1,6 +1,7 @@
-"""Compare what `ptio show` prints with what print() of PyTorch prints: random tensors, Python's library, and every kind of module.
+"""Compare what `ptio show` prints with what print() of PyTorch prints: random tensors and arrays, Python's library, and every kind of module.
 
     tensors(seed, index)    a list of random tensors of one file, and the print options that both sides take
+    arrays.py               random NumPy arrays
     kinds.py                objects of each kind that PyTorch prints by their state; the test fails where fewer were compared than it says
 
 Values are drawn so that the notation changes: whole, tiny, huge, equal, infinite, NaN, negative zeros.
@@ -24,6 +25,7 @@ import uuid
 import torch
 import torch.nn as nn
 
+import arrays
 import kinds
 import printed
 
@@ -236,7 +238,8 @@ def escaped(text):
 
 
 def text_of(value):
-    return escaped(str(value)) if isinstance(value, (str, BaseException, pathlib.PurePath)) else str(value)
+    bare = isinstance(value, (str, BaseException, pathlib.PurePath)) or getattr(getattr(value, "dtype", None), "kind", None) == "U" and not value.shape
+    return escaped(str(value)) if bare else str(value)
 
 
 class Unprintable(Exception):
@@ -294,6 +297,18 @@ def compare_library(command, seed, index):
     return compared, ["--seed %d, library %d: %s" % (seed, index, problem) for problem in problems]
 
 
+def compare_arrays(command, seed, index):
+    r = random.Random("%d/%d/arrays" % (seed, index))
+    values = [arrays.array(r) for _ in range(PER_FILE)]
+    protocol = r.choice((2, 2, 2, 4))
+    compared, problems = one_by_one(command, values, {}, [], pickle_protocol=protocol)
+    for value in values[:3]:  # as print() has them
+        with contextlib.suppress(Unprintable):
+            problem = compare(command, value, {}, [], pickle_protocol=protocol)
+            compared, problems = compared + 1, problems + ([problem] if problem else [])
+    return compared, ["--seed %d, arrays %d: %s" % (seed, index, problem) for problem in problems]
+
+
 def compare_kinds(command):
     compared, problems = [], []
     for name, value in kinds.everything():
@@ -310,6 +325,7 @@ def run(command, seed, count, with_kinds):
     """(passed, failed) of `count` tensors, some other values, and of all kinds."""
     parts = [compare_kinds(command)] if with_kinds else []
     parts += [compare_tensors(command, seed, i) for i in range(-(-count // PER_FILE))]
+    parts += [compare_arrays(command, seed, i) for i in range(-(-count // PER_FILE // 2))]
     parts += [compare_library(command, seed, i) for i in range(-(-count // PER_FILE // 5))]
     compared, failed = sum(part[0] for part in parts), 0
     for _, problems in parts:

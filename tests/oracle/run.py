@@ -132,7 +132,7 @@ def draw(seed, index):
 
 
 # Classes that print themselves, or are no more than a name in the file; those of zoo.py and graphs.py.
-OWN_WORDS = ("MyList", "MyDict", "Pair", "Color", "Config", "Wrapper", "Noted", "MaskedArray", "matrix", "recarray")
+OWN_WORDS = ("MyList", "MyDict", "Pair", "Color", "Config", "Wrapper", "Noted")
 
 
 def prints_itself(node):
@@ -145,9 +145,9 @@ def prints_itself(node):
         elif isinstance(node, dict):
             cls = str(node.get("cls", ""))
             items = node.get("v")
-            if cls.rsplit(".", 1)[-1] in OWN_WORDS or node.get("t") == "global" or "|V" in str(node.get("dtype")) or str(node.get("dtype")).startswith("["):
+            if cls.rsplit(".", 1)[-1] in OWN_WORDS or node.get("t") == "global":
                 return True
-            if node.get("t") in ("set", "frozenset") and len(items or ()) > 1 or node.get("t") == "ndarray" and "O" in str(node.get("dtype")):
+            if node.get("t") in ("set", "frozenset") and len(items or ()) > 1:
                 return True
             waiting += node.values()
     return False

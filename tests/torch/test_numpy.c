@@ -245,6 +245,11 @@ static void arrays_are_as_large_as_their_shape(void **state)
     refused(PTIO_ERR_FORMAT, FORM, BAD "( 1 3 1t N False b'123456' t b");
     refused(PTIO_ERR_FORMAT, FORM, BAD "( 1 3 1t " DTYPE("i2", "<") "False 7 t b");
     refused(PTIO_ERR_FORMAT, FORM, BAD "( 1 3 1t " DTYPE("i2", "<") "False ] ( 1 2 3 e t b");
+#define ONES_16 "1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 "
+    refused(PTIO_ERR_FORMAT, FORM,
+            BAD "( 1 ( " ONES_16 ONES_16 ONES_16 ONES_16
+                "1 t " DTYPE("u1", "|") "False b'x' t b"); /* NumPy takes 64 dimensions */
+#undef ONES_16
 #undef BAD
     /* Elements of no bytes: as many as there may be, and no work for them. */
     loaded l = {0};
