@@ -149,28 +149,35 @@ static bool mapping_flag(module_state *state, const arguments *a, bool *ret)
 
 static bool shared_flag(module_state *state, bool *ret)
 {
-    *ret = false;
-    if (!state->torch)
-        return true;
-    PyObject *flags = PyObject_CallMethod(state->torch->serialization, "get_default_mmap_options", NULL);
+    PyObject *flags = state->torch ? PyObject_CallMethod(state->torch->serialization, "get_default_mmap_options", NULL)
+                                   : Py_XNewRef(PyDict_GetItemString(state->settings, "mmap"));
     *ret = flags && flags != Py_None && PyLong_AsLong(flags) == 1; /* mmap.MAP_SHARED */
     Py_XDECREF(flags);
     return !PyErr_Occurred();
 }
 
+/* The name of a torch.serialization.LoadEndianness, or None. */
+static PyObject *endianness(module_state *state)
+{
+    if (!state->torch)
+        return Py_XNewRef(PyDict_GetItemString(state->settings, "load_endianness"));
+    PyObject *order = PyObject_CallMethod(state->torch->serialization, "get_default_load_endianness", NULL);
+    if (!order || order == Py_None)
+        return order;
+    PyObject *name = PyObject_GetAttrString(order, "name");
+    Py_DECREF(order);
+    return name;
+}
+
 static bool byte_order(module_state *state, ptio_byte_order *ret)
 {
+    PyObject *name = endianness(state);
     *ret = PTIO_LITTLE_ENDIAN;
-    if (!state->torch)
-        return true;
-    PyObject *order = PyObject_CallMethod(state->torch->serialization, "get_default_load_endianness", NULL);
-    PyObject *name = order && order != Py_None ? PyObject_GetAttrString(order, "name") : NULL;
-    if (name)
+    if (name && PyUnicode_Check(name))
         *ret = PyUnicode_CompareWithASCIIString(name, "BIG") == 0      ? PTIO_BIG_ENDIAN
                : PyUnicode_CompareWithASCIIString(name, "NATIVE") == 0 ? PTIO_NATIVE_ENDIAN
                                                                        : PTIO_LITTLE_ENDIAN;
     Py_XDECREF(name);
-    Py_XDECREF(order);
     return !PyErr_Occurred();
 }
 

@@ -45,6 +45,10 @@ static int module_exec(PyObject *module)
     if (!add_type(module, &dtype_spec, &state->dtype_type) || !add_type(module, &tensor_spec, &state->tensor_type) ||
         !add_type(module, &file_spec, &state->file_type) || !add_type(module, &slice_spec, &state->slice_type))
         return -1;
+    state->settings = Py_BuildValue("{sOsOsisO}", "crc32", Py_True, "load_endianness", Py_None, "mmap", 2, "skip_data", Py_False);
+    if (!state->settings || PyModule_AddObjectRef(module, "_settings", state->settings) < 0 ||
+        PyModule_AddObjectRef(module, "_safe_globals", state->safe_globals) < 0)
+        return -1;
     return PyModule_AddStringConstant(module, "__version__", ptio_version());
 }
 
@@ -54,6 +58,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     if (!state)
         return 0;
     Py_VISIT(state->safe_globals);
+    Py_VISIT(state->settings);
     Py_VISIT(state->unpickling_error);
     Py_VISIT(state->ordered_dict);
     Py_VISIT(state->dtype_type);
@@ -77,6 +82,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->file_type);
     Py_CLEAR(state->slice_type);
     Py_CLEAR(state->safe_globals);
+    Py_CLEAR(state->settings);
     Py_CLEAR(state->unpickling_error);
     Py_CLEAR(state->ordered_dict);
     Py_CLEAR(state->import_mapping);

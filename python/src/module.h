@@ -66,12 +66,13 @@ typedef struct torch_bridge torch_bridge;
 typedef struct module_state {
     PyObject *names[NAME_COUNT];
     PyObject *dtypes[PTIO_DTYPE_COUNT]; /* ptio.dtype objects, where there is no PyTorch: made when first asked for */
-    PyTypeObject *dtype_type, *tensor_type, *file_type, *slice_type, *safe_globals_type, *skip_data_type;
-    PyObject *unpickling_error;              /* pickle.UnpicklingError                                                       */
-    PyObject *ordered_dict;                  /* collections.OrderedDict                                                      */
-    PyObject *safe_globals;                  /* a set: what add_safe_globals() was given, where there is no PyTorch           */
-    PyObject *import_mapping, *name_mapping; /* of _compat_pickle: modules and names of Python 2 as Python 3's    */
-    torch_bridge *torch;                     /* NULL until it is needed, and where there is none                  */
+    PyTypeObject *dtype_type, *tensor_type, *file_type, *slice_type;
+    PyObject *unpickling_error;              /* pickle.UnpicklingError                                                   */
+    PyObject *ordered_dict;                  /* collections.OrderedDict                                                  */
+    PyObject *settings;                      /* a dict: what torch.serialization is set by, where there is no PyTorch    */
+    PyObject *safe_globals;                  /* a set: what add_safe_globals() was given, where there is no PyTorch      */
+    PyObject *import_mapping, *name_mapping; /* of _compat_pickle: modules and names of Python 2 as Python 3's */
+    torch_bridge *torch;                     /* NULL until it is needed, and where there is none               */
 } module_state;
 
 #define NAME(state, name) ((state)->names[NAME_##name])

@@ -142,22 +142,21 @@ static PyObject *pending_id(saver *s)
 
 static bool describe_typed(saver *s, PyObject *object, stored *what)
 {
-    what->storage = PyObject_GetAttr(object, NAME(s->state, _untyped_storage));
-    what->dtype = PyObject_GetAttr(object, NAME(s->state, dtype));
     PyObject *name = PyObject_CallMethodObjArgs(object, NAME(s->state, _pickle_storage_type), NULL);
     what->type = name ? PyObject_GetAttr(s->torch->torch, name) : NULL;
-    what->numel = PyObject_CallMethodObjArgs(object, NAME(s->state, _size), NULL);
     Py_XDECREF(name);
-    return what->storage && what->dtype && what->type && what->numel;
+    return what->type && (what->storage = PyObject_GetAttr(object, NAME(s->state, _untyped_storage))) &&
+           (what->dtype = PyObject_GetAttr(object, NAME(s->state, dtype))) &&
+           (what->numel = PyObject_CallMethodObjArgs(object, NAME(s->state, _size), NULL));
 }
 
 static bool describe_untyped(saver *s, PyObject *object, stored *what)
 {
+    PyObject *type = (PyObject *)Py_TYPE(object);
     what->storage = Py_NewRef(object);
-    what->dtype = Py_XNewRef(torch_dtype(s->torch, PTIO_UINT8));
-    what->type = PyObject_CallMethod(s->torch->serialization, "normalize_storage_type", "(O)", (PyObject *)Py_TYPE(object));
-    what->numel = PyObject_CallMethodObjArgs(object, NAME(s->state, nbytes), NULL);
-    return what->dtype && what->type && what->numel;
+    return (what->dtype = Py_XNewRef(torch_dtype(s->torch, PTIO_UINT8))) &&
+           (what->type = PyObject_CallMethod(s->torch->serialization, "normalize_storage_type", "(O)", type)) &&
+           (what->numel = PyObject_CallMethodObjArgs(object, NAME(s->state, nbytes), NULL));
 }
 
 /* That of a tensor under FakeTensorMode. */
@@ -286,19 +285,26 @@ static PyObject *type_of_dtype(saver *s, PyObject *dtype)
     return PyErr_Occurred() ? NULL : PyDict_GetItemWithError(s->types, dtype);
 }
 
+/* size() as a tuple, which torch.Size is not to the Pickler. */
+static PyObject *shape_of(saver *s, PyObject *tensor)
+{
+    PyObject *size = PyObject_CallMethodObjArgs(tensor, NAME(s->state, size), NULL), *list = size ? PySequence_List(size) : NULL;
+    PyObject *shape = list ? PyList_AsTuple(list) : NULL;
+    Py_XDECREF(size);
+    Py_XDECREF(list);
+    return shape;
+}
+
 /* (storage, offset, size, stride, requires_grad, no hooks) */
 static PyObject *tensor_arguments(saver *s, PyObject *tensor, PyObject *storage)
 {
-    PyObject *offset = PyObject_CallMethodObjArgs(tensor, NAME(s->state, storage_offset), NULL);
-    PyObject *size = PyObject_CallMethodObjArgs(tensor, NAME(s->state, size), NULL), *shape = size ? PySequence_List(size) : NULL;
-    PyObject *stride = PyObject_CallMethodObjArgs(tensor, NAME(s->state, stride), NULL);
-    PyObject *requires = PyObject_GetAttr(tensor, NAME(s->state, requires_grad));
-    PyObject *hooks = PyObject_CallNoArgs(s->state->ordered_dict), *args = NULL;
-    set_reference(&size, shape ? PyList_AsTuple(shape) : NULL);
-    if (offset && size && stride && requires && hooks)
-        args = PyTuple_Pack(6, storage, offset, size, stride, requires, hooks);
+    PyObject *offset, *shape = NULL, *stride = NULL, *requires = NULL, *hooks = NULL, *args = NULL;
+    if ((offset = PyObject_CallMethodObjArgs(tensor, NAME(s->state, storage_offset), NULL)) && (shape = shape_of(s, tensor)) &&
+        (stride = PyObject_CallMethodObjArgs(tensor, NAME(s->state, stride), NULL)) &&
+        (requires = PyObject_GetAttr(tensor, NAME(s->state, requires_grad))) &&
+        (hooks = PyObject_CallNoArgs(s->state->ordered_dict)))
+        args = PyTuple_Pack(6, storage, offset, shape, stride, requires, hooks);
     Py_XDECREF(offset);
-    Py_XDECREF(size);
     Py_XDECREF(shape);
     Py_XDECREF(stride);
     Py_XDECREF(requires);
@@ -336,9 +342,9 @@ static PyObject *reduce_parameter(saver *s, PyObject *parameter)
     if (!is_plain(s, parameter))
         return PyErr_Occurred() ? NULL : Py_NewRef(Py_NotImplemented);
     PyObject *data = PyObject_GetAttr(parameter, NAME(s->state, data));
-    PyObject *requires = PyObject_GetAttr(parameter, NAME(s->state, requires_grad));
-    PyObject *hooks = PyObject_CallNoArgs(s->state->ordered_dict);
-    PyObject *args = data && requires && hooks ? PyTuple_Pack(3, data, requires, hooks) : NULL;
+    PyObject *requires = data ? PyObject_GetAttr(parameter, NAME(s->state, requires_grad)) : NULL;
+    PyObject *hooks = requires ? PyObject_CallNoArgs(s->state->ordered_dict) : NULL;
+    PyObject *args = hooks ? PyTuple_Pack(3, data, requires, hooks) : NULL;
     PyObject *result = args ? PyTuple_Pack(2, s->rebuild_parameter, args) : NULL;
     Py_XDECREF(data);
     Py_XDECREF(requires);
@@ -585,8 +591,8 @@ bool save_stream(saver *s, PyObject *object, PyObject *capsule)
 {
     const uint16_t one = 1;
     PyObject *buffer = PyObject_CallNoArgs(s->bytes_io);
-    PyObject *magic = PyObject_GetAttrString(s->torch->serialization, "MAGIC_NUMBER");
-    PyObject *version = PyObject_GetAttrString(s->torch->serialization, "PROTOCOL_VERSION");
+    PyObject *magic = buffer ? PyObject_GetAttrString(s->torch->serialization, "MAGIC_NUMBER") : NULL;
+    PyObject *version = magic ? PyObject_GetAttrString(s->torch->serialization, "PROTOCOL_VERSION") : NULL;
     PyObject *little = *(const char *)&one ? Py_True : Py_False;
     PyObject *system = version ? Py_BuildValue("{sOsOs{sisisi}}", "protocol_version", version, "little_endian", little,
                                                "type_sizes", "short", 2, "int", 4, "long", 4)

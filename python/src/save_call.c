@@ -64,24 +64,34 @@ static bool find_fast(saver *s)
     return !PyErr_Occurred();
 }
 
-static bool prepare(saver *s)
+/* What is looked up for each save, with where it is. */
+static bool find_objects(saver *s)
 {
-    s->bytes_io = attribute_of("io", "BytesIO");
-    s->location_tag = PyObject_GetAttrString(s->torch->serialization, "location_tag");
-    s->dispatch_keys = attribute_of("torch._C", "_dispatch_keys");
-    s->rebuild_tensor = attribute_of("torch._utils", "_rebuild_tensor_v2");
-    s->rebuild_parameter = attribute_of("torch._utils", "_rebuild_parameter");
-    s->module_class = attribute_of("torch.nn", "Module");
+    const struct {
+        PyObject **place;
+        const char *module, *name;
+    } rows[] = {
+        {&s->bytes_io, "io", "BytesIO"},
+        {&s->location_tag, "torch.serialization", "location_tag"},
+        {&s->dispatch_keys, "torch._C", "_dispatch_keys"},
+        {&s->rebuild_tensor, "torch._utils", "_rebuild_tensor_v2"},
+        {&s->rebuild_parameter, "torch._utils", "_rebuild_parameter"},
+        {&s->module_class, "torch.nn", "Module"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!(*rows[i].place = attribute_of(rows[i].module, rows[i].name)))
+            return false;
     PyObject *names = attribute_of("torch.storage", "_dtype_to_storage_type_map");
     s->type_names = names ? PyObject_CallNoArgs(names) : NULL;
     Py_XDECREF(names);
-    s->storages = PyList_New(0);
-    s->keys = PyDict_New();
-    s->dtypes = PyDict_New();
-    s->sorts = PyDict_New();
-    s->types = PyDict_New();
-    s->classes = PySet_New(NULL);
-    return !PyErr_Occurred() && read_settings(s) && find_tagger(s) && find_fast(s);
+    return s->type_names != NULL;
+}
+
+static bool prepare(saver *s)
+{
+    return (s->storages = PyList_New(0)) && (s->keys = PyDict_New()) && (s->dtypes = PyDict_New()) && (s->sorts = PyDict_New()) &&
+           (s->types = PyDict_New()) && (s->classes = PySet_New(NULL)) && find_objects(s) && read_settings(s) && find_tagger(s) &&
+           find_fast(s);
 }
 
 /* The capsule may live on in the class of the Pickler until the garbage is collected; what was saved must not. */

@@ -25,19 +25,15 @@ static PyObject *imported(const char *module, const char *name)
 
 static bool fill(torch_bridge *t)
 {
-    t->serialization = PyImport_ImportModule("torch.serialization");
-    t->from_dlpack = imported("torch._C", "_from_dlpack");
-    t->empty = attribute(t->torch, "empty");
-    t->typed_storage = imported("torch.storage", "TypedStorage");
-    t->untyped_storage = attribute(t->torch, "UntypedStorage");
-    t->tensor = attribute(t->torch, "Tensor");
-    t->make_subclass = attribute(t->tensor, "_make_subclass");
-    t->parameter = imported("torch.nn", "Parameter");
-    t->tls = attribute(t->serialization, "_serialization_tls");
-    t->unpickler = PyImport_ImportModule("torch._weights_only_unpickler");
-    t->detect_fake_mode = imported("torch._guards", "detect_fake_mode");
-    t->storage_type = attribute(t->serialization, "StorageType");
-    return !PyErr_Occurred();
+    return (t->serialization = PyImport_ImportModule("torch.serialization")) &&
+           (t->from_dlpack = imported("torch._C", "_from_dlpack")) && (t->empty = attribute(t->torch, "empty")) &&
+           (t->typed_storage = imported("torch.storage", "TypedStorage")) &&
+           (t->untyped_storage = attribute(t->torch, "UntypedStorage")) && (t->tensor = attribute(t->torch, "Tensor")) &&
+           (t->make_subclass = attribute(t->tensor, "_make_subclass")) && (t->parameter = imported("torch.nn", "Parameter")) &&
+           (t->tls = attribute(t->serialization, "_serialization_tls")) &&
+           (t->unpickler = PyImport_ImportModule("torch._weights_only_unpickler")) &&
+           (t->detect_fake_mode = imported("torch._guards", "detect_fake_mode")) &&
+           (t->storage_type = attribute(t->serialization, "StorageType"));
 }
 
 torch_bridge *torch_get(module_state *state)
