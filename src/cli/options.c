@@ -567,7 +567,11 @@ static int set_option(const cli_verb *verb, const char *argument, const char *fo
         return cli_usage(verb->name, "these are too many changes at once; 64 are the most:", argument);
     if (is_form(row) && ret->forms)
         return cli_usage(verb->name, "only one form can be asked for; this is the second:", argument);
-    return row->set(ret, value) ? CLI_GOOD : cli_usage(verb->name, "this value is not understood:", *took ? value : argument);
+    if (row->set(ret, value))
+        return CLI_GOOD;
+    char what[64];
+    (void)snprintf(what, sizeof what, "this value of --%s is not understood:", row->name);
+    return cli_usage(verb->name, what, value);
 }
 
 /* Of `new` the first is OUT, and the others are kept at the front of the arguments. */

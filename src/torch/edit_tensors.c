@@ -254,8 +254,9 @@ static const ptio_value *cast_nested(ptio_builder *b, const ptio_tensor *tensor,
         for (size_t j = 0; j < tensor->extra->part_count; j++)
             if (strcmp(tensor->extra->parts[j].name, names[i]) == 0)
                 arguments[i] = tensor->extra->parts[j].value;
-    if (arguments[0])
-        arguments[0] = ptio_new_cast(b, arguments[0], dtype);
+    if (!arguments[0] || !arguments[1])
+        return ptio_builder_fail(b, "builder.cast", "a nested tensor without components cannot be cast");
+    arguments[0] = ptio_new_cast(b, arguments[0], dtype);
     return ptio_builder_call(b, "torch._utils", "_rebuild_nested_tensor", arguments, 4);
 }
 
@@ -292,6 +293,8 @@ const ptio_value *ptio_new_cast(ptio_builder *b, const ptio_value *value, ptio_d
         return ptio_builder_fail(b, "builder.dtype", "there is no such dtype");
     if (tensor->dtype == dtype && value->seen == PTIO_KIND_TENSOR)
         return value;
+    if ((tensor->flags & PTIO_TENSOR_WRAPPER) || tensor->layout == PTIO_JAGGED)
+        return ptio_builder_fail(b, "builder.cast", "only its class knows how this tensor is cast");
     unsigned class_ = ptio_dtype_rows[dtype].class_;
     bool is_parameter = tensor->flags & PTIO_TENSOR_PARAMETER;
     bool grad = (tensor->flags & PTIO_TENSOR_REQUIRES_GRAD) && (class_ == PTIO_DTYPE_REAL || class_ == PTIO_DTYPE_COMPLEX);

@@ -167,8 +167,12 @@ static void report_cut(const ptio_saver *saver)
         bytes += less;
         count += less > 0;
     }
-    ptio_report_add(saver->options.report, PTIO_NOTE, "save.compact", PTIO_TEXT(""), PTIO_NO_OFFSET,
-                    "%" PRIu64 " bytes of %" PRIu64 " storages are used by no tensor and were left out", bytes, count);
+    if (!bytes)
+        ptio_report_add(saver->options.report, PTIO_NOTE, "save.compact", PTIO_TEXT(""), PTIO_NO_OFFSET,
+                        "tensors use every byte of the storages: nothing was left out");
+    else
+        ptio_report_add(saver->options.report, PTIO_NOTE, "save.compact", PTIO_TEXT(""), PTIO_NO_OFFSET,
+                        "%" PRIu64 " bytes of %" PRIu64 " storages are used by no tensor and were left out", bytes, count);
 }
 
 static ptio_status write_file(ptio_saver *saver, const ptio_value *value, ptio_error *err)

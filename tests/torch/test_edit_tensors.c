@@ -134,6 +134,20 @@ static void casts_without_meaning(void **state)
     assert_int_equal(ptio_builder_status(b, &err), PTIO_ERR_ARGUMENT);
     assert_string_equal(err.reason, "builder.kind");
     ptio_builder_free(b);
+    static const char *const files[] = {"nested_empty.pt", "nested_jagged.pt", "wrapper_subclass.pt"};
+    for (size_t i = 0; i < 3; i++) {
+        char path[512];
+        ptio_checkpoint *ckpt;
+        (void)snprintf(path, sizeof path, PTIO_TEST_DATA "/corpus/2.13.0/%s", files[i]);
+        assert_int_equal(ptio_load(path, NULL, &ckpt, NULL), PTIO_OK);
+        b = begin(NULL);
+        err = (ptio_error){0};
+        assert_null(ptio_new_cast(b, ptio_root(ckpt), PTIO_BFLOAT16));
+        assert_int_equal(ptio_builder_status(b, &err), PTIO_ERR_ARGUMENT);
+        assert_string_equal(err.reason, "builder.cast");
+        ptio_builder_free(b);
+        ptio_checkpoint_free(ckpt);
+    }
 }
 
 /* ---- used parts of storages ---- */
