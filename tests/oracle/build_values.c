@@ -11,6 +11,7 @@
  *     storage DTYPE OF_ELEMENTS HEX · copied DTYPE OF_ELEMENTS HEX · zeros DTYPE NBYTES · tensor DTYPE [shape] HEX · view %s DTYPE [shape] [stride] OFFSET GRAD
  *     meta DTYPE [shape] · parameter %t GRAD · coo %i %v [shape] COALESCED · compressed LAYOUT %c %p %v [shape]
  *     quantized %s [shape] BITS ZERO · perchannel %s [shape] %scales %zeros AXIS · cast %t DTYPE
+ *     load HEX, a path · item %v INDEX, of a list, tuple or dict, as it is edited
  *     append %l %v · put %d HEX %v · putkey %d %k %v · rename %d INDEX %k · putat %l INDEX %v · remove %l INDEX · removeints %l MODULO
  *     attribute %o HEX %v · edit %v · replace %v %by · collect [values] · save %v PROTOCOL · end
  *
@@ -269,6 +270,21 @@ static const void *make_composed(const char *what)
 
 static const void *make_word(const char *what)
 {
+    if (!strcmp(what, "load")) {
+        ptio_error err = {0};
+        ptio_checkpoint *ckpt = NULL;
+        (void)bytes_to(text);
+        if (ptio_load(text, NULL, &ckpt, &err) != PTIO_OK)
+            fail(err.message);
+        const ptio_value *root = ptio_root(ckpt);
+        ptio_builder_hold(b, ckpt);
+        ptio_checkpoint_free(ckpt);
+        return root;
+    }
+    if (!strcmp(what, "item")) {
+        const ptio_value *value = ptio_edited(b, entry());
+        return ptio_value_item(value, (size_t)number());
+    }
     if (!strcmp(what, "size"))
         return ptio_new_size(b, sizes(shape), shape);
     return !strcmp(what, "dtype") ? ptio_new_dtype(b, dtype()) : ptio_new_layout(b, layout());
@@ -377,7 +393,7 @@ static const void *make(const char *what)
         {"storage copied zeros", make_storage},
         {"tensor view meta", make_strided},
         {"parameter coo compressed quantized perchannel cast", make_composed},
-        {"size dtype layout", make_word},
+        {"size dtype layout load item", make_word},
         {"append put putkey rename putat remove removeints attribute edit replace", change},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

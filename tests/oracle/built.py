@@ -7,6 +7,8 @@ Run by a Python that has PyTorch. Each time a graph is drawn, made as an object 
 every maker, and every change of lists, dicts, objects and tensors. build_values.c follows the description and saves. The bytes must be those of
 torch.save(), and where torch.load(weights_only=True) takes the object, PyTorch must load from ptio's file what it was made of.
 
+Every fifth graph begins with a file of the corpus, which both load; its dicts, lists and tensors are changed, and may hold one another.
+
 There are two runs of 2,000 graphs, one of seed 0 and one of a fresh seed; with --seed there is one run of that seed, and with --only one graph,
 whose description is printed. PTIO_TEST_SHARE asks for a part.
 """
@@ -30,6 +32,12 @@ import torch  # noqa: E402
 import torch.nn as nn  # noqa: E402
 
 BATCH = 50
+FOLDER = os.path.join(os.path.dirname(HERE), "data", "corpus", "2.13.0")
+FILES = [os.path.join(FOLDER, name + ".pt") for name in (
+    "seed_state_dict", "seed_tensors", "checkpoint_adam", "checkpoint_training", "checkpoint_lightning", "checkpoint_sgd_scheduler", "state_dict_batchnorm",
+    "state_dict_lstm", "state_dict_transformer", "state_dict_half", "keys_not_str", "tied", "views", "sparse_coo", "quantized_per_channel", "alignment_16",
+    "batch_1001", "legacy_tied", "empty_tensors", "meta", "overlapping", "python_containers", "numpy_arrays", "storages", "with_grad",
+    "requires_grad", "optimizers", "non_tensor_only", "storage_slices", "torch_values")]
 FLOATS = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 WIDE = [torch.complex64, torch.complex128, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool]
 OTHERS = [torch.uint16, torch.uint32, torch.uint64, torch.complex32, torch.float8_e4m3fn, torch.float8_e5m2]
@@ -416,19 +424,44 @@ class Maker:
         self.line("replace", "%%%d" % number, by[0])
         self.values = [(n, made) for n, made in self.values if made is not old]
 
-    def graph(self):
-        """(description, object)"""
+    # ---- files
+
+    def load(self):
+        """A file of the corpus: its lists and dicts can be changed, its tensors be put elsewhere."""
+        path = self.r.choice(FILES)
+        root = self.add(self.fix(torch.load(path, weights_only=False)), "load", hexed(path.encode()))
+        waiting, met = [root], set()
+        while waiting:
+            number, made = waiting.pop()
+            if id(made) in met or type(made) not in (list, tuple, dict, collections.OrderedDict):
+                continue
+            met.add(id(made))
+            if type(made) is not tuple:
+                edited = self.add(made, "edit", number)
+                (self.lists if type(made) is list else self.dicts).append(edited)
+                self.objects += [edited] if type(made) is collections.OrderedDict else []
+            for index, item in enumerate(made.values() if isinstance(made, dict) else made):
+                if index < 30 and (type(item) in (list, tuple, dict, collections.OrderedDict) or isinstance(item, torch.Tensor)):
+                    waiting.append(self.add(self.fix(item), "item", number, index))
+        return root
+
+    def graph(self, is_loaded):
+        """(object, protocol)"""
         r = self.r
+        loaded = self.load() if is_loaded else None
         makers = (self.leaf, self.tuple_, self.set_, self.list_, self.dict_, self.dict_, self.call, self.object_, self.tensor, self.view, self.view,
                   self.parameter, self.meta, self.sparse, self.quantized, self.cast, self.attributed)
         for _ in range(r.choice((3, 10, 30, 60))):
             r.choice(makers)()
-            if r.random() < 0.4:
+            if r.random() < (0.9 if loaded else 0.4):
                 self.change()
         root = self.add([], "list")
         for number, made in r.sample(self.values[:-1], min(len(self.values) - 1, 25)):
             root[1].append(made)
             self.line("append", root[0], "%%%d" % number)
+        if loaded:
+            root[1].append(loaded[1])
+            self.line("append", root[0], loaded[0])
         if r.random() < 0.3:
             root[1].append(root[1])
             self.line("append", root[0], root[0])
@@ -450,7 +483,7 @@ class Graph:
     def __init__(self, name):
         self.name = name
         maker = Maker(name)
-        self.value, self.protocol = maker.graph()
+        self.value, self.protocol = maker.graph(name[-1] in "37")
         self.lines = maker.lines
         self.truth = saved(self.value, self.protocol)
 
@@ -505,7 +538,7 @@ def run(program, seed, indexes, judge):
 
 OPERATIONS = ("none bool int intbytes float complex str bytes bytearray tuple set frozenset list dict odict global call object size dtype device layout storage copied "
               "zeros tensor view meta parameter coo compressed quantized perchannel cast append put putkey rename putat remove removeints attribute edit replace "
-              "collect save end weights_only").split()
+              "load item collect save end weights_only").split()
 
 
 def main():
