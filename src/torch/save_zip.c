@@ -173,11 +173,11 @@ ptio_status ptio_save_zip(ptio_saver *saver, const ptio_value *value, ptio_error
         status = expect_size(&z, root, &pickle, err);
     if (status == PTIO_OK)
         status = add_head(&z, &pickle, err);
+    ptio_pickled_free(&pickle, &saver->heap); /* before the tables of the records grow */
     if (status == PTIO_OK)
         status = add_storages(&z, err);
     if (status == PTIO_OK)
         status = add_tail(&z, err);
     ptio_zip_writer_free(z.writer);
-    ptio_pickled_free(&pickle, &saver->heap);
     return status;
 }
