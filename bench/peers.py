@@ -74,9 +74,7 @@ def forget_pages(path):
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def whole(folder, seconds):
-    path = f"{folder}/a.pt"
-    measure("3.torch", lambda: torch.load(path, weights_only=False), seconds, lambda: forget_pages(path))
+def casts(seconds):
     floats = torch.arange(1 << 22, dtype=torch.float32) / 7 - 1000
     dtypes = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
     for kind in ("f32.f16", "f32.bf16", "f16.f32", "bf16.f32"):
@@ -101,19 +99,26 @@ def main(folder, seconds):
     with zipfile.ZipFile(f"{folder}/c.pt") as archive:
         program = archive.read("c/data.pkl")
     measure("7.cpickle", lambda: pickle.loads(program), seconds)
-    whole(folder, seconds)
+    casts(seconds)
 
 
-def fresh(folder):
-    """A first load takes its memory from the system; later ones find what earlier ones gave back."""
+def fresh(folder, work):
+    """A first load takes its memory from the system, as a load of ptio does; later ones find what earlier ones gave back."""
+    path = f"{folder}/a.pt"
+    torch.set_num_threads(1)
     torch_list(f"{folder}/r.pt", {})  # whatever PyTorch itself does on its first use
+    if work == "cold":
+        forget_pages(path)
     start = time.perf_counter_ns()
-    torch_copy(f"{folder}/a.pt", {}, PICKED_BIG)
+    if work == "copy":
+        torch_copy(path, {}, PICKED_BIG)
+    else:
+        kept = torch.load(path, weights_only=False)  # noqa: F841, since freeing it is no part
     print(time.perf_counter_ns() - start)
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "--fresh":
-        fresh(sys.argv[2])
+        fresh(sys.argv[2], sys.argv[3])
     else:
         main(sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 10)
