@@ -46,6 +46,15 @@ WHOLE_JOBS = (
     ("8.f16.f32", "4 Mi float16 copied as float32", "8.f16.f32.torch"),
     ("8.bf16.f32", "4 Mi bfloat16 copied as float32", "8.bf16.f32.torch"),
 )
+MODULE_JOBS = (
+    ("py.b", "ptio.load(): 20,000 tensors of 1 KiB", 10),
+    ("py.c", "200,000 scalars, each under a string", 20),
+    ("py.a", "200 tensors, 1 GiB, into new memory", 2),
+    ("py.a.mmap", "the same with mmap=True", 2),
+    ("py.save.b", "ptio.save(): 20,000 tensors of 1 KiB", 2),
+    ("py.save.c", "200,000 scalars, each under a string", 2),
+    ("py.save.a", "200 tensors, 1 GiB", 2),
+)
 PEERS = ("torch", "torch.unrestricted", "torch.mmap", "torch.mmap.unrestricted", "safetensors", "cpickle")
 PEER_TITLES = (
     "torch.load",
@@ -169,6 +178,14 @@ def whole_targets(r):
         yield faster(f"8.{kind}", 1.5, f"8.{kind}.torch")
 
 
+def module_targets(r):
+    """The same of the Python module."""
+    for job, _, times in MODULE_JOBS:
+        title = "torch.save" if ".save." in job else "torch.load"
+        yield job, f"at least {times} times as fast as {title}", r.ratio(f"{job}.torch", job), times, "least"
+    yield "py.import", "import ptio: at most 20 ms", r.median("py.import") / 1e6, 20, "most"
+
+
 def number(x):
     return f"{x:,.0f}" if x >= 100 else f"{x:.3g}"
 
@@ -218,6 +235,13 @@ def whole_table(r):
         yield row(job, work, ms(low), ms(median), ms(high), shown, f"{limit[1] / median:.2f}", ms(r.median(peer)))
 
 
+def module_table(r):
+    yield from head("job", "work", "ptio: min", "median", "max", "PyTorch", "times as fast")
+    for job, work, _ in MODULE_JOBS:
+        low, median, high, _ = r[job]
+        yield row(job, work, ms(low), ms(median), ms(high), ms(r.median(f"{job}.torch")), number(r.ratio(f"{job}.torch", job)))
+
+
 def processes_table(r):
     yield from head("job 11: whole process", "ptio ls", "python with torch", "unzip -l")
     for file, work in (("a", JOBS[0][1]), ("b", JOBS[1][1])):
@@ -226,7 +250,8 @@ def processes_table(r):
 
 def targets_table(r):
     yield from head("job", "target", "measured", "")
-    for job, text, measured, bound, kind in (*targets(r), *whole_targets(r), *save_targets(r)):
+    module = module_targets(r) if "py.b" in r else ()
+    for job, text, measured, bound, kind in (*targets(r), *whole_targets(r), *save_targets(r), *module):
         met = measured <= bound if kind == "most" else measured >= bound
         by = measured / bound if kind == "most" else bound / measured
         yield row(job, text, number(measured), "met" if met else f"**missed by {by:.2f} x**")
@@ -301,6 +326,9 @@ def measure(ptio, bench, folder, seconds):
         command = [sys.executable, peers, "--fresh", folder, work]
         fresh = sorted(int(subprocess.check_output(command)) for _ in range(5))
         r[f"{job}.torch.fresh"] = [fresh[0], fresh[2], fresh[4], 5]
+    package = os.path.join(os.path.dirname(os.path.dirname(ptio)), "python")
+    if os.path.isdir(package):
+        r.collect(sys.executable, os.path.join(HERE, "module_peers.py"), package, folder, str(min(float(seconds), 4)))
     if shutil.which("valgrind"):
         count_instructions(r, bench, folder)
     return r
@@ -353,6 +381,12 @@ def report(r):
     yield "is a write of the same bytes with their CRC, block by block, and of many small ones through a buffer, with as many bytes"
     yield f"between them as the file has; of 13 copy_file_range(). Without CRC 5a takes {ms(r.median('5a.nocrc'))}, the write alone {ms(r.median('5a.nocrc.limit'))}."
     yield ""
+    if "py.b" in r:
+        yield from module_table(r)
+        yield ""
+        yield "The Python module and PyTorch in one process and in turns (`bench/module_peers.py`): weights_only=True, objects made and freed;"
+        yield f"saves to a new file. `import ptio` takes {ms(r.median('py.import'))}."
+        yield ""
     yield from machine_table(r)
     if "a.instructions" in r:
         yield ""
@@ -375,9 +409,8 @@ def main():
     options = parser.parse_args()
 
     ptio = os.path.abspath(options.ptio)
-    subprocess.run(
-        ["cmake", "--build", os.path.dirname(os.path.dirname(ptio)), "--target", "ptio_bench"], check=True, stdout=sys.stderr
-    )
+    build = os.path.dirname(os.path.dirname(ptio))
+    subprocess.run(["cmake", "--build", build, "--target", "ptio_bench"], check=True, stdout=sys.stderr)
     subprocess.run([sys.executable, os.path.join(HERE, "make_files.py"), options.folder], check=True)
     results = measure(ptio, os.path.join(os.path.dirname(ptio), "ptio_bench"), options.folder, options.seconds)
     text = "\n".join(report(results)) + "\n"
