@@ -91,9 +91,14 @@ bool allowed_get(module_state *state, allowed_list *ret)
 
 bool allowed_has(const allowed_list *list, ptio_text module, ptio_text name)
 {
-    PyObject *full = PyUnicode_FromFormat("%.*s.%.*s", (int)module.size, module.bytes, (int)name.size, name.bytes);
+    /* PyUnicode_FromFormat() knows no "%.*s" before Python 3.12. */
+    PyObject *module_text = PyUnicode_DecodeUTF8(module.bytes, (Py_ssize_t)module.size, "surrogatepass");
+    PyObject *name_text = PyUnicode_DecodeUTF8(name.bytes, (Py_ssize_t)name.size, "surrogatepass");
+    PyObject *full = module_text && name_text ? PyUnicode_FromFormat("%U.%U", module_text, name_text) : NULL;
     bool has = full && PyDict_GetItemWithError(list->objects, full);
     Py_XDECREF(full);
+    Py_XDECREF(name_text);
+    Py_XDECREF(module_text);
     return has;
 }
 

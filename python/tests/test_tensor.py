@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bare import Bare, memory
+from bare import Bare, hidden, memory
 
 
 @pytest.fixture(scope="module")
@@ -332,6 +332,33 @@ def test_classes_of_torch_are_named(bare, tmp_path):
         bare.load(path, weights_only=False)
     with pytest.raises(pickle.UnpicklingError, match="torch.nn.modules.linear.Linear"):
         bare.load(path)
+
+
+class Settings:
+    def __init__(self, rate):
+        self.rate = rate
+
+
+def test_allowed_classes(bare, tmp_path):
+    path = saved({"settings": Settings(0.5), "t": torch.ones(1)}, tmp_path)
+    with pytest.raises(pickle.UnpicklingError, match="Settings"):
+        bare.load(path)
+    with hidden():
+        bare.serialization.add_safe_globals([Settings])
+    try:
+        got = bare.load(path)
+        assert type(got["settings"]) is Settings and got["settings"].rate == 0.5
+    finally:
+        with hidden():
+            bare.serialization.clear_safe_globals()
+    assert type(bare.load(path, weights_only=False)["settings"]) is Settings
+
+
+def test_nested_tensors_need_no_module(bare, tmp_path):
+    """PyTorch's weights_only takes them once torch.nested was imported."""
+    path = saved(torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged), tmp_path)
+    got = bare.load(path)
+    assert type(got) is bare.Tensor and got.layout == "torch.jagged" and repr(got).startswith("NestedTensor(size=(2, j")
 
 
 def test_map_location(bare, tmp_path):
