@@ -1,10 +1,9 @@
 /*
  * Pickles, told from text and from other binary files.
  *
- * From protocol 2 on a pickle begins with 80 and its protocol. Older ones begin with any opcode, and all of those are letters
- * and signs of ASCII, so the first opcodes are stepped through: one that needs what is not on the stack, a line that is not what its
- * opcode wants, or a byte that is no opcode means that it is something else. This knows just enough for that; the pickle layer
- * has the real table.
+ * From protocol 2 on a pickler begins with 80 and the protocol. Older pickles, and those that are made by hand, begin with any opcode, so
+ * the first ones are stepped through: one that needs what is not on the stack, a line that is not what its opcode wants, or a byte that
+ * is no opcode means that it is something else. This knows just enough for that; the pickle layer has the real table.
  *
  * Source: CPython Lib/pickletools.py
  */
@@ -160,7 +159,36 @@ static bool skip(scan *s, uint64_t n)
     return true;
 }
 
-/* Step over one opcode of protocols 0 and 1. False where it makes no sense here. */
+/* Opcodes of protocol 2 and newer, without a PROTO in front of them. */
+static bool step_new(scan *s, uint8_t op)
+{
+    switch (op) {
+    case 0x81: return pop(s, 2) && push(s); /* NEWOBJ */
+    case 0x85: return pop(s, 1) && push(s);
+    case 0x86: return pop(s, 2) && push(s);
+    case 0x87: return pop(s, 3) && push(s);
+    case 0x88:
+    case 0x89:
+    case 0x8F: return push(s);
+    case 0x8A:
+    case 0x8C:
+    case 'C': return skip(s, ptio_cursor_u8(&s->c)) && push(s);
+    case 0x8B:
+    case 'B': return skip(s, ptio_cursor_u32(&s->c)) && push(s);
+    case 0x8D:
+    case 0x8E:
+    case 0x96: return skip(s, ptio_cursor_u64(&s->c)) && push(s);
+    case 0x90: return pop_mark(s) && s->height; /* ADDITEMS */
+    case 0x91: return pop_mark(s) && push(s);
+    case 0x92: return pop(s, 3) && push(s); /* NEWOBJ_EX */
+    case 0x93: return pop(s, 2) && push(s); /* STACK_GLOBAL */
+    case 0x94: return s->height && ++s->puts;
+    case 0x95: return skip(s, 8); /* FRAME */
+    default: return false;
+    }
+}
+
+/* Step over one opcode. False where it makes no sense here. */
 static bool step(scan *s, uint8_t op)
 {
     switch (op) {
@@ -200,8 +228,11 @@ static bool step(scan *s, uint8_t op)
     case 'b': return pop(s, 1) && s->height;
     case 'R': return pop(s, 2) && push(s);
     case '0': return pop(s, 1);
+    case '1': return pop_mark(s);
     case '2': return s->height && push(s);
-    default: return false;
+    case 'P': return line_is_right(s, op) && push(s);
+    case 'Q': return pop(s, 1) && push(s);
+    default: return step_new(s, op);
     }
 }
 

@@ -24,19 +24,18 @@ static bool is_nested(const ptio_tensor *tensor)
 
 /* ---- JSON ---- */
 
-static ptio_status json_hash(const ptio_tensor *tensor, ptio_error *err)
+static bool has_hash(const ptio_tensor *tensor)
 {
-    uint8_t hash[HASH_BYTES];
-    ptio_status status = PTIO_OK;
-    bool has_hash = !is_composed(tensor) && ptio_tensor_storage(tensor) && !hash_is_packed(ptio_tensor_dtype(tensor));
-    if (has_hash)
-        status = hash_tensor(tensor, hash, err);
+    return !is_composed(tensor) && ptio_tensor_storage(tensor) && !hash_is_packed(ptio_tensor_dtype(tensor));
+}
+
+static void json_hash(const ptio_tensor *tensor, const uint8_t *hash)
+{
     out_json_key(false, "sha256");
-    if (has_hash && status == PTIO_OK)
-        out_json_hex(hash, sizeof hash);
+    if (has_hash(tensor))
+        out_json_hex(hash, HASH_BYTES);
     else
         out_string("null");
-    return status;
 }
 
 static ptio_status json_line(const ptio_tensor_list *list, size_t index, bool hash, ptio_error *err)
@@ -45,6 +44,12 @@ static ptio_status json_line(const ptio_tensor_list *list, size_t index, bool ha
     const ptio_tensor *t = e->tensor;
     size_t ndim = ptio_tensor_ndim(t);
     const int64_t *stride = ptio_tensor_stride(t);
+    uint8_t sum[HASH_BYTES];
+    if (hash && has_hash(t)) { /* first of all: of a tensor that cannot be read there is no line */
+        ptio_status status = hash_tensor(t, sum, err);
+        if (status != PTIO_OK)
+            return status;
+    }
     out_literal("{\"path\":");
     out_json_path(list, index);
     out_literal(",\"name\":");
@@ -79,11 +84,10 @@ static ptio_status json_line(const ptio_tensor_list *list, size_t index, bool ha
         out_string("null");
     else
         out_i64(e->storage);
-    ptio_status status = PTIO_OK;
     if (hash)
-        status = json_hash(t, err);
+        json_hash(t, sum);
     out_string("}\n");
-    return status;
+    return PTIO_OK;
 }
 
 /* ---- a table for people ---- */

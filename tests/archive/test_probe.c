@@ -162,6 +162,16 @@ static void pickles_are_told_from_text(void **state)
     EXPECT(PTIO_FORMAT_PICKLE, "(lp0\nI1\naF2.5\naNa.");
     EXPECT(PTIO_FORMAT_PICKLE, "S'text'\np0\n.");
     EXPECT(PTIO_FORMAT_PICKLE, "(imodule\nclass\np0\n(dp1\nb.");
+    /* made by hand, of newer opcodes without a PROTO in front of them */
+    EXPECT(PTIO_FORMAT_PICKLE, "](K\1\x88\x8A\1\7e.");
+    EXPECT(PTIO_FORMAT_PICKLE, "cmine\nNet\n)\x81}\x8C\1aK\1sb.");
+    EXPECT(PTIO_FORMAT_PICKLE, "\x95\x0C\0\0\0\0\0\0\0\x8C\4mine\x8C\3Net\x93)\x81.");
+    EXPECT(PTIO_FORMAT_PICKLE, "\x8F\x94(K\1K\2\x90.");
+    EXPECT(PTIO_FORMAT_PICKLE, "NK\1\x86K\2K\3K\4\x87\x86\x85.");
+    EXPECT(PTIO_FORMAT_PICKLE, "(C\1aB\2\0\0\0ab\x91Q.");
+    EXPECT(PTIO_FORMAT_PICKLE, "(Pname\nN1K\1.");
+    assert_int_not_equal(probe("\x86\x85\x85\x85\x85.", 6).format, PTIO_FORMAT_PICKLE);
+    assert_int_not_equal(probe("\x92\x93\x94\x81..", 6).format, PTIO_FORMAT_PICKLE);
     /* A text that is longer than what is looked at; one of a text file could not have such a length. */
     char text[20000] = "X\x18\x4E\0\0";
     memset(text + 5, 'm', sizeof text - 5);

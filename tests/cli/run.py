@@ -481,6 +481,10 @@ def damaged_elements(bench):
                       ("get", "--text", damaged, "few"), ("get", "--json", damaged, "all"),
                       ("get", "--json", damaged), ("get", damaged, "all")):
         assert "archive/data/0" in bench.fails(2, *arguments), arguments
+    good = archive(dct((text("good"), tensor(storage("0", 3), (3,))), (text("bad"), tensor(storage("1", 3), (3,)))), [("0", floats(1, 2, 3)), ("1", floats(4, 5, 6))])
+    done = bench.run("ls", "--json", "--hash", bench.file("half.pt", good.replace(floats(5), floats(7))))
+    same(done.returncode, 2)
+    same([json.loads(line)["name"] for line in done.stdout.splitlines()], ["good"])
     same(got(bench, "--raw", "--slice=:2", damaged, "all"), floats(0, 1))
 
 

@@ -308,6 +308,38 @@ static void memory_of_the_caller_is_copied(void **state)
     ptio_builder_free(b);
 }
 
+/* Each allocation fails in turn: nothing is kept, and the position is as it was. */
+static void want_of_memory(void **state)
+{
+    (void)state;
+    for (int form = 0; form < 4; form++) {
+        FILE *file = saved(1, form % 2, "seven..");
+        ptio_status status = PTIO_ERR_MEMORY;
+        uint64_t n = 0;
+        for (; status != PTIO_OK; n++) {
+            counted_memory m;
+            counted_memory_init(&m);
+            m.fail_at = n;
+            ptio_checkpoint *ckpt = NULL;
+            ptio_error err = {0};
+            const ptio_load_options options = {PTIO_LOAD_OPTIONS, .memory = &m.hooks};
+            assert_int_equal(fseeko(file, 7, SEEK_SET), 0);
+            assert_int_equal(lseek(fileno(file), 7, SEEK_SET), 7);
+            status = form < 2 ? ptio_load_file(file, &options, &ckpt, &err) : ptio_load_fd(fileno(file), &options, &ckpt, &err);
+            assert_true(status == PTIO_OK || (status == PTIO_ERR_MEMORY && !ckpt));
+            assert_int_equal(status == PTIO_OK, m.calls <= n);
+            if (status != PTIO_OK)
+                assert_int_equal(form < 2 ? ftello(file) : lseek(fileno(file), 0, SEEK_CUR), 7);
+            else
+                assert_five(ckpt, 0);
+            ptio_checkpoint_free(ckpt);
+            assert_int_equal(m.held, 0);
+        }
+        assert_true(n > 5);
+        (void)fclose(file);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +356,7 @@ int main(void)
         cmocka_unit_test(pipes_cannot_be_shared),
         cmocka_unit_test(compressed_storages_are_not_shared),
         cmocka_unit_test(memory_of_the_caller_is_copied),
+        cmocka_unit_test(want_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
