@@ -982,6 +982,16 @@ PTIO_API bool ptio_storage_range(const ptio_storage *storage, uint64_t *offset, 
  */
 PTIO_API ptio_status ptio_checkpoint_read(const ptio_checkpoint *ckpt, ptio_error *err);
 
+/**
+ * Compare the checksum of the record that a storage is in with its bytes, of which nothing is kept: for those that a map shows, or that are
+ * read in parts (ptio_tensor_copy_slice()), which are not compared otherwise. Done once for each storage, and not after ptio_storage_data()
+ * has read it; nothing is done where there is no checksum. What was written into a shared map does not fit it.
+ *
+ * Errors     PTIO_ERR_FORMAT "zip.crc"; PTIO_ERR_CANCELLED by options->progress; PTIO_ERR_IO; PTIO_ERR_MEMORY
+ * Threads    as ptio_storage_data()
+ */
+PTIO_API ptio_status ptio_storage_verify(const ptio_storage *storage, ptio_error *err);
+
 /** Give back the bytes that ptio_storage_data() read; the next call reads them again, as they are in the source. No other thread may
  *  use them now. */
 PTIO_API void ptio_storage_drop(const ptio_storage *storage);

@@ -143,7 +143,7 @@ static ptio_status get_tensor(const cli_options *options, const ptio_value *valu
         return status;
     const ptio_storage *held = NULL;
     if (!options->slice && w.part.numel && pieces_has_elements(w.tensor))
-        status = pieces_hold(w.tensor, &held, err);
+        status = pieces_hold(w.tensor, &held, options->load.mmap, err);
     if (status != PTIO_OK)
         return status;
     w.dtype = options->cast ? options->cast : ptio_tensor_dtype(w.tensor);

@@ -1,8 +1,5 @@
 /*
- * ptio stats: numbers about the numbers of each tensor.
- *
- * One pass over the data, in pieces: memory does not grow with a tensor. Integers keep their exact smallest and largest; means and
- * deviations are those of float64.
+ * ptio stats: numbers about the numbers of each tensor, as JSON or a table. stats_count.c counts them.
  */
 #include "cli/cli.h"
 
@@ -11,122 +8,9 @@
 #include <string.h>
 
 #include "cli/json_out.h"
-#include "cli/moments.h"
-#include "cli/number.h"
 #include "cli/pieces.h"
-#include "cli/progress.h"
-#include "cli/seen.h"
 #include "cli/select.h"
-
-typedef struct facts {
-    number_class class_;
-    tally tally;
-    int64_t least, most; /* of INTEGERS */
-    uint64_t unsigned_least, unsigned_most;
-} facts;
-
-typedef struct work {
-    const cli_options *options;
-    const ptio_tensor_list *list;
-    size_t *chosen; /* entries of the list */
-    size_t count;
-    facts *facts; /* of each chosen one */
-    seen done;    /* tensors, and which of the chosen they are */
-    void *buffer;
-    const ptio_storage *held; /* that was read last */
-    progress progress;
-    uint64_t bytes, total; /* read, and in all */
-    size_t name;           /* width of columns */
-    size_t zeros;
-} work;
-
-/* ---- counting ---- */
-
-/* The integers become doubles where they are. */
-static void add_integers(facts *f, int64_t *numbers, size_t count)
-{
-    int64_t least = f->tally.numel ? f->least : numbers[0], most = f->tally.numel ? f->most : numbers[0];
-    for (size_t i = 0; i < count; i++) {
-        double x = (double)numbers[i];
-        least = numbers[i] < least ? numbers[i] : least;
-        most = numbers[i] > most ? numbers[i] : most;
-        memcpy(&numbers[i], &x, sizeof x);
-    }
-    f->least = least;
-    f->most = most;
-}
-
-static void add_unsigned(facts *f, uint64_t *numbers, size_t count)
-{
-    uint64_t least = f->tally.numel ? f->unsigned_least : numbers[0], most = f->tally.numel ? f->unsigned_most : numbers[0];
-    for (size_t i = 0; i < count; i++) {
-        double x = (double)numbers[i];
-        least = numbers[i] < least ? numbers[i] : least;
-        most = numbers[i] > most ? numbers[i] : most;
-        memcpy(&numbers[i], &x, sizeof x);
-    }
-    f->unsigned_least = least;
-    f->unsigned_most = most;
-}
-
-static void add_piece(facts *f, void *buffer, size_t count)
-{
-    if (f->class_ == COMPLEX) {
-        tally_add_complex(&f->tally, buffer, count);
-        return;
-    }
-    if (f->class_ == INTEGERS)
-        add_integers(f, buffer, count);
-    if (f->class_ == UNSIGNED)
-        add_unsigned(f, buffer, count);
-    tally_add(&f->tally, buffer, count);
-}
-
-/* Of a tensor whose elements are no numbers (bits16) nothing is told but their number. */
-static ptio_status count_pieces(work *w, const ptio_tensor *tensor, facts *f, ptio_error *err)
-{
-    pieces p;
-    size_t itemsize = ptio_dtype_itemsize(ptio_tensor_dtype(tensor));
-    ptio_status status = pieces_check(tensor, ptio_tensor_numel(tensor), w->options->load.limits, err);
-    if (status == PTIO_OK)
-        status = pieces_hold(tensor, &w->held, err);
-    pieces_begin(&p, tensor, NULL, PIECES_AS_STORED);
-    while (status == PTIO_OK && pieces_next(&p)) {
-        ptio_error why = {0};
-        status = pieces_read(&p, number_dtype(f->class_), w->buffer, &why);
-        if (status == PTIO_ERR_ARGUMENT && strcmp(why.reason, "tensor.cast") == 0) {
-            f->class_ = NO_NUMBERS;
-            return PTIO_OK;
-        }
-        if (status != PTIO_OK) {
-            *err = why;
-            break;
-        }
-        add_piece(f, w->buffer, (size_t)p.count);
-        w->bytes += p.count * itemsize;
-        progress_tell(&w->progress, w->bytes, w->total);
-    }
-    return status;
-}
-
-static ptio_status count_tensor(work *w, size_t index, ptio_error *err)
-{
-    const ptio_tensor *tensor = ptio_tensor_list_entry(w->list, w->chosen[index])->tensor;
-    bool fresh;
-    seen_entry *entry = seen_find(&w->done, tensor, &fresh);
-    if (!entry)
-        return PTIO_ERR_MEMORY;
-    if (!fresh) { /* tied: it was counted under its first name */
-        w->facts[index] = w->facts[entry->number];
-        return PTIO_OK;
-    }
-    entry->number = index;
-    w->facts[index] = (facts){0};
-    if (!pieces_has_elements(tensor))
-        return PTIO_OK;
-    w->facts[index].class_ = number_class_of(ptio_tensor_dtype(tensor));
-    return count_pieces(w, tensor, &w->facts[index], err);
-}
+#include "cli/stats.h"
 
 /* ---- what there is to tell ---- */
 
@@ -143,7 +27,7 @@ static double extreme(const tally *t, bool finite, bool most)
 }
 
 /* Of complex numbers a part that is not finite leaves nothing of the other, as division has it in PyTorch and NumPy. */
-static void mean_of(const facts *f, bool finite, double *re, double *im)
+static void mean_of(const stats_facts *f, bool finite, double *re, double *im)
 {
     const tally *t = &f->tally;
     *re = finite ? tally_mean(&t->real, 0, 0, 0) : tally_mean(&t->real, t->plus, t->minus, t->real_nan);
@@ -165,21 +49,21 @@ static double deviation(const tally *t, bool finite)
 
 /* ---- JSON ---- */
 
-static void json_extreme(const facts *f, bool finite, bool most)
+static void json_extreme(const stats_facts *f, bool finite, bool most)
 {
     bool none = f->class_ == NO_NUMBERS || f->class_ == COMPLEX || !f->tally.numel || (finite && !f->tally.real.count);
     out_json_key(false, most ? "max" : "min");
     if (none)
         out_string("null");
     else if (f->class_ == INTEGERS)
-        out_i64(most ? f->most : f->least);
+        out_i64(stats_signed(most ? f->most : f->least));
     else if (f->class_ == UNSIGNED)
-        out_u64(most ? f->unsigned_most : f->unsigned_least);
+        out_u64(most ? f->most : f->least);
     else
         out_json_double(extreme(&f->tally, finite, most));
 }
 
-static void json_count(const facts *f, const char *key, uint64_t count)
+static void json_count(const stats_facts *f, const char *key, uint64_t count)
 {
     out_json_key(false, key);
     if (f->class_ == NO_NUMBERS)
@@ -188,7 +72,7 @@ static void json_count(const facts *f, const char *key, uint64_t count)
         out_u64(count);
 }
 
-static void json_mean(const facts *f, bool finite)
+static void json_mean(const stats_facts *f, bool finite)
 {
     double re, im;
     mean_of(f, finite, &re, &im);
@@ -207,9 +91,9 @@ static void json_mean(const facts *f, bool finite)
     }
 }
 
-static void json_line(const work *w, size_t index)
+static void json_line(const stats_work *w, size_t index)
 {
-    const facts *f = &w->facts[index];
+    const stats_facts *f = &w->facts[index];
     bool finite = w->options->finite;
     const ptio_tensor_entry *e = ptio_tensor_list_entry(w->list, w->chosen[index]);
     out_literal("{\"path\":");
@@ -260,7 +144,7 @@ static ptio_text shown_name(const ptio_tensor_entry *e)
     return e->path_count ? e->name : (ptio_text){"(root)", 6};
 }
 
-static void measure(work *w)
+static void measure(stats_work *w)
 {
     uint64_t most = 0;
     size_t terminal = out_terminal_width(), widest = 4;
@@ -278,7 +162,7 @@ static void measure(work *w)
     w->name = widest < room ? widest : room;
 }
 
-static void write_head(const work *w)
+static void write_head(const stats_work *w)
 {
     static const char *const names[] = {"min", "max", "mean", "std"};
     out_bold();
@@ -300,19 +184,19 @@ static void write_complex(double re, double im)
     out_right(text, NUMBER);
 }
 
-static void write_extreme(const facts *f, bool finite, bool most)
+static void write_extreme(const stats_facts *f, bool finite, bool most)
 {
     if (f->class_ == COMPLEX || !f->tally.numel || (finite && !f->tally.real.count))
         out_right("-", NUMBER);
     else if (f->class_ == INTEGERS)
-        out_number((double)(most ? f->most : f->least), NUMBER);
+        out_number((double)stats_signed(most ? f->most : f->least), NUMBER);
     else if (f->class_ == UNSIGNED)
-        out_number((double)(most ? f->unsigned_most : f->unsigned_least), NUMBER);
+        out_number((double)(most ? f->most : f->least), NUMBER);
     else
         out_number(extreme(&f->tally, finite, most), NUMBER);
 }
 
-static void write_numbers(const work *w, const facts *f)
+static void write_numbers(const stats_work *w, const stats_facts *f)
 {
     bool finite = w->options->finite;
     if (f->class_ == NO_NUMBERS) {
@@ -338,7 +222,7 @@ static void write_numbers(const work *w, const facts *f)
 }
 
 /* On a terminal a long name has a line of its own; in a pipe each tensor is one line. */
-static void write_row(const work *w, size_t index)
+static void write_row(const stats_work *w, size_t index)
 {
     ptio_text name = shown_name(ptio_tensor_list_entry(w->list, w->chosen[index]));
     size_t width = width_of(name);
@@ -353,7 +237,7 @@ static void write_row(const work *w, size_t index)
     out_show();
 }
 
-static void write_total(const work *w)
+static void write_total(const stats_work *w)
 {
     uint64_t with_nan = 0, with_inf = 0;
     for (size_t i = 0; i < w->count; i++) {
@@ -381,7 +265,7 @@ static int no_memory(const cli_options *options)
     return cli_fail(options->file, &err);
 }
 
-static int choose(work *w)
+static int choose(stats_work *w)
 {
     selection s;
     bool failed = false;
@@ -402,7 +286,7 @@ static int choose(work *w)
     return code;
 }
 
-static int count_all(work *w)
+static int count_all(stats_work *w)
 {
     ptio_error err = {0};
     ptio_status status = PTIO_OK;
@@ -411,7 +295,7 @@ static int count_all(work *w)
         write_head(w);
     }
     for (size_t i = 0; i < w->count && status == PTIO_OK && !out_failed(); i++) {
-        status = count_tensor(w, i, &err);
+        status = stats_count(w, i, &err);
         progress_clear(&w->progress);
         if (status != PTIO_OK)
             break;
@@ -437,7 +321,7 @@ int cmd_stats(const cli_options *options)
     int code = cli_open(options, &file);
     if (code != CLI_GOOD)
         return code;
-    work w = {.options = options};
+    stats_work w = {.options = options};
     progress_begin(&w.progress);
     if (ptio_list_tensors(file.ckpt, options->path ? file.value : NULL, &list, &err) != PTIO_OK)
         code = cli_fail(options->file, &err);

@@ -190,9 +190,9 @@ bool diff_elements_of(differ *d, const ptio_tensor *a, const ptio_tensor *b, dif
         return diff_fail(d, 0, &err);
     if (pieces_check(b, ret->numel, d->options->load.limits, &err) != PTIO_OK)
         return diff_fail(d, 1, &err);
-    if (ret->numel && pieces_hold(a, &d->held[0], &err) != PTIO_OK)
+    if (ret->numel && pieces_hold(a, &d->held[0], d->options->load.mmap, &err) != PTIO_OK)
         return diff_fail(d, 0, &err);
-    if (ret->numel && pieces_hold(b, &d->held[1], &err) != PTIO_OK)
+    if (ret->numel && pieces_hold(b, &d->held[1], d->options->load.mmap, &err) != PTIO_OK)
         return diff_fail(d, 1, &err);
     if (ret->numel && !have_numbers(a, b, ret->class_))
         ret->class_ = NO_NUMBERS;

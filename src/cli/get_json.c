@@ -85,7 +85,7 @@ static ptio_status write_tensor(writer *w, const ptio_tensor *tensor)
                         "a tensor has no elements in a row: \"ptio tree --json\" tells it");
     ptio_status status = slices_read(NULL, tensor, &part.part, w->err);
     if (status == PTIO_OK && part.part.numel)
-        status = pieces_hold(tensor, &w->held, w->err);
+        status = pieces_hold(tensor, &w->held, w->options->load.mmap, w->err);
     return status == PTIO_OK ? get_tensor_json(&part, w->err) : status;
 }
 

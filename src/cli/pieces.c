@@ -131,12 +131,13 @@ bool pieces_has_elements(const ptio_tensor *tensor)
 }
 
 /* Small ones are left for the tensors that share them. */
-ptio_status pieces_hold(const ptio_tensor *tensor, const ptio_storage **held, ptio_error *err)
+ptio_status pieces_hold(const ptio_tensor *tensor, const ptio_storage **held, bool mapped, ptio_error *err)
 {
     const ptio_storage *storage = ptio_tensor_storage(tensor);
     const void *data;
     if (*held && *held != storage && ptio_storage_nbytes(*held) > 65536)
         ptio_storage_drop(*held);
     *held = storage;
-    return ptio_storage_nbytes(storage) <= PIECES_WHOLE ? ptio_storage_data(storage, &data, err) : PTIO_OK;
+    ptio_status status = ptio_storage_nbytes(storage) <= PIECES_WHOLE ? ptio_storage_data(storage, &data, err) : PTIO_OK;
+    return status == PTIO_OK && !mapped ? ptio_storage_verify(storage, err) : status;
 }

@@ -61,11 +61,11 @@ ptio_status pieces_check(const ptio_tensor *tensor, uint64_t numel, const ptio_l
 /** Whether a tensor is one of elements that can be asked for: neither composed nor on the meta device. */
 bool pieces_has_elements(const ptio_tensor *tensor);
 
-/** Storages of up to so many bytes are read whole, so that their checksum is compared. */
+/** Storages of up to so many bytes are read whole; larger ones are read in pieces, after their checksum was compared. */
 #define PIECES_WHOLE ((uint64_t)64 << 20)
 
-/** All of a tensor is about to be read: reads its storage if that is not too large, and gives back the one that was read before. `*held`
- *  is the caller's, NULL at first. */
-ptio_status pieces_hold(const ptio_tensor *tensor, const ptio_storage **held, ptio_error *err);
+/** All of a tensor is about to be read: reads its storage if that is not too large, compares its checksum, if it is not to be `mapped`, and
+ *  gives back the one that was read before. `*held` is the caller's, NULL at first. */
+ptio_status pieces_hold(const ptio_tensor *tensor, const ptio_storage **held, bool mapped, ptio_error *err);
 
 #endif

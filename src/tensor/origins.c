@@ -21,11 +21,32 @@ static ptio_status check_record_size(const ptio_storage *storage, ptio_error *er
                      (unsigned long long)storage->nbytes);
 }
 
+static void note_verified(const ptio_storage *storage)
+{
+    atomic_fetch_or_explicit(&((ptio_storage *)storage)->flags, PTIO_STORAGE_VERIFIED, memory_order_relaxed);
+}
+
 static ptio_status record_read(const ptio_storage *storage, void *buffer, const ptio_watch *watch, ptio_error *err)
 {
     ptio_status status = check_record_size(storage, err);
     if (status == PTIO_OK)
         status = ptio_archive_read_all(archive_of(storage), (size_t)storage->origin_index, buffer, watch, err);
+    if (status == PTIO_OK)
+        note_verified(storage);
+    return status;
+}
+
+ptio_status ptio_storage_verify(const ptio_storage *storage, ptio_error *err)
+{
+    if (!storage || ptio_storage_is_meta(storage))
+        return PTIO_OK;
+    storage = ptio_storage_whole(storage);
+    if (storage->origin != &ptio_storage_of_record ||
+        (atomic_load_explicit(&storage->flags, memory_order_relaxed) & PTIO_STORAGE_VERIFIED))
+        return PTIO_OK;
+    ptio_status status = ptio_archive_verify(archive_of(storage), (size_t)storage->origin_index, storage->pool->watch, err);
+    if (status == PTIO_OK)
+        note_verified(storage);
     return status;
 }
 

@@ -127,9 +127,10 @@ typedef struct ptio_storage_pool {
 
 enum {
     PTIO_STORAGE_UNTYPED = 1,
-    PTIO_STORAGE_META = 2, /* has a size but no bytes                                */
-    PTIO_STORAGE_SWAP = 4, /* the file's byte order is not that of this machine      */
-    PTIO_STORAGE_OWNED = 8 /* `data` was allocated                                   */
+    PTIO_STORAGE_META = 2,     /* has a size but no bytes                                */
+    PTIO_STORAGE_SWAP = 4,     /* the file's byte order is not that of this machine      */
+    PTIO_STORAGE_OWNED = 8,    /* `data` was allocated                                   */
+    PTIO_STORAGE_VERIFIED = 16 /* its checksum was compared                           */
 };
 
 struct ptio_storage {

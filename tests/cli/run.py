@@ -488,6 +488,48 @@ def damaged_elements(bench):
     same(got(bench, "--raw", "--slice=:2", damaged, "all"), floats(0, 1))
 
 
+@test
+def damaged_elements_of_large_storages(bench):
+    """Larger than what is read whole: their checksums are compared all the same, but not in a map."""
+    size = (64 << 20) + 4096
+    whole = archive(tensor(storage("0", size, "ByteStorage"), (size,)), [("0", bytes(size))])
+    place = len(whole) // 2
+    path, damaged = bench.file("whole.pt", whole), bench.file("damaged.pt", whole[:place] + b"\7" + whole[place + 1:])
+    for arguments in (("stats", damaged), ("diff", path, damaged), ("diff", damaged, path), ("get", "--raw", damaged), ("get", "--npy", damaged)):
+        assert "archive/data/0" in bench.fails(2, *arguments), arguments
+    same(stats(bench, path)[0]["max"], 0)
+    same(stats(bench, "--mmap", damaged)[0]["max"], 7)
+    same(got(bench, "--raw", "--slice=:2", damaged), bytes(2))
+
+
+@test
+def stats_of_floats(bench):
+    """float32 has a way of its own: far from zero, jumping, with what is not finite in between; float16 and bfloat16 go along with it."""
+    for values in ([0.1] * 5000, [1e8 + i % 3 for i in range(6000)], [1e6] * 4096 + [1 + i % 100 / 1e4 for i in range(9001)],
+                   [math.sin(i) for i in range(20001)], [(-1) ** i * 3e38 for i in range(10000)], [0.0, -0.0, 1.0] * 3000):
+        exact = struct.unpack("<%df" % len(values), floats(*values))
+        mean = math.fsum(exact) / len(exact)
+        std = math.sqrt(math.fsum((x - mean) ** 2 for x in exact) / (len(exact) - 1))
+        odd = list(exact)
+        odd[len(odd) // 2:len(odd) // 2] = [math.nan, math.inf, -math.inf]
+        for numbers, options in ((exact, ()), (odd, ("--finite",))):
+            body = archive(tensor(storage("0", len(numbers)), (len(numbers),)), [("0", floats(*numbers))])
+            for more in ((), ("--mmap",)):
+                line = stats(bench, *options, *more, bench.file("floats.pt", body))[0]
+                same((line["min"], line["max"], line["zeros"]), (min(exact), max(exact), exact.count(0)))
+                assert math.isclose(line["mean"], mean, rel_tol=1e-14, abs_tol=1e-15 * max(map(abs, exact))), (line, mean)
+                assert math.isclose(line["std"], std, rel_tol=1e-9, abs_tol=1e-15 * max(map(abs, exact))), (line, std)
+        same((line["nan"], line["inf"]), (1, 2))
+    halves = [i % 2048 / 8 for i in range(9000)]
+    body = struct.pack("<%de" % len(halves), *halves)
+    line = stats(bench, bench.file("halves.pt", archive(tensor(storage("0", 9000, "HalfStorage"), (9000,)), [("0", body)])))[0]
+    same((line["min"], line["max"], line["zeros"]), (0, 255.875, 5))
+    assert math.isclose(line["mean"], sum(halves) / 9000, rel_tol=1e-14), line
+    strided = tensor(storage("0", 9000, "HalfStorage"), (3000,), (3,))
+    line = stats(bench, bench.file("strided.pt", archive(strided, [("0", body)])))[0]
+    assert math.isclose(line["mean"], sum(halves[::3]) / 3000, rel_tol=1e-14), line
+
+
 # ---- diff
 
 def differences(bench, a, b, *options, code=1):

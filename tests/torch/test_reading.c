@@ -243,6 +243,65 @@ static void damage_ends_it(void **state)
     ptio_sink_free(sink);
 }
 
+static const ptio_storage *storage_at(const ptio_checkpoint *ckpt, size_t index)
+{
+    return ptio_value_storage(ptio_value_item(ptio_root(ckpt), index));
+}
+
+/* What is only viewed is not compared until somebody asks, and then once. */
+static void checksums_are_compared_on_request(void **state)
+{
+    (void)state;
+    ptio_sink *sink = save(false);
+    ptio_text saved = ptio_sink_bytes(sink);
+    unsigned char *copy = copy_of(saved);
+    const void *data;
+    ptio_checkpoint *ckpt;
+    ptio_error err = {0};
+    counted_memory m;
+    counted_memory_init(&m);
+    copy[saved.size / 3] ^= 1; /* in the first storage */
+    const ptio_load_options options = {PTIO_LOAD_OPTIONS, .memory = &m.hooks};
+    assert_int_equal(ptio_load_memory(copy, saved.size, &options, &ckpt, &err), PTIO_OK);
+    assert_int_equal(ptio_storage_data(storage_at(ckpt, 0), &data, &err), PTIO_OK);
+    for (int i = 0; i < 2; i++) {
+        err = (ptio_error){0};
+        assert_int_equal(ptio_storage_verify(storage_at(ckpt, 0), &err), PTIO_ERR_FORMAT);
+        assert_string_equal(err.reason, "zip.crc");
+        assert_string_equal(err.record, "archive/data/0");
+    }
+    m.fail_at = m.calls;
+    assert_int_equal(ptio_storage_verify(storage_at(ckpt, 2), NULL), PTIO_ERR_MEMORY);
+    for (size_t i = 1; i < COUNT; i++)
+        assert_int_equal(ptio_storage_verify(storage_at(ckpt, i), NULL), PTIO_OK);
+    uint64_t calls = m.calls;
+    for (size_t i = 1; i < COUNT; i++)
+        assert_int_equal(ptio_storage_verify(storage_at(ckpt, i), NULL), PTIO_OK);
+    assert_int_equal(m.calls, calls); /* they are known to be right */
+    assert_int_equal(ptio_storage_verify(NULL, NULL), PTIO_OK);
+    ptio_checkpoint_free(ckpt);
+    assert_int_equal(m.held, 0);
+    ptio_sink_free(sink);
+    free(copy);
+}
+
+/* A stream has none, nor has what a program made. */
+static void where_there_is_no_checksum(void **state)
+{
+    (void)state;
+    ptio_sink *sink = save(true);
+    ptio_text saved = ptio_sink_bytes(sink);
+    ptio_checkpoint *ckpt;
+    ptio_builder *b;
+    assert_int_equal(ptio_load_memory(saved.bytes, saved.size, NULL, &ckpt, NULL), PTIO_OK);
+    assert_int_equal(ptio_storage_verify(storage_at(ckpt, 0), NULL), PTIO_OK);
+    assert_int_equal(ptio_builder_new(NULL, &b, NULL), PTIO_OK);
+    assert_int_equal(ptio_storage_verify(ptio_new_storage(b, PTIO_UINT8, NULL, 5, NULL), NULL), PTIO_OK);
+    ptio_builder_free(b);
+    ptio_checkpoint_free(ckpt);
+    ptio_sink_free(sink);
+}
+
 static void threads_check_what_one_checks(void **state)
 {
     (void)state;
@@ -306,6 +365,8 @@ int main(void)
         cmocka_unit_test(reading_can_be_stopped),
         cmocka_unit_test(one_storage_is_told_and_stopped_too),
         cmocka_unit_test(damage_ends_it),
+        cmocka_unit_test(checksums_are_compared_on_request),
+        cmocka_unit_test(where_there_is_no_checksum),
         cmocka_unit_test(threads_check_what_one_checks),
         cmocka_unit_test(checks_can_be_stopped),
     };
