@@ -960,9 +960,9 @@ PTIO_API ptio_status ptio_storage_data(const ptio_storage *storage, const void *
  * The bytes of a storage, to be written. What reads, copies, prints and saves later sees what was written.
  *
  * Of a private map (options.mmap) the pages that are written become the process's own, and the file stays as it is; of a shared
- * one (options.mmap_shared) the file changes, but not the checksum of the record: a load that reads such a file is refused ("zip.crc"), one that maps it or PyTorch
- * does not compare it, and a save writes it anew. Bytes that were read are written where they are. Those in memory of the caller
- * are copied first: pointers that ptio_storage_data() gave before show the old ones.
+ * one (options.mmap_shared) the file changes, but not the checksum of the record: a load that reads such a file is refused ("zip.crc"), but
+ * not one that maps it or has no_crc32, nor PyTorch; a save writes it anew. Bytes that were read are written where they are. Those in
+ * memory of the caller are copied first: pointers that ptio_storage_data() gave before show the old ones.
  *
  * Errors     what ptio_storage_data() gives; PTIO_ERR_ARGUMENT "storage.not-shared" where a shared map does not show the bytes as they
  *            are (deflated, or in another byte order), "storage.on-device"
