@@ -83,6 +83,8 @@ const ptio_tensor *plain_tensor(builder *b, const ptio_value *value)
         return NULL;
     if (ptio_node_view(value) == PTIO_NODE_PERSISTENT)
         return t;
+    if (b->fake) /* its functions also put back the device of a fake tensor */
+        return NULL;
     const ptio_value *arguments = ptio_node_arguments(value);
     if (!is_known(&b->rebuild_tensor, ptio_node_callable(value), "_rebuild_tensor_v2") || ptio_node_item_count(arguments) != 6 ||
         ptio_node_state_count(value) || ptio_value_count(ptio_node_item(arguments, 5)) ||
@@ -111,7 +113,9 @@ const ptio_value *parameter_data(builder *b, const ptio_value *value)
 
 PyObject *make_parameter(builder *b, const ptio_value *value, PyObject *data)
 {
-    bool requires_grad = ptio_value_bool(ptio_node_item(ptio_node_arguments(value), 1));
-    return PyObject_CallFunctionObjArgs(b->torch->make_subclass, b->torch->parameter, data, requires_grad ? Py_True : Py_False,
-                                        NULL);
+    PyObject *requires_grad = ptio_value_bool(ptio_node_item(ptio_node_arguments(value), 1)) ? Py_True : Py_False;
+    /* What Parameter() does itself with a plain tensor; a fake one, for example, it takes another way. */
+    if ((PyObject *)Py_TYPE(data) == b->torch->tensor)
+        return PyObject_CallFunctionObjArgs(b->torch->make_subclass, b->torch->parameter, data, requires_grad, NULL);
+    return PyObject_CallFunctionObjArgs(b->torch->parameter, data, requires_grad, NULL);
 }

@@ -106,9 +106,9 @@ static void raise_not_seekable(void)
 /* Where it stands; f.seek(f.tell()) has to work. */
 static bool find_position(input *in)
 {
-    PyObject *tell = PyObject_GetAttr(in->object, NAME(in->state, tell)), *at = tell ? PyObject_CallNoArgs(tell) : NULL;
-    in->seek = at ? PyObject_GetAttr(in->object, NAME(in->state, seek)) : NULL;
-    PyObject *done = in->seek ? PyObject_CallFunctionObjArgs(in->seek, at, NULL) : NULL;
+    in->seek = PyObject_GetAttr(in->object, NAME(in->state, seek));
+    PyObject *tell = in->seek ? PyObject_GetAttr(in->object, NAME(in->state, tell)) : NULL;
+    PyObject *at = tell ? PyObject_CallNoArgs(tell) : NULL, *done = at ? PyObject_CallFunctionObjArgs(in->seek, at, NULL) : NULL;
     if (done)
         in->begin = PyLong_AsUnsignedLongLong(at);
     else if (PyErr_ExceptionMatches(PyExc_AttributeError) || PyErr_ExceptionMatches(PyExc_OSError))

@@ -21,6 +21,10 @@ static PyObject *exception_of(module_state *state, const ptio_error *err)
     case PTIO_ERR_FORMAT:
         if (begins_with(err->reason, "zip.byteorder"))
             return PyExc_ValueError;
+        if (begins_with(err->reason, "not.empty"))
+            return PyExc_EOFError;
+        if (begins_with(err->reason, "dcp.no-metadata"))
+            return PyExc_IsADirectoryError;
         /* What is no archive is a pickle for torch.load(). */
         return begins_with(err->reason, "pickle.") || begins_with(err->reason, "not.") ? state->unpickling_error
                                                                                        : PyExc_RuntimeError;

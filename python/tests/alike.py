@@ -195,14 +195,19 @@ def difference(a, b):
     return None
 
 
-def outcome(load, f, **arguments):
+def outcome_as_it_is(load, f, **arguments):
     """(True, object), or (False, what was raised)."""
+    try:
+        return True, load(f, **arguments)
+    except Exception as e:
+        return False, e
+
+
+def outcome(load, f, **arguments):
+    """The same, without warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            return True, load(f, **arguments)
-        except Exception as e:
-            return False, e
+        return outcome_as_it_is(load, f, **arguments)
 
 
 # PyTorch fails at these by luck: it reads nested tensors' sizes before they are there; a generator's state after an error that was passed.
