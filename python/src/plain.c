@@ -13,9 +13,9 @@
 
 typedef struct plain_frame {
     PyObject *object;
-    PyObject *items;      /* kept elsewhere */
-    PyObject *attributes; /* of an OrderedDict: a list of pairs, or NULL */
-    size_t index;
+    PyObject *items;           /* kept elsewhere */
+    PyObject *attributes;      /* of an OrderedDict: a list of pairs, or NULL */
+    size_t index, count;       /* of items */
     ptio_value *made;          /* a list or dict; NULL: made at the end */
     const ptio_value **values; /* for that end */
     const ptio_value *key;     /* whose value is awaited */
@@ -127,7 +127,7 @@ static const ptio_value *text_value(plain *p, PyObject *text)
     return value;
 }
 
-/* One without contents, as far as it is one of Python's own. *known: it is. */
+/* One that has no identity in a pickle. *known: it is such a one. */
 static const ptio_value *scalar_value(plain *p, PyObject *object, bool *known)
 {
     PyTypeObject *type = Py_TYPE(object);
@@ -141,6 +141,16 @@ static const ptio_value *scalar_value(plain *p, PyObject *object, bool *known)
         return int_value(p, object);
     if (type == &PyFloat_Type)
         return ptio_new_float(b, PyFloat_AsDouble(object));
+    *known = false;
+    return NULL;
+}
+
+/* A text, bytes or a complex number. *known: it is one. */
+static const ptio_value *bytes_value(plain *p, PyObject *object, bool *known)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    ptio_builder *b = p->builder;
+    *known = true;
     if (type == &PyUnicode_Type)
         return text_value(p, object);
     if (type == &PyBytes_Type)
@@ -181,7 +191,7 @@ static PyObject *path_of(plain *p)
     for (size_t i = 0; path && i < p->depth; i++) {
         const plain_frame *f = &p->frames[i];
         PyObject *list = f->items;
-        size_t index = f->index, count = (size_t)PySequence_Size(list);
+        size_t index = f->index, count = f->count;
         bool is_entry = PyDict_Check(f->object);
         if (index >= count && f->attributes) {
             PyObject *pair = PyList_GetItem(f->attributes, (Py_ssize_t)(index - count));
@@ -223,11 +233,15 @@ static void raise_type(plain *p, PyObject *object)
 /* Those that are made at once. *known: it is one. */
 static const ptio_value *value_at_once(plain *p, PyObject *object, bool *known)
 {
-    const ptio_value *value = object_map_get(&p->memo, object);
-    *known = true;
+    const ptio_value *value = scalar_value(p, object, known);
     if (value)
         return value;
-    value = scalar_value(p, object, known);
+    if (!*known && (value = object_map_get(&p->memo, object))) {
+        *known = true;
+        return value;
+    }
+    if (!*known)
+        value = bytes_value(p, object, known);
     if (!*known) {
         array *a = (array *)(uintptr_t)object_map_get(&p->arrays, object);
         *known = true;
@@ -263,6 +277,7 @@ static bool push(plain *p, PyObject *object)
         raise_type(p, object);
         return false;
     }
+    f.count = (size_t)PySequence_Size(f.items);
     f.attributes = plain_attributes(p, object);
     if (PyErr_Occurred())
         return false;
@@ -274,7 +289,7 @@ static bool push(plain *p, PyObject *object)
             return raise_builder(p->state, p->builder), false;
         if (!object_map_put(&p->memo, object, f.made))
             return false;
-    } else if (!(f.values = malloc(((size_t)PySequence_Size(f.items) + 1) * sizeof *f.values))) {
+    } else if (!(f.values = malloc((f.count + 1) * sizeof *f.values))) {
         return PyErr_NoMemory(), false;
     }
     p->frames[p->depth++] = f;
@@ -284,7 +299,7 @@ static bool push(plain *p, PyObject *object)
 /* What a frame needs next, borrowed; NULL at its end. */
 static PyObject *next_object(const plain_frame *f)
 {
-    size_t count = (size_t)PySequence_Size(f->items);
+    size_t count = f->count;
     if (f->index >= count) {
         bool more = f->attributes && f->index - count < (size_t)PyList_Size(f->attributes);
         return more ? PyTuple_GetItem(PyList_GetItem(f->attributes, (Py_ssize_t)(f->index - count)), 1) : NULL;
@@ -297,7 +312,7 @@ static PyObject *next_object(const plain_frame *f)
 
 static bool add_attribute(plain *p, plain_frame *f, const ptio_value *value)
 {
-    PyObject *pair = PyList_GetItem(f->attributes, (Py_ssize_t)(f->index - (size_t)PySequence_Size(f->items)));
+    PyObject *pair = PyList_GetItem(f->attributes, (Py_ssize_t)(f->index - f->count));
     const char *name = PyUnicode_AsUTF8AndSize(PyTuple_GetItem(pair, 0), NULL);
     return name && ptio_set_attribute(p->builder, f->made, name, value);
 }
@@ -305,7 +320,7 @@ static bool add_attribute(plain *p, plain_frame *f, const ptio_value *value)
 /* The value of what next_object() gave. */
 static bool add_value(plain *p, plain_frame *f, const ptio_value *value)
 {
-    if (f->index >= (size_t)PySequence_Size(f->items)) {
+    if (f->index >= f->count) {
         if (!add_attribute(p, f, value))
             return false;
     } else if (!f->made) {
@@ -330,7 +345,7 @@ static const ptio_value *complete(plain *p, plain_frame *f)
         return f->made;
     /* What it holds may have made it meanwhile. */
     const ptio_value *value = object_map_get(&p->memo, f->object);
-    size_t count = (size_t)PySequence_Size(f->items);
+    size_t count = f->count;
     if (value)
         return value;
     if (PyTuple_CheckExact(f->object))

@@ -43,6 +43,8 @@ typedef struct plain {
     PyObject *kept;    /* a list: what must not go before the save is done */
     PyObject *ndarray; /* numpy.ndarray and numpy.memmap, NULL where NumPy was not imported */
     PyObject *memmap;
+    PyObject *numpy_dtype; /* of the last array, held, and which it is: most arrays have the same */
+    ptio_dtype known_dtype;
     object_map memo;    /* object -> ptio_value */
     object_map arrays;  /* object -> array */
     array **array_list; /* the same */

@@ -57,20 +57,37 @@ static bool read_ints(PyObject *tuple, size_t count, int64_t *ret)
 /* ---- NumPy ---- */
 
 /* PTIO_NO_DTYPE without an exception: torch has none for it. */
-static ptio_dtype dtype_of_array(PyObject *dtype)
+static ptio_dtype find_dtype(PyObject *dtype)
 {
     PyObject *name = attribute(dtype, "name"), *native = attribute(dtype, "isnative");
     const char *text = name ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
     ptio_dtype found = text && native ? ptio_dtype_from_name(text) : PTIO_NO_DTYPE;
     if (!numpy_has(found)) {
         found = PTIO_NO_DTYPE;
-    } else if (found != PTIO_NO_DTYPE && !PyObject_IsTrue(native)) {
+    } else if (!PyObject_IsTrue(native)) {
         PyErr_SetString(PyExc_ValueError, "given numpy array has byte order different from the native byte order. Conversion "
                                           "between byte orders is currently not supported.");
         found = PTIO_NO_DTYPE;
     }
     Py_XDECREF(native);
     Py_XDECREF(name);
+    return found;
+}
+
+static ptio_dtype dtype_of_array(plain *p, PyObject *object)
+{
+    PyObject *dtype = PyObject_GetAttr(object, NAME(p->state, dtype));
+    if (dtype && dtype == p->numpy_dtype) {
+        Py_DECREF(dtype);
+        return p->known_dtype;
+    }
+    ptio_dtype found = dtype ? find_dtype(dtype) : PTIO_NO_DTYPE;
+    if (found != PTIO_NO_DTYPE) {
+        set_reference(&p->numpy_dtype, dtype);
+        p->known_dtype = found;
+        return found;
+    }
+    Py_XDECREF(dtype);
     return found;
 }
 
@@ -104,11 +121,9 @@ static bool read_dimensions(PyObject *object, array *a)
     return well && !PyErr_Occurred();
 }
 
-static bool read_numpy(PyObject *object, array *a)
+static bool read_numpy(plain *p, PyObject *object, array *a)
 {
-    PyObject *dtype = attribute(object, "dtype");
-    a->dtype = dtype ? dtype_of_array(dtype) : PTIO_NO_DTYPE;
-    Py_XDECREF(dtype);
+    a->dtype = dtype_of_array(p, object);
     a->owner = Py_NewRef(object);
     const char *data = a->dtype != PTIO_NO_DTYPE && read_dimensions(object, a) ? address_of(object) : NULL;
     return !PyErr_Occurred() && find_bytes(a, data);
@@ -200,14 +215,9 @@ static bool speaks_dlpack(const plain *p, PyObject *object)
 }
 
 /* *known: it has a dtype of torch. Others are named later, when it is known where they are. False with an exception. */
-static bool is_known(const plain *p, PyObject *object, bool *known)
+static bool is_known(plain *p, PyObject *object, bool *known)
 {
-    *known = !is_array(p, object);
-    if (*known)
-        return true;
-    PyObject *dtype = attribute(object, "dtype");
-    *known = dtype && dtype_of_array(dtype) != PTIO_NO_DTYPE;
-    Py_XDECREF(dtype);
+    *known = !is_array(p, object) || dtype_of_array(p, object) != PTIO_NO_DTYPE;
     return !PyErr_Occurred();
 }
 
@@ -228,11 +238,50 @@ static bool add_array(plain *p, PyObject *object)
     if (!a)
         return PyErr_NoMemory(), false;
     p->array_list[p->array_count++] = a;
-    return (is_array(p, object) ? read_numpy(object, a) : read_dlpack(object, a)) && object_map_put(&p->arrays, object, a);
+    return (is_array(p, object) ? read_numpy(p, object, a) : read_dlpack(object, a)) && object_map_put(&p->arrays, object, a);
 }
 
-/* Put what an object holds on the stack, a list, or the object among the arrays. */
-static bool look_at(plain *p, PyObject *object, PyObject *stack)
+/* Objects that are still to be looked at. All are held by the root or what is kept. */
+typedef struct waiting {
+    PyObject **objects;
+    size_t count, room;
+} waiting;
+
+/* Python's own types that hold nothing. */
+static bool is_leaf(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    return object == Py_None || type == &PyFloat_Type || type == &PyLong_Type || type == &PyUnicode_Type ||
+           type == &PyBool_Type || type == &PyBytes_Type;
+}
+
+static bool wait_for(waiting *w, PyObject *object)
+{
+    if (is_leaf(object))
+        return true;
+    if (w->count == w->room) {
+        size_t room = w->room ? 2 * w->room : 64;
+        PyObject **objects = realloc(w->objects, room * sizeof *objects);
+        if (!objects)
+            return PyErr_NoMemory(), false;
+        w->objects = objects;
+        w->room = room;
+    }
+    w->objects[w->count++] = object;
+    return true;
+}
+
+static bool wait_for_all(waiting *w, PyObject *items)
+{
+    bool well = true, is_tuple = PyTuple_CheckExact(items);
+    Py_ssize_t count = is_tuple ? PyTuple_Size(items) : PyList_Size(items);
+    for (Py_ssize_t i = 0; well && i < count; i++)
+        well = wait_for(w, is_tuple ? PyTuple_GetItem(items, i) : PyList_GetItem(items, i));
+    return well;
+}
+
+/* Let what an object holds wait, or put the object among the arrays. */
+static bool look_at(plain *p, PyObject *object, waiting *w)
 {
     PyObject *items, *attributes;
     bool holds;
@@ -243,25 +292,21 @@ static bool look_at(plain *p, PyObject *object, PyObject *stack)
     attributes = plain_attributes(p, object);
     if (PyErr_Occurred())
         return false;
-    Py_ssize_t end = PyList_Size(stack);
-    return PyList_SetSlice(stack, end, end, items) == 0 && (!attributes || PyList_Append(stack, attributes) == 0);
+    return wait_for_all(w, items) && (!attributes || wait_for(w, attributes));
 }
 
 static bool find_arrays(plain *p, PyObject *root)
 {
     object_map seen = {0};
-    PyObject *stack = PyList_New(0);
-    bool well = stack && PyList_Append(stack, root) == 0;
-    while (well && PyList_Size(stack)) {
-        Py_ssize_t last = PyList_Size(stack) - 1;
-        PyObject *object = PyList_GetItem(stack, last);
-        /* All is held by the root or what is kept. */
-        well = PyList_SetSlice(stack, last, last + 1, NULL) == 0;
-        if (well && !object_map_get(&seen, object))
-            well = object_map_put(&seen, object, object) && look_at(p, object, stack);
+    waiting w = {0};
+    bool well = wait_for(&w, root);
+    while (well && w.count) {
+        PyObject *object = w.objects[--w.count];
+        if (!object_map_get(&seen, object))
+            well = object_map_put(&seen, object, object) && look_at(p, object, &w);
     }
     object_map_free(&seen);
-    Py_XDECREF(stack);
+    free(w.objects);
     return well;
 }
 
@@ -340,4 +385,5 @@ void plain_arrays_free(plain *p)
     object_map_free(&p->arrays);
     Py_CLEAR(p->ndarray);
     Py_CLEAR(p->memmap);
+    Py_CLEAR(p->numpy_dtype);
 }
