@@ -300,8 +300,7 @@ static ptio_status put_float(pickler *p, double value)
     uint64_t bits;
     memcpy(&bits, &value, 8);
     at[0] = PTIO_OP_BINFLOAT;
-    for (int i = 0; i < 8; i++)
-        at[1 + i] = (uint8_t)(bits >> (56 - 8 * i));
+    ptio_store_u64(at + 1, ptio_swap64(bits));
     return PTIO_OK;
 }
 
