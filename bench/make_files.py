@@ -5,6 +5,7 @@
     a   200 tensors, 1 GiB in all                   e   a list of 100,000 tensors of 4 floats, each with its own storage
     b   20,000 tensors of 1 KiB                     f   a list of 100,000 views of one storage
     c   200,000 scalars, each under a string        r   records of 64, 512 and 2^20 bytes, for the CRC
+    p   a tensor of 1,000,000 floats, to be printed
 
 Each is a .pt by torch.save; a and b also a .safetensors. Files that are there already are kept.
 """
@@ -37,6 +38,10 @@ def views():
     return list(torch.rand(1_600_000).split(16))
 
 
+def printed():
+    return torch.randn(1_000_000)
+
+
 def records():
     return [torch.zeros(n, dtype=torch.uint8).random_() for n in (64, 512, 1 << 20)]
 
@@ -51,6 +56,7 @@ def main(folder):
         ("e", tiny, False),
         ("f", views, False),
         ("r", records, False),
+        ("p", printed, False),
     ):
         path = os.path.join(folder, name)
         if os.path.exists(path + ".pt") and (not flat or os.path.exists(path + ".safetensors")):

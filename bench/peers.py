@@ -83,6 +83,16 @@ def casts(seconds):
         measure(f"8.{kind}.torch", lambda: target.copy_(source), min(seconds, 1))
 
 
+def statistics(folder, seconds):
+    """What `ptio stats` tells, by as many calls as PyTorch needs for it; and the mean alone. The tensors are in memory."""
+    tensors = list(torch.load(f"{folder}/a.pt").values())
+    calls = (torch.aminmax, torch.mean, torch.std, torch.count_nonzero, lambda t: torch.isfinite(t).all())
+    measure("10a.torch", lambda: [call(t) for t in tensors for call in calls], seconds)
+    measure("10a.torch.mean", lambda: [t.mean() for t in tensors], seconds)
+    values = torch.load(f"{folder}/p.pt").tolist()
+    measure("10b.python", lambda: "\n".join(map(repr, values)), min(seconds, 4))
+
+
 def main(folder, seconds):
     torch.set_num_threads(1)
     for job, file in (("1a", "a"), ("1b", "b"), ("7", "c"), ("1c.e", "e"), ("1c.f", "f")):
@@ -100,6 +110,7 @@ def main(folder, seconds):
         program = archive.read("c/data.pkl")
     measure("7.cpickle", lambda: pickle.loads(program), seconds)
     casts(seconds)
+    statistics(folder, seconds)
 
 
 def fresh(folder, work):

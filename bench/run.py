@@ -55,6 +55,13 @@ MODULE_JOBS = (
     ("py.save.c", "200,000 scalars, each under a string", 2),
     ("py.save.a", "200 tensors, 1 GiB", 2),
 )
+# Whole processes: job, work, command, peers. 10b is of 1,000,000 numbers, so a millisecond is a nanosecond for each.
+STATS_JOBS = (
+    ("10a", "every statistic of 1 GiB float32", ("stats", "a.pt"), ("10a.torch", "10a.torch.mean")),
+    ("10a.mmap", "the same, mapped, without checksums", ("stats", "--mmap", "a.pt"), ("10a.torch", "10a.torch.mean")),
+    ("10b", "1,000,000 floats as print(tensor) has them, all of them", ("show", "--all", "p.pt"), ("10b.snprintf", "10b.python")),
+    ("10b.text", "the same with the fewest digits that give each back", ("get", "--text", "p.pt"), ("10b.snprintf", "10b.python")),
+)
 PEERS = ("torch", "torch.unrestricted", "torch.mmap", "torch.mmap.unrestricted", "safetensors", "cpickle")
 PEER_TITLES = (
     "torch.load",
@@ -178,6 +185,17 @@ def whole_targets(r):
         yield faster(f"8.{kind}", 1.5, f"8.{kind}.torch")
 
 
+def stats_targets(r):
+    """The same of statistics and printing, whole processes."""
+    for job in ("10a", "10a.mmap"):
+        yield job, "at most 115 ms", r.median(job) / 1e6, 115, "most"
+        yield job, "at least 25 times as fast as torch in five calls", r.ratio("10a.torch", job), 25, "least"
+        yield job, "at least 0.9 of torch.mean alone", r.ratio("10a.torch.mean", job), 0.9, "least"
+    for job in ("10b", "10b.text"):
+        yield job, "at most 45 ns for each number", r.median(job) / 1e6, 45, "most"
+        yield job, "at least 7 times as fast as snprintf", r.ratio("10b.snprintf", job), 7, "least"
+
+
 def module_targets(r):
     """The same of the Python module."""
     for job, _, times in MODULE_JOBS:
@@ -235,6 +253,13 @@ def whole_table(r):
         yield row(job, work, ms(low), ms(median), ms(high), shown, f"{limit[1] / median:.2f}", ms(r.median(peer)))
 
 
+def stats_table(r):
+    yield from head("job", "work", "ptio: min", "median", "max", "torch in five calls / snprintf", "torch.mean alone / repr of Python")
+    for job, work, _, peers in STATS_JOBS:
+        low, median, high, _ = r[job]
+        yield row(job, work, ms(low), ms(median), ms(high), *(ms(r.median(peer)) for peer in peers))
+
+
 def module_table(r):
     yield from head("job", "work", "ptio: min", "median", "max", "PyTorch", "times as fast")
     for job, work, _ in MODULE_JOBS:
@@ -251,7 +276,7 @@ def processes_table(r):
 def targets_table(r):
     yield from head("job", "target", "measured", "")
     module = module_targets(r) if "py.b" in r else ()
-    for job, text, measured, bound, kind in (*targets(r), *whole_targets(r), *save_targets(r), *module):
+    for job, text, measured, bound, kind in (*targets(r), *whole_targets(r), *stats_targets(r), *save_targets(r), *module):
         met = measured <= bound if kind == "most" else measured >= bound
         by = measured / bound if kind == "most" else bound / measured
         yield row(job, text, number(measured), "met" if met else f"**missed by {by:.2f} x**")
@@ -316,6 +341,8 @@ def measure(ptio, bench, folder, seconds):
             r.collect(bench, "spawn", f"11.{file}.unzip", "20", "unzip", "-l", path)
         r.collect(bench, "spawn", f"12.{file}", "3", bench, "list", path)
     r.collect(bench, "spawn", "12.none", "3", bench, "list")
+    for job, _, (verb, *options, file), _ in STATS_JOBS:
+        r.collect(bench, "spawn", job, "9", ptio, verb, *options, f"{folder}/{file}")
     r.collect(bench, "whole-jobs", folder)
     r.collect(bench, "save-jobs", folder)
     for file in "abe":
@@ -374,6 +401,11 @@ def report(r):
     yield ""
     yield "The limits of whole loads (`bench/whole.c`) compute no CRC, which ptio does but for 2a. torch is `torch.load(weights_only=False)`, the first of a"
     yield "process, since later ones find memory that earlier ones gave back, which ptio returns to the system; and `Tensor.copy_` into a tensor that is there."
+    yield ""
+    yield from stats_table(r)
+    yield ""
+    yield "Statistics and numbers as text are whole processes that read the file, compare its checksums and write; their peers begin with the numbers in"
+    yield "memory. PyTorch takes aminmax, mean, std, count_nonzero and isfinite for what `ptio stats` tells in one pass."
     yield ""
     yield from save_table(r)
     yield ""

@@ -301,6 +301,25 @@ static void convert_all(void)
     free(out);
 }
 
+/* ---- numbers as text ---- */
+
+enum { PRINTED = 1000000 };
+
+/* A million doubles by snprintf(), with the digits that give each back. What `ptio get --text` does is a process of its own. */
+static void print_numbers(void)
+{
+    series times = {0};
+    for (int run = 0; run < RUNS; run++) {
+        char text[64];
+        uint64_t size = 0, start = clock_ns();
+        for (int i = 0; i < PRINTED; i++)
+            size += (uint64_t)snprintf(text, sizeof text, "%.17g", (double)i / 7 - 1000);
+        series_add(&times, clock_ns() - start);
+        keep(size);
+    }
+    series_print(&times, "10b.snprintf");
+}
+
 void run_whole_jobs(const char *folder)
 {
     char path[4096];
@@ -322,4 +341,5 @@ void run_whole_jobs(const char *folder)
     close(w.fd);
     free(w.buffer);
     convert_all();
+    print_numbers();
 }
