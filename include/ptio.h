@@ -1406,6 +1406,7 @@ typedef struct ptio_print_options {
     bool bare;       /* as print() has it, not as repr(): a str without quotes                 */
     bool raw;        /* with `bare`: its control characters unescaped                          */
     bool devices;    /* tell where tensors were when they were saved: device='cuda:0'; else as on the CPU */
+    bool keys;       /* of a dict print(d.keys()): odict_keys(['a', 'b'])                  */
 } ptio_print_options;
 
 #define PTIO_PRINT_OPTIONS .struct_size = sizeof(ptio_print_options)
@@ -1425,7 +1426,8 @@ typedef struct ptio_print_options {
  * more memory than that.
  *
  * Options    NULL means all defaults
- * Errors     PTIO_ERR_LIMIT (walk_nodes), PTIO_ERR_CANCELLED by `write`; what ptio_storage_data() gives
+ * Errors     PTIO_ERR_LIMIT (walk_nodes), PTIO_ERR_CANCELLED by `write`; PTIO_ERR_ARGUMENT for `keys` of what is no dict; what
+ *            ptio_storage_data() gives
  */
 PTIO_API ptio_status ptio_print(const ptio_value *value, const ptio_print_options *options, ptio_write write, void *ctx,
                                 ptio_error *err);

@@ -53,17 +53,21 @@ enum {
 /** The form in which `ptio get` gives a value. */
 typedef enum cli_form { CLI_FORM_PRINTED, CLI_FORM_RAW, CLI_FORM_NPY, CLI_FORM_TEXT, CLI_FORM_JSON } cli_form;
 
+/** Whether there are colours. */
+typedef enum cli_color { CLI_COLOR_AUTO, CLI_COLOR_ALWAYS, CLI_COLOR_NEVER } cli_color;
+
 /** Everything that can stand on a command line. */
 typedef struct cli_options {
     const char *file;  /* "-": standard input */
     const char *other; /* of diff: the second file */
     const char *path;  /* inside the file, or NULL */
     const char *out;   /* of save, get: where to; "-": standard output */
-    bool help, json, hash, raw, all, keep, devices;
+    bool help, json, hash, raw, all, keep, devices, keys;
     bool data_only, in_place, dry_run; /* of save */
     bool finite;                       /* of stats */
-    cli_form form;                     /* of get */
-    unsigned forms;                    /* options that say so */
+    cli_color color;
+    cli_form form;  /* of get */
+    unsigned forms; /* options that say so */
     const char *slice;
     ptio_dtype cast;
     double rtol, atol; /* of diff */

@@ -57,9 +57,9 @@ static void write_text(const char *file, const ptio_check_result *result, const 
     bool input = strcmp(file, "-") == 0;
     out_escaped(input ? (ptio_text){"standard input", 14} : (ptio_text){file, strlen(file)});
     out_string(": ");
-    out_bold();
+    out_paint_as(OUT_BOLD);
     out_string(ptio_verdict_name(result->verdict));
-    out_plain();
+    out_paint_as(OUT_PLAIN);
     out_string(" (");
     out_u64(result->bytes_read);
     out_string(" bytes read, ");

@@ -77,9 +77,9 @@ static void write_json(const facts *f)
 
 static void label(const char *name)
 {
-    out_bold();
+    out_paint_as(OUT_BOLD);
     out_string(name);
-    out_plain();
+    out_paint_as(OUT_PLAIN);
     out_spaces(strlen(name) < 14 ? 14 - strlen(name) : 1);
 }
 

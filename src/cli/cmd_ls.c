@@ -269,7 +269,7 @@ static bool write_table(const ptio_tensor_list *list, size_t count)
     table t = {.list = list, .count = count};
     if (!measure(&t))
         return false;
-    out_bold();
+    out_paint_as(OUT_BOLD);
     out_string("name");
     pad(4, t.name);
     out_string("dtype");
@@ -277,7 +277,7 @@ static bool write_table(const ptio_tensor_list *list, size_t count)
     out_string("shape");
     pad(5, t.shape);
     out_string("     bytes");
-    out_plain();
+    out_paint_as(OUT_PLAIN);
     out_char('\n');
     for (size_t i = 0; i < count; i++)
         write_row(&t, ptio_tensor_list_entry(list, i));

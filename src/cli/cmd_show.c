@@ -12,6 +12,7 @@ void cli_print_options(const cli_options *options, ptio_print_options *ret)
     ret->bare = true;
     ret->raw = options->raw;
     ret->devices = options->devices;
+    ret->keys = options->keys;
     ret->max_depth = options->max_depth < SIZE_MAX ? (size_t)options->max_depth : 0;
     ret->max_items = options->head < SIZE_MAX ? (size_t)options->head : 0;
     if (options->all)
@@ -33,7 +34,8 @@ int cmd_show(const cli_options *options)
     cli_print_options(options, &print);
     ptio_error err = {0};
     ptio_status status = ptio_print(file.value, &print, out_write, NULL, &err);
-    out_char('\n');
+    if (status != PTIO_ERR_ARGUMENT)
+        out_char('\n');
     if (status != PTIO_OK && !out_failed())
         code = cli_fail(options->file, &err);
     cli_close(&file);

@@ -165,7 +165,7 @@ static void measure(stats_work *w)
 static void write_head(const stats_work *w)
 {
     static const char *const names[] = {"min", "max", "mean", "std"};
-    out_bold();
+    out_paint_as(OUT_BOLD);
     out_string("name");
     out_spaces(w->name - 4);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -173,7 +173,7 @@ static void write_head(const stats_work *w)
     out_right("zeros", w->zeros);
     out_right("nan", ODD);
     out_right("inf", ODD);
-    out_plain();
+    out_paint_as(OUT_PLAIN);
     out_char('\n');
 }
 

@@ -40,6 +40,13 @@ static int put(void *ctx, const char *text, size_t size)
     return 0;
 }
 
+/* Colours take no columns. Those of a line that is cut end with it. */
+static void paint(const line *l, out_paint as)
+{
+    if (!l->cut)
+        out_paint_as(as);
+}
+
 static void put_string(line *l, const char *string)
 {
     (void)put(l, string, strlen(string));
@@ -65,13 +72,27 @@ static void put_class(line *l, const ptio_value *value)
     size_t size = sizeof builtins - 1;
     if (name.size > size && memcmp(name.bytes, builtins, size) == 0)
         name = (ptio_text){name.bytes + size, name.size - size};
+    paint(l, OUT_CLASS);
     put_escaped(l, name);
+    paint(l, OUT_PLAIN);
 }
 
 static void put_short(line *l, const ptio_value *value)
 {
     ptio_print_options print = {PTIO_PRINT_OPTIONS, .max_depth = 1, .max_items = 4};
     (void)ptio_print(value, &print, put, l, NULL);
+}
+
+static void put_shape(line *l, size_t ndim, const int64_t *shape)
+{
+    paint(l, OUT_SHAPE);
+    put_string(l, " [");
+    for (size_t i = 0; i < ndim; i++) {
+        put_string(l, i ? ", " : "");
+        put_number(l, (uint64_t)shape[i]);
+    }
+    put_string(l, "]");
+    paint(l, OUT_PLAIN);
 }
 
 static void put_tensor(line *l, const ptio_value *value)
@@ -85,12 +106,7 @@ static void put_tensor(line *l, const ptio_value *value)
         put_string(l, " nested");
         return;
     }
-    put_string(l, " [");
-    for (size_t i = 0; i < ptio_tensor_ndim(tensor); i++) {
-        put_string(l, i ? ", " : "");
-        put_number(l, (uint64_t)ptio_tensor_shape(tensor)[i]);
-    }
-    put_string(l, "]");
+    put_shape(l, ptio_tensor_ndim(tensor), ptio_tensor_shape(tensor));
     if (layout != PTIO_STRIDED) {
         put_string(l, " ");
         put_string(l, ptio_layout_name(layout));
@@ -115,7 +131,9 @@ static void put_value(line *l, const ptio_value *value)
     case PTIO_KIND_TUPLE:
     case PTIO_KIND_SET:
     case PTIO_KIND_FROZENSET:
+        paint(l, OUT_CLASS);
         put_string(l, ptio_kind_name(ptio_value_kind(value)));
+        paint(l, OUT_PLAIN);
         put_count(l, ptio_value_count(value), " item", " items");
         return;
     case PTIO_KIND_DICT:
@@ -131,12 +149,7 @@ static void put_value(line *l, const ptio_value *value)
         (void)ptio_value_ndarray(value, &array);
         put_string(l, "numpy.ndarray ");
         put_escaped(l, array.dtype);
-        put_string(l, " [");
-        for (size_t i = 0; i < array.ndim; i++) {
-            put_string(l, i ? ", " : "");
-            put_number(l, (uint64_t)array.shape[i]);
-        }
-        put_string(l, "]");
+        put_shape(l, array.ndim, array.shape);
         return;
     case PTIO_KIND_STORAGE:
         put_class(l, value);
@@ -210,6 +223,13 @@ static void put_role(line *l, const ptio_visit *visit)
     }
 }
 
+static void put_again(line *l)
+{
+    paint(l, OUT_FAINT);
+    put_string(l, " (again)");
+    paint(l, OUT_PLAIN);
+}
+
 static void write_line(const lines *all, const ptio_visit *visit, bool raw)
 {
     line l = {.left = all->width ? all->width : SIZE_MAX};
@@ -220,13 +240,17 @@ static void write_line(const lines *all, const ptio_visit *visit, bool raw)
         put_number(&l, visit->depth);
         put_string(&l, ") ");
     }
+    paint(&l, OUT_KEY);
     put_role(&l, visit);
+    paint(&l, OUT_PLAIN);
     if (raw)
         put_node(&l, visit->value);
     else
         put_value(&l, visit->value);
     if (visit->again && has_contents(visit->value))
-        put_string(&l, " (again)");
+        put_again(&l);
+    if (l.cut)
+        out_paint_as(OUT_PLAIN);
     out_char('\n');
 }
 

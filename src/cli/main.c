@@ -128,6 +128,7 @@ static int run(const cli_verb *verb, int count, char **arguments)
     int code = cli_parse(verb, count, arguments, &options);
     if (code != CLI_GOOD)
         return code;
+    out_set_colors(options.color);
     return options.help ? cli_help(verb) : verb->run(&options);
 }
 

@@ -44,6 +44,12 @@ static bool set_devices(cli_options *o, const char *value)
     return o->devices = true;
 }
 
+static bool set_keys(cli_options *o, const char *value)
+{
+    (void)value;
+    return o->keys = true;
+}
+
 static bool set_all(cli_options *o, const char *value)
 {
     (void)value;
@@ -228,6 +234,17 @@ static bool set_sci_mode(cli_options *o, const char *value)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(value, names[i]) == 0) {
             o->print.notation = (ptio_print_notation)i;
+            return true;
+        }
+    return false;
+}
+
+static bool set_color(cli_options *o, const char *value)
+{
+    static const char *const names[] = {"auto", "always", "never"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(value, names[i]) == 0) {
+            o->color = (cli_color)i;
             return true;
         }
     return false;
@@ -487,6 +504,7 @@ static const struct row {
     {"hash", NULL, CLI_LS, set_hash, "with --json: SHA-256 of the elements"},
     {"raw", NULL, CLI_TREE, set_raw, "the nodes of the pickle, not what they mean"},
     {"devices", NULL, CLI_SHOW, set_devices, "where tensors were: device='cuda:0'"},
+    {"keys", NULL, CLI_SHOW, set_keys, "of a dict what print(d.keys()) shows"},
     {"raw", NULL, CLI_SHOW, set_raw, "for pipes: a text as it is, controls unescaped"},
     {"all", NULL, PRINTING, set_all, "big tensors and arrays whole"},
     {"precision", "N", PRINTING, set_precision, "places of floats; default 4"},
@@ -498,6 +516,7 @@ static const struct row {
     {"python", "VERSION", PRINTING, set_python, "as that Python shows it: 3.11, ...; default 3.14"},
     {"max-depth", "N", CLI_SHOW | CLI_TREE, set_max_depth, "show deeper contents as \"...\""},
     {"head", "N", CLI_SHOW | CLI_LS | CLI_TREE, set_head, "the first N of each container (ls: of the list)"},
+    {"color", "WHEN", CLI_LS | CLI_TREE | CLI_INFO | CLI_CHECK | CLI_STATS, set_color, "auto (on a terminal), always, never"},
     {"record", "NAME", CLI_DIS, set_record, "another pickle of the archive"},
     {"rtol", "X", CLI_DIFF, set_rtol, "a difference of X * |b| is none; default 1e-05"},
     {"atol", "X", CLI_DIFF, set_atol, "and one of X; default 1e-08"},

@@ -20,7 +20,8 @@
 static struct {
     char bytes[ROOM];
     size_t used;
-    int failure;     /* errno of the first write that failed */
+    int failure; /* errno of the first write that failed */
+    bool colors;
     ptio_sink *sink; /* where it goes to, NULL: standard output */
     ptio_error err;  /* of the sink                          */
 } out;
@@ -217,19 +218,19 @@ size_t out_terminal_width(void)
     return 80;
 }
 
-static bool colours(void)
+void out_set_colors(cli_color when)
 {
-    return isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+    const char *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    if (when == CLI_COLOR_AUTO)
+        out.colors = !out.sink && isatty(STDOUT_FILENO) && !(none && *none) && !(terminal && strcmp(terminal, "dumb") == 0);
+    else
+        out.colors = when == CLI_COLOR_ALWAYS;
 }
 
-void out_bold(void)
+void out_paint_as(out_paint paint)
 {
-    if (colours())
-        out_string("\x1b[1m");
-}
-
-void out_plain(void)
-{
-    if (colours())
-        out_string("\x1b[0m");
+    static const char *const codes[] = {[OUT_PLAIN] = "\x1b[0m", [OUT_BOLD] = "\x1b[1m",   [OUT_FAINT] = "\x1b[2m",
+                                        [OUT_KEY] = "\x1b[36m",  [OUT_CLASS] = "\x1b[33m", [OUT_SHAPE] = "\x1b[32m"};
+    if (out.colors)
+        out_string(codes[paint]);
 }

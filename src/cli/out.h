@@ -49,8 +49,11 @@ bool out_failed(void);
 /** Columns of the terminal that standard output is; 0 where it is none. */
 size_t out_terminal_width(void);
 
-/** Begin and end emphasis, on a terminal only. */
-void out_bold(void);
-void out_plain(void);
+/** Whether there are colours: CLI_COLOR_AUTO means on a terminal, unless NO_COLOR is set or it is a dumb one. */
+void out_set_colors(cli_color when);
+
+/** What is written from now on; nothing where there are no colours. OUT_PLAIN ends all of it. */
+typedef enum out_paint { OUT_PLAIN, OUT_BOLD, OUT_FAINT, OUT_KEY, OUT_CLASS, OUT_SHAPE } out_paint;
+void out_paint_as(out_paint paint);
 
 #endif

@@ -305,23 +305,53 @@ static void go_on_items(ptio_printer *p)
     ptio_write_value(p, ptio_value_item(f->value, index));
 }
 
-/* name=value */
+static bool is_identifier(ptio_text name)
+{
+    if (!name.size || (name.bytes[0] >= '0' && name.bytes[0] <= '9'))
+        return false;
+    for (size_t i = 0; i < name.size; i++)
+        if (!is_name(name.bytes[i]) && !((unsigned char)name.bytes[i] & 0x80))
+            return false;
+    return true;
+}
+
+/* In the part of a NAMES frame: something was written, and braces are open. */
+#define ANY 1u
+#define BRACES 2u
+
+static void close_names(ptio_printer *p, const ptio_frame *f)
+{
+    if (f->part & BRACES)
+        ptio_out_char(p->out, '}');
+    if (f->row & PTIO_NAMES_SORTED)
+        ptio_pop_order(p);
+    ptio_pop_frame(p);
+}
+
+/* name=value; with SPLIT twice over the entries, the second time those that are no identifiers. */
 static void go_on_names(ptio_printer *p)
 {
     ptio_frame *f = &p->frames[p->depth - 1];
-    size_t index = f->next++;
-    bool sorted = f->row == PTIO_NAMES_SORTED;
-    if (index >= ptio_value_count(f->value)) {
-        if (sorted)
-            ptio_pop_order(p);
-        ptio_pop_frame(p);
+    size_t count = ptio_value_count(f->value), index = f->next++;
+    bool split = (f->row & PTIO_NAMES_SPLIT) != 0, second = split && index >= count;
+    if (index >= (split ? 2 * count : count)) {
+        close_names(p, f);
         return;
     }
-    if (index || f->part)
-        ptio_out_string(p->out, ", ");
-    size_t place = sorted ? p->orders->index[index] : index;
-    ptio_repr_escaped(p->out, ptio_value_str(ptio_value_key(f->value, place)));
-    ptio_out_char(p->out, '=');
+    size_t place = second ? index - count : index;
+    place = f->row & PTIO_NAMES_SORTED ? p->orders->index[place] : place;
+    ptio_text name = ptio_value_str(ptio_value_key(f->value, place));
+    if (split && is_identifier(name) == second)
+        return;
+    ptio_out_string(p->out, f->part ? ", " : "");
+    if (second && !(f->part & BRACES))
+        ptio_out_string(p->out, "**{");
+    f->part |= (uint8_t)(second ? ANY | BRACES : ANY);
+    if (second)
+        ptio_repr_str(p->out, name);
+    else
+        ptio_repr_escaped(p->out, name);
+    ptio_out_string(p->out, second ? ": " : "=");
     ptio_write_value(p, ptio_value_item(f->value, place));
 }
 

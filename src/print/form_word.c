@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "print/cell.h"
 #include "print/printer.h"
+#include "print/repr.h"
 
 #include <stdio.h>
 
@@ -50,6 +51,14 @@ static void attributes_word(ptio_printer *p, const ptio_value *object, const pti
     ptio_frame *f = ptio_push_frame(p, attributes, PTIO_SHAPE_NAMES);
     if (f)
         f->row = sorted ? PTIO_NAMES_SORTED : 0;
+}
+
+/* Names that are no identifiers follow as **{'a-b': 1}. */
+static void namespace_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
+{
+    attributes_word(p, object, argument);
+    if (p->status == PTIO_OK && p->depth && p->frames[p->depth - 1].shape == PTIO_SHAPE_NAMES)
+        p->frames[p->depth - 1].row |= PTIO_NAMES_SPLIT;
 }
 
 static void morenames_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
@@ -211,6 +220,34 @@ static void offsetend_word(ptio_printer *p, const ptio_value *object, const ptio
         ptio_out_char(p->out, ')');
 }
 
+/* "+01:00" behind an ISO text. What a named zone's offset was on that day, no file tells. */
+static void isozone_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
+{
+    int64_t n[3];
+    (void)object;
+    if (!ptio_text_is(ptio_value_class(argument), "datetime.timezone") ||
+        !read_span(ptio_value_item(ptio_node_arguments(argument), 0), n))
+        return;
+    int64_t seconds = n[0] * 86400 + n[1], size = seconds < 0 ? -seconds : seconds;
+    ptio_out_char(p->out, seconds < 0 ? '-' : '+');
+    put_format(p, size % 60 ? "%02u:%02u:%02u" : "%02u:%02u", (unsigned)(size / 3600), (unsigned)(size / 60 % 60),
+               (unsigned)(size % 60));
+}
+
+/* A zone's name, or UTC and how far it is from there. */
+static void zonename_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
+{
+    const ptio_value *name = ptio_value_item(ptio_node_arguments(object), 1);
+    (void)argument;
+    if (name) {
+        ptio_write_plain(p, name);
+        return;
+    }
+    ptio_out_string(p->out, "UTC");
+    if (!is_utc(object))
+        isozone_word(p, object, object);
+}
+
 static void zone_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
 {
     (void)object;
@@ -252,20 +289,6 @@ static void isodatetime_word(ptio_printer *p, const ptio_value *object, const pt
     put_iso(p, argument, 7);
 }
 
-/* "+01:00" behind an ISO text. What a named zone's offset was on that day, no file tells. */
-static void isozone_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    int64_t n[3];
-    (void)object;
-    if (!ptio_text_is(ptio_value_class(argument), "datetime.timezone") ||
-        !read_span(ptio_value_item(ptio_node_arguments(argument), 0), n))
-        return;
-    int64_t seconds = n[0] * 86400 + n[1], size = seconds < 0 ? -seconds : seconds;
-    ptio_out_char(p->out, seconds < 0 ? '-' : '+');
-    put_format(p, size % 60 ? "%02u:%02u:%02u" : "%02u:%02u", (unsigned)(size / 3600), (unsigned)(size / 60 % 60),
-               (unsigned)(size % 60));
-}
-
 /* ---- numbers ---- */
 
 /* Fractions were saved as text before they were saved as two ints. */
@@ -305,6 +328,131 @@ static void ratio_word(ptio_printer *p, const ptio_value *object, const ptio_val
 {
     (void)argument;
     put_fraction(p, object, "/");
+}
+
+/* ---- array.array ---- */
+
+/* Text is one str. */
+static void put_array_text(ptio_printer *p, const ptio_value *items)
+{
+    if (!ptio_push_layer(p, true))
+        return;
+    for (size_t i = 0; i < ptio_value_count(items); i++)
+        ptio_out_text(p->out, ptio_value_str(ptio_value_item(items, i)));
+    ptio_held held = ptio_take_layer(p);
+    ptio_repr_str(p->out, (ptio_text){held.text, held.size});
+    ptio_heap_free(&p->heap, held.text, held.capacity);
+}
+
+/* An element as bits: of `size` bytes, from the least or from the most significant one. */
+static uint64_t element_bits(const char *bytes, size_t size, bool big)
+{
+    uint64_t bits = 0;
+    for (size_t i = 0; i < size; i++)
+        bits |= (uint64_t)(unsigned char)bytes[i] << 8 * (big ? size - 1 - i : i);
+    return bits;
+}
+
+static void put_element(ptio_printer *p, char kind, size_t size, uint64_t bits)
+{
+    uint32_t half = (uint32_t)bits;
+    double value;
+    float single;
+    if (kind == 'u') {
+        ptio_out_u64(p->out, bits);
+    } else if (kind == 'i') {
+        uint64_t sign = (uint64_t)1 << (8 * size - 1);
+        ptio_out_i64(p->out, (int64_t)((bits ^ sign) - sign));
+    } else if (size == sizeof single) {
+        memcpy(&single, &half, sizeof single);
+        ptio_repr_float(p->out, (double)single);
+    } else {
+        memcpy(&value, &bits, sizeof value);
+        ptio_repr_float(p->out, value);
+    }
+}
+
+static void put_characters(ptio_printer *p, ptio_text bytes, bool big)
+{
+    if (!ptio_push_layer(p, true))
+        return;
+    for (size_t i = 0; i + 4 <= bytes.size; i += 4) {
+        char letter[4];
+        uint32_t code = (uint32_t)element_bits(bytes.bytes + i, 4, big);
+        if (code <= 0x10FFFF)
+            ptio_out_bytes(p->out, letter, ptio_utf8_encode(code, letter));
+    }
+    ptio_held held = ptio_take_layer(p);
+    ptio_repr_str(p->out, (ptio_text){held.text, held.size});
+    ptio_heap_free(&p->heap, held.text, held.capacity);
+}
+
+/* From protocol 3 on the elements are bytes, in a format by its number; odd ones, and not 1, are big-endian. */
+static void put_packed(ptio_printer *p, int64_t format, ptio_text bytes)
+{
+    static const struct {
+        char kind;
+        size_t size;
+    } formats[] = {{'u', 2}, {'i', 2}, {'u', 4}, {'i', 4}, {'u', 8}, {'i', 8}, {'f', 4}, {'f', 8}, {'w', 2}, {'w', 4}};
+    char kind = format ? 'i' : 'u';
+    size_t size = 1;
+    if (format >= 2) {
+        kind = formats[(format - 2) / 2].kind;
+        size = formats[(format - 2) / 2].size;
+    }
+    if (kind == 'w') {
+        put_characters(p, bytes, format & 1);
+        return;
+    }
+    ptio_out_char(p->out, '[');
+    for (size_t i = 0; i + size <= bytes.size; i += size) {
+        ptio_out_string(p->out, i ? ", " : "");
+        put_element(p, kind, size, element_bits(bytes.bytes + i, size, format > 1 && format & 1));
+    }
+    ptio_out_char(p->out, ']');
+}
+
+/* 'd', [0.5] of array(…): saved as a letter and a list, or as class, letter, format and bytes. */
+static void array_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
+{
+    const ptio_value *items = ptio_value_item(argument, 1), *letter = ptio_value_item(argument, 0);
+    ptio_text bytes = ptio_value_bytes(ptio_value_item(argument, 3));
+    int64_t format = -1;
+    (void)object;
+    if (ptio_value_count(argument) == 4 && ptio_value_int(ptio_value_item(argument, 2), &format) && format >= 0 && format < 22 &&
+        (format & ~1) != 18) { /* UTF-16, of no machine that runs Python 3 */
+        ptio_write_value(p, items);
+        if (bytes.size) {
+            ptio_out_string(p->out, ", ");
+            put_packed(p, format, bytes);
+        }
+        return;
+    }
+    bool list = ptio_value_kind(items) == PTIO_KIND_LIST;
+    ptio_write_value(p, letter);
+    if (!items || (list && !ptio_value_count(items)))
+        return;
+    ptio_out_string(p->out, ", ");
+    if (list && (ptio_text_is(ptio_value_str(letter), "u") || ptio_text_is(ptio_value_str(letter), "w")))
+        put_array_text(p, items);
+    else
+        ptio_write_value(p, items);
+}
+
+/* An address is saved as an int. */
+static void ipv4_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
+{
+    int64_t address = 0;
+    (void)object;
+    if (!ptio_value_int(argument, &address)) {
+        ptio_write_plain(p, argument);
+        return;
+    }
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        ptio_out_u64(p->out, (uint64_t)address >> shift & 255);
+        if (shift)
+            ptio_out_char(p->out, '.');
+    }
 }
 
 static void uuid_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
@@ -407,20 +555,15 @@ static void pattern_word(ptio_printer *p, const ptio_value *object, const ptio_v
 #define RE_LOCALE 4u
 #define RE_ASCII 256u
 
-static void flags_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
+/* re.IGNORECASE|re.MULTILINE, behind `before` where there are any. */
+static void put_flags(ptio_printer *p, uint64_t flags, const char *before)
 {
     static const struct {
         const char *name;
         uint64_t bit;
     } names[] = {{"re.IGNORECASE", 2},       {"re.LOCALE", RE_LOCALE}, {"re.MULTILINE", 8}, {"re.DOTALL", 16},
                  {"re.UNICODE", RE_UNICODE}, {"re.VERBOSE", 64},       {"re.DEBUG", 128},   {"re.ASCII", RE_ASCII}};
-    int64_t given = 0;
-    (void)ptio_value_int(argument, &given);
-    uint64_t flags = (uint64_t)given;
-    bool text = ptio_value_kind(ptio_value_item(ptio_node_arguments(object), 0)) == PTIO_KIND_STR;
-    if (text && (flags & (RE_LOCALE | RE_UNICODE | RE_ASCII)) == RE_UNICODE)
-        flags &= ~(uint64_t)RE_UNICODE; /* of every pattern that is text */
-    const char *between = ", ";
+    const char *between = before;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (!(flags & names[i].bit))
             continue;
@@ -435,6 +578,28 @@ static void flags_word(ptio_printer *p, const ptio_value *object, const ptio_val
         ptio_out_string(p->out, between);
         ptio_out_string(p->out, rest);
     }
+}
+
+static void flags_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
+{
+    int64_t given = 0;
+    (void)ptio_value_int(argument, &given);
+    uint64_t flags = (uint64_t)given;
+    bool text = ptio_value_kind(ptio_value_item(ptio_node_arguments(object), 0)) == PTIO_KIND_STR;
+    if (text && (flags & (RE_LOCALE | RE_UNICODE | RE_ASCII)) == RE_UNICODE)
+        flags &= ~(uint64_t)RE_UNICODE; /* of every pattern that is text */
+    put_flags(p, flags, ", ");
+}
+
+static void regexflags_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
+{
+    int64_t given = 0;
+    (void)object;
+    (void)ptio_value_int(argument, &given);
+    if (given)
+        put_flags(p, (uint64_t)given, "");
+    else
+        ptio_out_string(p->out, "re.NOFLAG");
 }
 
 /* ---- exceptions ---- */
@@ -618,11 +783,13 @@ static const struct {
     ptio_form_word word;
 } words[] = {
     {"barepath", barepath_word},
+    {"array", array_word},
     {"date", date_word},
     {"datetime", datetime_word},
     {"flags", flags_word},
     {"fold", fold_word},
     {"fraction", fraction_word},
+    {"ipv4", ipv4_word},
     {"isodate", isodate_word},
     {"isodatetime", isodatetime_word},
     {"isospan", isospan_word},
@@ -634,6 +801,7 @@ static const struct {
     {"more", more_word},
     {"morenames", morenames_word},
     {"attributes", attributes_word},
+    {"namespace", namespace_word},
     {"offset", offset_word},
     {"offsetend", offsetend_word},
     {"osarguments", osarguments_word},
@@ -645,11 +813,13 @@ static const struct {
     {"pattern", pattern_word},
     {"qscheme", qscheme_word},
     {"ratio", ratio_word},
+    {"regexflags", regexflags_word},
     {"script", script_word},
     {"span", span_word},
     {"time", time_word},
     {"uuid", uuid_word},
     {"zone", zone_word},
+    {"zonename", zonename_word},
 };
 
 ptio_form_word ptio_find_word(ptio_text name)

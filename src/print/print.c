@@ -238,6 +238,9 @@ static void write_opening(ptio_printer *p, const ptio_value *value, ptio_shape s
     case PTIO_SHAPE_SIZE: ptio_out_string(out, "torch.Size(["); return;
     case PTIO_SHAPE_DEQUE: ptio_out_string(out, "deque(["); return;
     case PTIO_SHAPE_ARRAY: return;
+    case PTIO_SHAPE_KEYS:
+        ptio_out_string(out, has_class(value, "collections.OrderedDict") ? "odict_keys([" : "dict_keys([");
+        return;
     default: break;
     }
     ptio_out_string(out, s == PTIO_SHAPE_CLASS ? "<ptio dict " : "<ptio object ");
@@ -271,6 +274,7 @@ static void write_closing(ptio_printer *p, const ptio_frame *f)
     case PTIO_SHAPE_ORDERED:
     case PTIO_SHAPE_COUNTER: ptio_out_string(out, count ? "})" : ")"); return;
     case PTIO_SHAPE_DEFAULT: ptio_out_string(out, "})"); return;
+    case PTIO_SHAPE_KEYS:
     case PTIO_SHAPE_SIZE: ptio_out_string(out, "])"); return;
     case PTIO_SHAPE_DEQUE:
         ptio_out_char(out, ']');
@@ -388,6 +392,44 @@ static bool is_function(ptio_text name)
     return owner.size && owner.size + last.size + 1 < name.size && owner.bytes[0] >= 'A' && owner.bytes[0] <= 'Z';
 }
 
+/* Whether a global is a class, as far as names tell: those begin with a capital, but for some of the libraries. */
+static bool is_class(ptio_text name)
+{
+    static const char *const modules[] = {"builtins.", "datetime.", "numpy.dtypes.", "itertools."};
+    static const char *const classes[] = {"array.array",         "collections.defaultdict",
+                                          "collections.deque",   "functools.partial",
+                                          "numpy.bool",          "numpy.bool_",
+                                          "numpy.bytes_",        "numpy.complex128",
+                                          "numpy.complex64",     "numpy.datetime64",
+                                          "numpy.dtype",         "numpy.float16",
+                                          "numpy.float32",       "numpy.float64",
+                                          "numpy.int16",         "numpy.int32",
+                                          "numpy.int64",         "numpy.int8",
+                                          "numpy.longdouble",    "numpy.matrix",
+                                          "numpy.ndarray",       "numpy.object_",
+                                          "numpy.recarray",      "numpy.record",
+                                          "numpy.str_",          "numpy.timedelta64",
+                                          "numpy.uint16",        "numpy.uint32",
+                                          "numpy.uint64",        "numpy.uint8",
+                                          "numpy.void",          "operator.attrgetter",
+                                          "operator.itemgetter", "operator.methodcaller",
+                                          "time.struct_time",    "torch.device",
+                                          "torch.dtype",         "torch.layout",
+                                          "torch.memory_format", "torch.qscheme"};
+    ptio_text last = ptio_last_name(name);
+    while (last.size && *last.bytes == '_')
+        last = (ptio_text){last.bytes + 1, last.size - 1};
+    if (last.size && *last.bytes >= 'A' && *last.bytes <= 'Z')
+        return true;
+    for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
+        if (ptio_text_starts(name, modules[i]))
+            return true;
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (ptio_text_is(name, classes[i]))
+            return true;
+    return false;
+}
+
 /* Classes of builtins go without their module; its functions are no classes. */
 static void write_global(ptio_printer *p, ptio_text name)
 {
@@ -397,8 +439,9 @@ static void write_global(ptio_printer *p, ptio_text name)
         "issubclass", "iter", "len",    "locals",  "max",     "min",      "next", "oct",       "open",    "ord",   "pow",
         "print",      "repr", "round",  "setattr", "sorted",  "sum",      "vars", "__import__"};
     bool builtin = ptio_text_starts(name, "builtins."), function = false;
-    if (is_function(name)) {
-        ptio_out_string(p->out, "<ptio function ");
+    bool known = is_function(name);
+    if (known || !is_class(name)) {
+        ptio_out_string(p->out, known ? "<ptio function " : "<ptio global ");
         ptio_repr_escaped(p->out, name);
         ptio_out_char(p->out, '>');
         return;
@@ -554,7 +597,7 @@ static void go_on_items(ptio_printer *p, ptio_frame *f)
     if (index)
         ptio_out_string(p->out, ", ");
     f->next++;
-    ptio_write_value(p, ptio_value_item(f->value, index));
+    ptio_write_value(p, f->shape == PTIO_SHAPE_KEYS ? ptio_value_key(f->value, index) : ptio_value_item(f->value, index));
 }
 
 /* Entry `index` in the order in which it is shown. */
@@ -742,11 +785,16 @@ ptio_status ptio_print(const ptio_value *value, const ptio_print_options *given,
     if (options.precision != PTIO_PRINT_ZERO && options.precision > PTIO_MOST_PLACES)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "print.precision", PTIO_NO_OFFSET, "a precision is at most %d",
                          PTIO_MOST_PLACES);
+    if (options.keys && ptio_value_kind(value) != PTIO_KIND_DICT)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "print.keys", PTIO_NO_OFFSET,
+                         "only a dict has keys; this value is of the kind %s", ptio_kind_name(ptio_value_kind(value)));
     ptio_out out;
     ptio_out_init(&out, write, ctx, err);
     ptio_printer p = {.out = &out};
     set_up(&p, &options);
-    if (options.bare && ptio_value_kind(value) != PTIO_KIND_TENSOR)
+    if (options.keys)
+        ptio_open_container(&p, value, PTIO_SHAPE_KEYS, 0);
+    else if (options.bare && ptio_value_kind(value) != PTIO_KIND_TENSOR)
         ptio_write_plain(&p, value);
     else
         ptio_write_value(&p, value);

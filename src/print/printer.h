@@ -32,7 +32,8 @@ typedef enum ptio_shape {
     PTIO_SHAPE_NAMES, /* the entries of a dict as name=value            */
     PTIO_SHAPE_MODULE,
     PTIO_SHAPE_OPTIMIZER,
-    PTIO_SHAPE_GROUP /* of an optimizer's parameters                    */
+    PTIO_SHAPE_GROUP, /* of an optimizer's parameters                    */
+    PTIO_SHAPE_KEYS   /* of a dict: odict_keys(['a'])                    */
 } ptio_shape;
 
 /* A value being written. 24 bytes, since there may be millions. */
@@ -125,8 +126,9 @@ ptio_held ptio_take_layer(ptio_printer *p);
 
 /* ---- form.c ---- */
 
-/** In the row of a NAMES frame: the entries are written in the order of their names. */
-#define PTIO_NAMES_SORTED 1
+/** In the row of a NAMES frame: the entries are written in the order of their names; those that are no identifiers follow in braces. */
+#define PTIO_NAMES_SORTED 1u
+#define PTIO_NAMES_SPLIT 2u
 
 /** In the row of an ITEMS frame: each stands on a line of its own. */
 #define PTIO_ITEMS_IN_LINES 1

@@ -1328,6 +1328,11 @@ def no_terminal_no_colours(bench):
     path = bench.file("sample.pt", sample())
     for verb in VERBS:
         assert "\x1b" not in bench.good(verb, path)
+    assert "\x1b" not in bench.good("tree", "--color=auto", path) + bench.good("tree", "--color=never", path)
+    assert "\x1b[36m" in bench.good("tree", "--color=always", path)
+    plain = re.sub("\x1b\\[[0-9]+m", "", bench.good("tree", "--color=always", path))
+    same(plain, bench.good("tree", path))
+    bench.fails(4, "tree", "--color=blue", path)
 
 
 @test
@@ -1361,7 +1366,11 @@ def terminal(bench):
         done.stderr.close()
         return output.decode("utf-8")
 
-    assert all(len(line) <= 60 for line in on_terminal("tree", str(path)).splitlines())
+    coloured = on_terminal("tree", str(path))
+    assert all(len(re.sub("\x1b\\[[0-9]+m", "", line)) <= 60 for line in coloured.splitlines())
+    assert "\x1b[36m" in coloured and coloured.splitlines()[-1].endswith("\x1b[0m")
+    same(on_terminal("tree", str(path), NO_COLOR="1"), re.sub("\x1b\\[[0-9]+m", "", coloured))
+    same(on_terminal("tree", str(path), TERM="dumb"), on_terminal("tree", "--color=never", str(path)))
     assert "\x1b[1m" in on_terminal("ls", str(path))
     assert "\x1b" not in on_terminal("ls", str(path), NO_COLOR="1")
     path = bench.file("names.pt", archive(dct((text("n" * 50), tensor(storage("0", 2), (2,))), (text("n"), tensor(storage("0", 2), (2,)))), [("0", floats(1, 2))]))

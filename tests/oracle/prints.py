@@ -6,11 +6,15 @@
 
 Values are drawn so that the notation changes: whole, tiny, huge, equal, infinite, NaN, negative zeros.
 """
+import argparse
+import array
 import collections
 import contextlib
 import datetime
 import decimal
 import fractions
+import ipaddress
+import itertools
 import math
 import os
 import pathlib
@@ -19,6 +23,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import types
 import uuid
 
@@ -218,7 +223,12 @@ def library(r):
         lambda: r.choice((ValueError, KeyError, RuntimeError))(*r.choice(((), (text,), (text, 2)))), lambda: OSError(2, text, "f"),
         lambda: collections.OrderedDict(a=text, b=2), lambda: collections.Counter(text), lambda: collections.deque([text], 3),
         lambda: collections.defaultdict(list, {text: [1]}), lambda: text, lambda: torch.device("cuda", 1), lambda: torch.Size([1, 2]),
-        lambda: Ellipsis, lambda: NotImplemented))()
+        lambda: Ellipsis, lambda: NotImplemented, lambda: argparse.Namespace(**{"a": text, "b-c": 1, "d e": [text]}),
+        lambda: array.array(r.choice("bdqu")), lambda: array.array("u", text), lambda: array.array("d", [0.5, 2]),
+        lambda: re.I | re.M, lambda: ipaddress.ip_address(r.getrandbits(32)), lambda: ipaddress.ip_address("::%x" % r.getrandbits(16)),
+        lambda: itertools.count(r.randrange(3), r.randrange(1, 3)), lambda: itertools.repeat(text, 2), lambda: collections.ChainMap({"a": text}, {}),
+        lambda: collections.UserDict(a=text), lambda: collections.UserList([text]), lambda: collections.UserString(text),
+        lambda: time.gmtime(r.randrange(10 ** 9)), lambda: zone or 0))()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -238,7 +248,7 @@ def escaped(text):
 
 
 def text_of(value):
-    bare = isinstance(value, (str, BaseException, pathlib.PurePath)) or getattr(getattr(value, "dtype", None), "kind", None) == "U" and not value.shape
+    bare = isinstance(value, (str, BaseException, pathlib.PurePath, collections.UserString)) or getattr(getattr(value, "dtype", None), "kind", None) == "U" and not value.shape
     return escaped(str(value)) if bare else str(value)
 
 

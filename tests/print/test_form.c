@@ -38,7 +38,7 @@ static void dates_and_times(void **state)
     shows("c:datetime:time s'\\x01\\x02\\x03\\x00\\x00\\x00' 1t R", "datetime.time(1, 2, 3)", "01:02:03");
     shows("c:datetime:timedelta ( 1 2 3 t R", "datetime.timedelta(days=1, seconds=2, microseconds=3)", "1 day, 0:00:02.000003");
     shows("c:datetime:timedelta ( 0 0 0 t R", "datetime.timedelta(0)", "0:00:00");
-    shows("c:datetime:timezone c:datetime:timedelta ( 0 0 0 t R 1t R", "datetime.timezone.utc", NULL);
+    shows("c:datetime:timezone c:datetime:timedelta ( 0 0 0 t R 1t R", "datetime.timezone.utc", "UTC");
     shows("c:datetime:time s'\\x01\\x02\\x00\\x00\\x00\\x00' c:datetime:timezone c:datetime:timedelta ( 0 3600 0 t R 'CET' 2t R "
           "2t R",
           "datetime.time(1, 2, tzinfo=datetime.timezone(datetime.timedelta(seconds=3600), 'CET'))", "01:02:00+01:00");
@@ -67,6 +67,19 @@ static void numbers_and_names(void **state)
     shows("c:my:Net.forward", "<ptio function my.Net.forward>", NULL);
     shows("c:torch.nn.functional:relu", "<ptio function torch.nn.functional.relu>", NULL);
     shows("c:datetime:datetime", "<class 'datetime.datetime'>", NULL);
+    shows("c:torch.cuda:default_stream", "<ptio global torch.cuda.default_stream>",
+          NULL); /* a function; a class may be called so */
+    shows("c:numpy:float32", "<class 'numpy.float32'>", NULL);
+    shows("c:argparse:Namespace ) NEW } ( 'a-b' 1 'lr' 2 'c d' ] u b", "Namespace(lr=2, **{'a-b': 1, 'c d': []})", NULL);
+    shows("c:array:array 'u' ] ( 'a' 'b' e 2t R", "array('u', 'ab')", NULL);
+    shows("c:array:array 'b' ] 2t R", "array('b')", NULL);
+    shows("c:array:array 'd' ] ( f0.5 e 2t R", "array('d', [0.5])", NULL);
+    shows("c:array:_array_reconstructor ( c:array:array 'h' 5 b'\\x00\\x01\\xff\\xff' t R", "array('h', [1, -1])", NULL);
+    shows("c:re:RegexFlag 10 1t R", "re.IGNORECASE|re.MULTILINE", NULL);
+    shows("c:ipaddress:IPv4Address 2130706433 1t R", "IPv4Address('127.0.0.1')", "127.0.0.1");
+    shows("c:collections:ChainMap ) NEW } 'maps' ] ( } } e s b", "ChainMap({}, {})", NULL);
+    shows("c:datetime:timezone c:datetime:timedelta ( 0 -3600 0 t R 1t R", "datetime.timezone(datetime.timedelta(seconds=-3600))",
+          "UTC-01:00");
     shows("c:my:Outer.Inner", "<class 'my.Outer.Inner'>", NULL);
     shows("c:torch:device 'cuda' 1 2t R", "device(type='cuda', index=1)", "cuda:1");
 }
@@ -93,6 +106,21 @@ static void bare_texts(void **state)
     assert_string_equal(text_of(&l, &options, PTIO_OK), "a\\x1b[2J\\n\\n");
     options.raw = true;
     assert_string_equal(text_of(&l, &options, PTIO_OK), "a\x1b[2J\\n\n");
+    loaded_free(&l);
+}
+
+/* print(d.keys()) */
+static void keys_of_dicts(void **state)
+{
+    (void)state;
+    loaded l = {0};
+    ptio_print_options options = {.struct_size = sizeof options, .keys = true};
+    load(&l, "c:collections:OrderedDict ) R 'a' 1 s 'b' 2 s");
+    assert_string_equal(text_of(&l, &options, PTIO_OK), "odict_keys(['a', 'b'])");
+    load(&l, "} ( 1 N u");
+    assert_string_equal(text_of(&l, &options, PTIO_OK), "dict_keys([1])");
+    load(&l, "] ( 1 e");
+    (void)text_of(&l, &options, PTIO_ERR_ARGUMENT);
     loaded_free(&l);
 }
 
@@ -237,10 +265,19 @@ static void deep_modules_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dates_and_times),     cmocka_unit_test(numbers_and_names),  cmocka_unit_test(exceptions),
-        cmocka_unit_test(bare_texts),          cmocka_unit_test(versions_of_python), cmocka_unit_test(modules),
-        cmocka_unit_test(quantized_modules),   cmocka_unit_test(distributions),      cmocka_unit_test(modules_in_themselves),
-        cmocka_unit_test(modules_have_limits), cmocka_unit_test(optimizers),         cmocka_unit_test(deep_modules_end),
+        cmocka_unit_test(dates_and_times),
+        cmocka_unit_test(numbers_and_names),
+        cmocka_unit_test(exceptions),
+        cmocka_unit_test(bare_texts),
+        cmocka_unit_test(keys_of_dicts),
+        cmocka_unit_test(versions_of_python),
+        cmocka_unit_test(modules),
+        cmocka_unit_test(quantized_modules),
+        cmocka_unit_test(distributions),
+        cmocka_unit_test(modules_in_themselves),
+        cmocka_unit_test(modules_have_limits),
+        cmocka_unit_test(optimizers),
+        cmocka_unit_test(deep_modules_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
