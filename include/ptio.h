@@ -1725,12 +1725,16 @@ PTIO_API ptio_value *ptio_new_ordered_dict(ptio_builder *builder);
 /** A class or function, by name. */
 PTIO_API const ptio_value *ptio_new_global(ptio_builder *builder, const char *module, const char *name);
 
-/** What a callable makes of arguments (a tuple): an object by its __reduce__. What ptio knows becomes what it means: "torch", "Size"
- *  with a tuple of a tuple of ints is a torch.Size. */
-PTIO_API const ptio_value *ptio_new_call(ptio_builder *builder, const ptio_value *callable, const ptio_value *arguments);
+/* Objects of any class, as their __reduce_ex__ tells of them. `arguments` is a tuple; `state` is restored: a dict of attributes, or what the
+ * __setstate__ of the class takes; NULL: none. Attributes can be set afterwards, too. */
 
-/** An object of a class made by its __new__ without arguments, with `state` restored (a dict: its attributes; NULL: none). */
-PTIO_API const ptio_value *ptio_new_object(ptio_builder *builder, const ptio_value *class_, const ptio_value *state);
+/** callable(*arguments). What ptio knows becomes what it means: "torch", "Size" with a tuple of a tuple of ints is a torch.Size. */
+PTIO_API const ptio_value *ptio_new_call(ptio_builder *builder, const ptio_value *callable, const ptio_value *arguments,
+                                         const ptio_value *state);
+
+/** class_.__new__(class_, *arguments), as for most classes. arguments NULL: none. */
+PTIO_API const ptio_value *ptio_new_object(ptio_builder *builder, const ptio_value *class_, const ptio_value *arguments,
+                                           const ptio_value *state);
 
 /* Values of torch. */
 

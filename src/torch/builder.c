@@ -312,50 +312,58 @@ const ptio_value *ptio_builder_interpret(ptio_builder *b, ptio_node_reduced *nod
     return ptio_interpret_made(&b->loader, &node->head, &b->err) == PTIO_OK ? &node->head : NULL;
 }
 
-static ptio_node_reduced *new_reduced(ptio_builder *b, uint8_t opcode, const ptio_value *callable, const ptio_value *arguments)
+/* Restore a state. False where there is no memory. */
+static bool add_state(ptio_builder *b, ptio_node_reduced *node, const ptio_value *state)
 {
-    ptio_node_reduced *node = PTIO_NEW(&b->ckpt->arena, ptio_node_reduced, 1);
-    if (!node)
-        return NULL;
-    node->head =
-        (ptio_value){.type = PTIO_NODE_TYPE_REDUCED, .seen = PTIO_KIND_OBJECT, .flags = PTIO_NODE_MEMOIZED, .opcode = opcode};
-    node->callable = callable;
-    node->arguments = arguments;
-    return node;
+    ptio_more *more = PTIO_NEW(&b->ckpt->arena, ptio_more, 1);
+    if (!more)
+        return false;
+    more->entries.head = (ptio_value){.type = PTIO_NODE_TYPE_DICT, .seen = PTIO_KIND_DICT};
+    more->items.head = more->states.head = (ptio_value){.type = PTIO_NODE_TYPE_LIST, .seen = PTIO_KIND_LIST};
+    more->states.head.count = 1;
+    node->more = more;
+    return ptio_block_append(&b->ckpt->arena, &more->states.block, 0, &state, 1);
 }
 
-const ptio_value *ptio_new_call(ptio_builder *b, const ptio_value *callable, const ptio_value *arguments)
+/* What the opcode makes of a callable and its arguments. */
+static const ptio_value *new_reduced(ptio_builder *b, uint8_t opcode, const ptio_value *callable, const ptio_value *arguments,
+                                     const ptio_value *state)
 {
     const ptio_value *parts[] = {callable, arguments};
     if (!all_there(b, parts, 2))
         return NULL;
     if (arguments->type != PTIO_NODE_TYPE_TUPLE)
         return ptio_builder_fail(b, "builder.arguments", "the arguments of a call are no tuple");
-    return ptio_builder_interpret(b, new_reduced(b, PTIO_OP_REDUCE, callable, arguments));
+    ptio_node_reduced *node = PTIO_NEW(&b->ckpt->arena, ptio_node_reduced, 1);
+    if (!node)
+        return ptio_builder_no_memory(b, "an object");
+    node->head =
+        (ptio_value){.type = PTIO_NODE_TYPE_REDUCED, .seen = PTIO_KIND_OBJECT, .flags = PTIO_NODE_MEMOIZED, .opcode = opcode};
+    node->callable = callable;
+    node->arguments = arguments;
+    if (state && !add_state(b, node, state))
+        return ptio_builder_no_memory(b, "an object");
+    return ptio_builder_interpret(b, node);
+}
+
+const ptio_value *ptio_new_call(ptio_builder *b, const ptio_value *callable, const ptio_value *arguments, const ptio_value *state)
+{
+    return new_reduced(b, PTIO_OP_REDUCE, callable, arguments, state);
 }
 
 const ptio_value *ptio_builder_call(ptio_builder *b, const char *module, const char *name, const ptio_value *const *arguments,
                                     size_t count)
 {
-    return ptio_new_call(b, ptio_new_global(b, module, name), ptio_new_tuple(b, arguments, count));
+    return ptio_new_call(b, ptio_new_global(b, module, name), ptio_new_tuple(b, arguments, count), NULL);
 }
 
-const ptio_value *ptio_new_object(ptio_builder *b, const ptio_value *class_, const ptio_value *state)
+/* Python hands __new__ its arguments in a tuple that nobody else has. */
+const ptio_value *ptio_new_object(ptio_builder *b, const ptio_value *class_, const ptio_value *arguments, const ptio_value *state)
 {
-    if (!all_there(b, &class_, 1))
-        return NULL;
-    ptio_node_reduced *node = new_reduced(b, PTIO_OP_NEWOBJ, class_, &ptio_empty_tuple.head);
-    ptio_more *more = state && node ? PTIO_NEW(&b->ckpt->arena, ptio_more, 1) : NULL;
-    if (!node || (state && !more))
-        return ptio_builder_no_memory(b, "an object");
-    node->more = more;
-    if (more) {
-        more->entries.head = (ptio_value){.type = PTIO_NODE_TYPE_DICT, .seen = PTIO_KIND_DICT};
-        more->items.head = more->states.head = (ptio_value){.type = PTIO_NODE_TYPE_LIST, .seen = PTIO_KIND_LIST};
-        if (!ptio_block_append(&b->ckpt->arena, &more->states.block, 0, &state, 1))
-            return ptio_builder_no_memory(b, "an object");
-        more->states.head.count = 1;
-    }
-    const ptio_value *object = ptio_builder_interpret(b, node);
+    if (!arguments)
+        arguments = &ptio_empty_tuple.head;
+    else if (arguments->type == PTIO_NODE_TYPE_TUPLE)
+        arguments = ptio_new_tuple(b, PTIO_NODE(tuple, arguments)->items, arguments->count);
+    const ptio_value *object = new_reduced(b, PTIO_OP_NEWOBJ, class_, arguments, state);
     return object ? owned(b, (ptio_value *)(uintptr_t)object) : NULL;
 }

@@ -6,7 +6,7 @@
  * the bits of a double, lists of numbers begin with their count.
  *
  *     none · bool 1 · int -5 · intbytes HEX · float BITS · complex BITS BITS · str HEX · name HEX · bytes HEX · bytearray HEX
- *     tuple 2 %0 %1 · set … · frozenset … · list · dict · odict · global HEX HEX · call %f %args · object %class %state
+ *     tuple 2 %0 %1 · set … · frozenset … · list · dict · odict · global HEX HEX · call %f %args %state · object %class %args %state
  *     size 2 3 4 · dtype float32 · device HEX · layout torch.strided
  *     storage DTYPE OF_ELEMENTS HEX · copied DTYPE OF_ELEMENTS HEX · zeros DTYPE NBYTES · tensor DTYPE [shape] HEX · view %s DTYPE [shape] [stride] OFFSET GRAD
  *     meta DTYPE [shape] · parameter %t GRAD · coo %i %v [shape] COALESCED · compressed LAYOUT %c %p %v [shape]
@@ -176,8 +176,8 @@ static const void *make_python(const char *what)
         (void)bytes_to(text);
         return ptio_new_global(b, module, text);
     }
-    const ptio_value *first = entry(), *second = entry();
-    return !strcmp(what, "call") ? ptio_new_call(b, first, second) : ptio_new_object(b, first, second);
+    const ptio_value *callable = entry(), *arguments = entry(), *state = entry();
+    return !strcmp(what, "call") ? ptio_new_call(b, callable, arguments, state) : ptio_new_object(b, callable, arguments, state);
 }
 
 static const void *make_text(const char *what)

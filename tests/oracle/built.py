@@ -47,15 +47,21 @@ TEXTS = ["", "a", "\xe9", "weight", "layer.0.bias", "\n", "\x00", "it's", "\u65e
 class Call:
     """An object by its __reduce__. Its arguments hold nothing that could hold it: what becomes of those is the business of each class."""
 
-    def __init__(self, function, arguments):
-        self.function, self.arguments = function, arguments
+    def __init__(self, function, arguments, state):
+        self.function, self.arguments, self.state = function, arguments, state
 
     def __reduce__(self):
-        return self.function, self.arguments
+        return (self.function, self.arguments) if self.state is None else (self.function, self.arguments, self.state)
+
+
+given = {}  # the arguments of objects, by their id
 
 
 class Plain:
-    """An object by its state."""
+    """An object by the arguments of its __new__, and its state."""
+
+    def __getnewargs__(self):
+        return given[id(self)]
 
 
 FUNCTIONS = [Plain, collections.OrderedDict, nn.Linear, len, torch.Size, nn.functional.relu]
@@ -226,21 +232,34 @@ class Maker:
             made[self.fix(key[1])] = item[1]
             self.line("putkey", number, key[0], item[0])
 
+    def arguments(self):
+        """A tuple of what cannot hold the object."""
+        items = [item for item in (self.any() for _ in range(self.r.randrange(6))) if not isinstance(item[1], (list, dict, tuple, Call, Plain)) or type(item[1]) is torch.Size]
+        return self.add(tuple(self.fix(made) for _, made in items), "tuple", listed([number for number, _ in items]))
+
+    def state(self):
+        """The number of a dict, and what is in it."""
+        state, attributes = "%%%d" % self.line("dict"), {}
+        for i in range(self.r.randrange(1, 4)):
+            name, item = "attribute %d" % i, self.any()
+            attributes[sys.intern(name)] = self.fix(item[1])
+            self.line("put", state, utf8(name), item[0])
+        return state, attributes
+
     def call(self):
         function = self.add(Plain, "global", utf8("built"), utf8("Plain"))
-        items = [item for item in (self.any() for _ in range(self.r.randrange(6))) if not isinstance(item[1], (list, dict, tuple, Call, Plain)) or type(item[1]) is torch.Size]
-        arguments = self.add(tuple(self.fix(made) for _, made in items), "tuple", listed([number for number, _ in items]))
-        return self.add(Call(function[1], self.fix(arguments[1])), "call", function[0], arguments[0])
+        arguments = self.arguments()
+        state, attributes = self.state() if self.r.random() < 0.3 else ("-", None)
+        return self.add(Call(function[1], self.fix(arguments[1]), attributes), "call", function[0], arguments[0], state)
 
     def object_(self):
         class_ = self.add(Plain, "global", utf8("built"), utf8("Plain"))
+        arguments = self.arguments() if self.r.random() < 0.4 else ("-", ())
+        state, attributes = self.state()
         made = Plain.__new__(Plain)
-        state = "%%%d" % self.line("dict")
-        for i in range(self.r.randrange(1, 4)):
-            name, item = "attribute %d" % i, self.any()
-            setattr(made, name, self.fix(item[1]))
-            self.line("put", state, utf8(name), item[0])
-        made = self.add(made, "object", class_[0], state)
+        made.__dict__.update(attributes)
+        given[id(made)] = self.fix(arguments[1])
+        made = self.add(made, "object", class_[0], arguments[0], state)
         self.objects.append(made)
         return made
 

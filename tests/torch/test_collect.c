@@ -116,7 +116,7 @@ static void a_million_replacements(void **state)
     size_t most = 0;
     ptio_builder *b = begin(&c);
     ptio_value *root = ptio_new_ordered_dict(b);
-    ptio_value *object = (ptio_value *)(uintptr_t)ptio_new_object(b, ptio_new_global(b, "run", "State"), NULL);
+    ptio_value *object = (ptio_value *)(uintptr_t)ptio_new_object(b, ptio_new_global(b, "run", "State"), NULL, NULL);
     for (int i = 0; i < 20; i++) { /* so many keys that they are found by a table */
         char key[16];
         (void)snprintf(key, sizeof key, "key %d", i);
@@ -262,7 +262,7 @@ static const ptio_value *some_value(world *w)
     case 4: return ptio_new_size(b, 2, (int64_t[]){3, (int64_t)next(w, 9)});
     case 5: return ptio_new_device(b, "cuda:1");
     case 6:
-        object = ptio_new_object(b, ptio_new_global(b, "m", "C"), ptio_new_dict(b));
+        object = ptio_new_object(b, ptio_new_global(b, "m", "C"), NULL, ptio_new_dict(b));
         return ptio_set_attribute(b, (ptio_value *)(uintptr_t)object, text, w->hands[next(w, HANDS)]) ? object : NULL;
     case 7: return ptio_new_bytearray(b, text, 6);
     case 8: return some_sparse(w);

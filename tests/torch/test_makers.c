@@ -127,7 +127,7 @@ static const ptio_value *call(ptio_builder *b)
     memset(module, '?', sizeof module - 1);
     memset(name, '?', sizeof name - 1);
     const ptio_value *arguments[] = {ptio_new_str(b, "text"), ptio_new_int(b, 1)};
-    return ptio_new_call(b, function, ptio_new_tuple(b, arguments, 2));
+    return ptio_new_call(b, function, ptio_new_tuple(b, arguments, 2), NULL);
 }
 
 /* s = run.State(); s.epoch = 3; s.loss = 0.5 */
@@ -135,15 +135,33 @@ static const ptio_value *object(ptio_builder *b)
 {
     ptio_value *state = ptio_new_dict(b);
     assert_true(ptio_put(b, state, "epoch", ptio_new_int(b, 2)));
-    ptio_value *made = (ptio_value *)(uintptr_t)ptio_new_object(b, ptio_new_global(b, "run", "State"), state);
+    ptio_value *made = (ptio_value *)(uintptr_t)ptio_new_object(b, ptio_new_global(b, "run", "State"), NULL, state);
     assert_true(ptio_set_attribute(b, made, "epoch", ptio_new_int(b, 3)));
     assert_true(ptio_set_attribute(b, made, "loss", ptio_new_float(b, 0.5)));
     return made;
 }
 
+/* Pair = namedtuple("Pair", "a b"), in run; Pair(1, 2.5) */
+static const ptio_value *named_tuple(ptio_builder *b)
+{
+    const ptio_value *arguments[] = {ptio_new_int(b, 1), ptio_new_float(b, 2.5)};
+    return ptio_new_object(b, ptio_new_global(b, "run", "Pair"), ptio_new_tuple(b, arguments, 2), NULL);
+}
+
+/* What __reduce__ tells as (run.make, (1,), {"note": 2}); the 2 was 1 before. */
+static const ptio_value *call_with_state(ptio_builder *b)
+{
+    const ptio_value *argument = ptio_new_int(b, 1);
+    ptio_value *state = ptio_new_dict(b);
+    assert_true(ptio_put(b, state, "note", ptio_new_int(b, 1)));
+    const ptio_value *made = ptio_new_call(b, ptio_new_global(b, "run", "make"), ptio_new_tuple(b, &argument, 1), state);
+    assert_true(ptio_put(b, state, "note", ptio_new_int(b, 2)));
+    return made;
+}
+
 static const ptio_value *object_without_state(ptio_builder *b)
 {
-    return ptio_new_object(b, ptio_new_global(b, "run", "State"), NULL);
+    return ptio_new_object(b, ptio_new_global(b, "run", "State"), NULL, NULL);
 }
 
 /* [0.0, -0.0, inf, -inf, 1e300, 5e-324] */
@@ -218,6 +236,8 @@ static void as_pytorch(void **state)
         {call, {34, 0x0EA36B1A}, {40, 0x9E6E395D}},
         {object, {60, 0x4C304A56}, {62, 0x12AAD3D5}},
         {object_without_state, {20, 0x4C055384}, {31, 0xF08F3BD6}},
+        {named_tuple, {32, 0x64F8F4E2}, {42, 0x098A288E}},
+        {call_with_state, {41, 0xCA9CA931}, {46, 0x3AD367DC}},
         {floats, {62, 0xBB3A371A}, {70, 0x1FD09F09}},
         {strs, {325, 0x2999125A}, {312, 0x93CB5CEC}},
         {names, {21, 0x1AF6AFA2}, {25, 0x7CA235C8}},
@@ -277,8 +297,8 @@ static void refused(void **state)
         const ptio_value *function = ptio_new_global(b, "run", "make");
         ptio_value *dict = ptio_new_dict(b), *foreign = ptio_new_list(other);
         switch (i) {
-        case 0: assert_null(ptio_new_call(b, function, dict)); break;
-        case 1: assert_null(ptio_new_object(b, NULL, dict)); break;
+        case 0: assert_null(ptio_new_call(b, function, dict, NULL)); break;
+        case 1: assert_null(ptio_new_object(b, NULL, NULL, dict)); break;
         case 2: assert_null(ptio_new_str_n(b, "\xff", 1)); break;
         case 3: assert_false(ptio_put_key(b, dict, ptio_new_list(b), ptio_new_none(b))); break;
         case 4: assert_null(ptio_new_device(b, "cuda:x")); break;
