@@ -58,6 +58,25 @@ static void file_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
+bool file_torch(file_object *self, bool *ret)
+{
+    if (!self->asked_torch) {
+        self->with_torch = torch_get(state_of_file(self)) != NULL;
+        if (!self->with_torch && PyErr_Occurred())
+            return false;
+        self->asked_torch = true;
+    }
+    *ret = self->with_torch;
+    return true;
+}
+
+/* Whether somebody has imported PyTorch, or said that it cannot be. */
+static bool torch_is_decided(void)
+{
+    PyObject *modules = PyImport_GetModuleDict();
+    return modules && PyDict_GetItemString(modules, "torch");
+}
+
 /* Of two tensors of one name the first has it. */
 static bool fill_names(file_object *self)
 {
@@ -101,7 +120,10 @@ static bool find_device(file_object *self, PyObject *where)
         PyErr_SetString(PyExc_TypeError, "map_location of ptio.open() is a device, to which each tensor goes");
         return false;
     }
-    if (!self->with_torch) {
+    bool with_torch;
+    if (!file_torch(self, &with_torch))
+        return false;
+    if (!with_torch) {
         PyErr_SetString(PyExc_RuntimeError, "without PyTorch all tensors are on the CPU");
         return false;
     }
@@ -129,15 +151,12 @@ PyObject *py_open(PyObject *module, PyObject *args, PyObject *keywords)
     PyObject *f, *where = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O:open", names, &f, &where))
         return NULL;
-    bool with_torch = torch_get(state) != NULL;
-    if (!with_torch && PyErr_Occurred())
-        return NULL;
     allocfunc allocate = (allocfunc)PyType_GetSlot(state->file_type, Py_tp_alloc);
     file_object *self = (file_object *)allocate(state->file_type, 0);
     if (!self)
         return NULL;
-    self->with_torch = with_torch;
-    if (!find_device(self, where) || !open_file(self, f)) {
+    bool with_torch;
+    if ((torch_is_decided() && !file_torch(self, &with_torch)) || !find_device(self, where) || !open_file(self, f)) {
         Py_DECREF((PyObject *)self);
         return NULL;
     }

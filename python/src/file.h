@@ -16,12 +16,16 @@ typedef struct file_object {
     input in;
     ptio_checkpoint *ckpt;
     ptio_tensor_list *list;
-    PyObject *names;  /* a dict: name -> number in the list */
-    PyObject *device; /* map_location for PyTorch, or NULL: the CPU */
-    bool with_torch;
+    PyObject *names;              /* a dict: name -> number in the list */
+    PyObject *device;             /* map_location for PyTorch, or NULL: the CPU */
+    bool asked_torch, with_torch; /* whether PyTorch was looked for, and whether it is there: see file_torch() */
 } file_object;
 
 extern PyType_Spec file_spec, slice_spec;
+
+/** Whether tensors are PyTorch's: from the first one that is read on. Until then PyTorch, which takes a second to import, is not
+ *  needed. False with an exception where importing it fails. */
+bool file_torch(file_object *self, bool *ret);
 
 /** The entry of a name; NULL with a KeyError, or a ValueError after close(). */
 const ptio_tensor_entry *file_find(file_object *self, PyObject *name);

@@ -54,7 +54,8 @@ PyObject *file_read(file_object *self, const ptio_tensor *t, const selection *wh
     int64_t shape[MOST_DIMENSIONS];
     size_t ndim = ptio_tensor_ndim(t);
     ptio_dtype dtype = dtype_as_read(t);
-    if (is_refused(t))
+    bool with_torch;
+    if (is_refused(t) || !file_torch(self, &with_torch))
         return NULL;
     file_use(self);
     void *block = block_copied(state, t, what ? what->slices : NULL, dtype, self->in.path != NULL, shape);
@@ -63,7 +64,7 @@ PyObject *file_read(file_object *self, const ptio_tensor *t, const selection *wh
         return NULL;
     if (what)
         ndim = selected_shape(what, shape);
-    if (!self->with_torch)
+    if (!with_torch)
         return tensor_over_block(state, block, dtype, ndim, shape);
     PyObject *tensor = torch_over_block(state, block, dtype, ndim, shape);
     if (tensor && self->device)
@@ -137,10 +138,10 @@ static PyObject *get_dtype(PyObject *self, void *closure)
     (void)closure;
     const ptio_tensor *t = tensor_of(self);
     module_state *state = PyType_GetModuleState(Py_TYPE(self));
-    if (!t)
+    bool with_torch;
+    if (!t || !file_torch(file_of(self), &with_torch))
         return NULL;
-    return file_of(self)->with_torch ? Py_XNewRef(torch_dtype(state->torch, dtype_as_read(t)))
-                                     : dtype_object(state, dtype_as_read(t));
+    return with_torch ? Py_XNewRef(torch_dtype(state->torch, dtype_as_read(t))) : dtype_object(state, dtype_as_read(t));
 }
 
 static PyObject *slice_get_shape(PyObject *self, PyObject *none)

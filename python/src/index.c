@@ -64,6 +64,20 @@ static void select_all(size_t dim, int64_t size, selection *s)
     s->sizes[dim] = size;
 }
 
+/* An index of a scalar. */
+static void raise_for_scalar(PyObject *index)
+{
+    selection none;
+    if (PySlice_Check(index))
+        PyErr_SetString(PyExc_IndexError, "slice() cannot be applied to a 0-dim tensor.");
+    else if (PyLong_CheckExact(index) && !PyObject_IsTrue(index))
+        PyErr_SetString(PyExc_IndexError,
+                        "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ "
+                        "to convert a 0-dim tensor to a number");
+    else
+        (void)select_item(index, 0, 0, &none);
+}
+
 bool select_index(PyObject *index, size_t ndim, const int64_t *shape, selection *ret)
 {
     PyObject *items = PyTuple_Check(index) ? Py_NewRef(index) : PyTuple_Pack(1, index);
@@ -76,7 +90,10 @@ bool select_index(PyObject *index, size_t ndim, const int64_t *shape, selection 
         ret->drops[i] = false;
     for (size_t i = 0; i < count; i++)
         given -= PyTuple_GetItem(items, (Py_ssize_t)i) == Py_Ellipsis;
-    if (given > ndim) {
+    if (ndim == 0 && given == 1 && !PyTuple_Check(index)) {
+        raise_for_scalar(index);
+        done = false;
+    } else if (given > ndim) {
         PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %zu", ndim);
         done = false;
     }
