@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number_text.h"
 #include "pickle/opcode.h"
 #include "pickle/vm.h"
 
@@ -100,6 +101,14 @@ static double double_of(uint64_t bits)
     return value;
 }
 
+/* As Python writes it, in every locale. */
+static size_t number(char *out, size_t size, double value)
+{
+    char text[PTIO_FORMAT_ROOM];
+    size_t used = ptio_format_float(text, value);
+    return (size_t)snprintf(out, size, "%.*s", (int)used, text);
+}
+
 static size_t write_argument(char *out, size_t size, const ptio_instruction *instruction)
 {
     size_t used = 0;
@@ -110,7 +119,7 @@ static size_t write_argument(char *out, size_t size, const ptio_instruction *ins
     case PTIO_FORM_U4:
     case PTIO_FORM_U8: return (size_t)snprintf(out, size, "%" PRIu64, instruction->number);
     case PTIO_FORM_I4: return (size_t)snprintf(out, size, "%" PRId64, (int64_t)instruction->number);
-    case PTIO_FORM_F8: return (size_t)snprintf(out, size, "%.17g", double_of(instruction->number));
+    case PTIO_FORM_F8: return number(out, size, double_of(instruction->number));
     case PTIO_FORM_BYTES1:
     case PTIO_FORM_BYTES4:
     case PTIO_FORM_BYTES8:

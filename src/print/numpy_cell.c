@@ -159,18 +159,30 @@ static void look(ptio_npcolumn *c, double value)
     c->any = true;
 }
 
+/* Whether nothing is to be learnt from a number: eight places are the most, and of its sign a larger and a smaller one are measured. */
+static bool is_covered(const ptio_npcolumn *c, bool minus, double size)
+{
+    return c->right == MOST_PLACES && size >= c->near[minus] && size <= c->far[minus] && c->far[minus] > 0;
+}
+
 static void measure(ptio_npcolumn *c, ptio_dtype dtype, double value, bool always_sign)
 {
-    if (!isfinite(value))
+    bool minus = signbit(value) != 0;
+    double magnitude = fabs(value);
+    if (!isfinite(value) || is_covered(c, minus, magnitude))
         return;
     ptio_digits d;
     size_t left, right;
     element_digits(dtype, value, c->scientific, &d);
-    element_size(&d, always_sign || signbit(value), c->scientific, &left, &right);
+    element_size(&d, always_sign || minus, c->scientific, &left, &right);
     c->left = left > c->left ? left : c->left;
     c->right = right > c->right ? right : c->right;
     size_t exponent = exponent_digits(d.exponent);
     c->exponent = exponent > c->exponent ? exponent : c->exponent;
+    if (magnitude == 0)
+        return;
+    c->near[minus] = c->far[minus] > 0 && c->near[minus] < magnitude ? c->near[minus] : magnitude;
+    c->far[minus] = c->far[minus] > magnitude ? c->far[minus] : magnitude;
 }
 
 /* Behind the digits before the point: the point, what follows it, and the exponent. */
@@ -201,15 +213,18 @@ static size_t whole_text(const ptio_npcells *cells, const char *element, char *t
     char own[16];
     own_order(&cells->code, element, own);
     uint64_t bits = 0;
-    if (cells->code.dtype == PTIO_BOOL)
-        return (size_t)sprintf(text, own[0] ? "True" : "False");
-    if (cells->code.kind == 'u') {
-        (void)ptio_convert(cells->code.dtype, own, 0, PTIO_UINT64, &bits, 1);
-        return (size_t)sprintf(text, "%llu", (unsigned long long)bits);
+    if (cells->code.dtype == PTIO_BOOL) {
+        memcpy(text, own[0] ? "True" : "False", 5);
+        return own[0] ? 4 : 5;
     }
-    int64_t value = 0;
-    (void)ptio_convert(cells->code.dtype, own, 0, PTIO_INT64, &value, 1);
-    return (size_t)sprintf(text, "%lld", (long long)value);
+    bool is_unsigned = cells->code.kind == 'u';
+    (void)ptio_convert(cells->code.dtype, own, 0, is_unsigned ? PTIO_UINT64 : PTIO_INT64, &bits, 1);
+    bool minus = !is_unsigned && bits >> 63;
+    uint64_t magnitude = minus ? 0 - bits : bits;
+    unsigned size = ptio_decimal_size(magnitude);
+    text[0] = '-';
+    ptio_decimal_put(text + minus, size, magnitude);
+    return minus + size;
 }
 
 /* Dates stand in quotes, and NaT too. */
@@ -381,80 +396,10 @@ static size_t complex_text(const ptio_npcells *cells, const double value[2], cha
     return end + 1;
 }
 
-/* Texts of elements that are no numbers are written to memory first, and cut where they are long. */
-typedef struct short_text {
-    char *text;
-    size_t used;
-} short_text;
-
-static int keep(void *ctx, const char *text, size_t size)
-{
-    short_text *s = ctx;
-    size_t room = PTIO_CELL_ROOM - 4 - s->used, n = size < room ? size : room;
-    memcpy(s->text + s->used, text, n);
-    s->used += n;
-    if (n == size)
-        return 0;
-    memcpy(s->text + s->used, "...", 3);
-    s->used += 3;
-    return -1;
-}
-
-/* Four bytes for each character, filled up with NULs. */
-static void put_characters(ptio_out *out, const ptio_npcells *cells, const char *element)
-{
-    char text[PTIO_CELL_ROOM];
-    size_t used = 0, size = cells->itemsize;
-    for (size_t i = 0; i + 4 <= size && used + 4 <= sizeof text; i += 4) {
-        uint32_t character;
-        memcpy(&character, element + i, 4);
-        if (cells->code.swapped)
-            character = ptio_swap32(character);
-        if (character > 0x10FFFF)
-            break;
-        used += ptio_utf8_encode(character, text + used);
-    }
-    while (used && !text[used - 1])
-        used--;
-    ptio_repr_str(out, (ptio_text){text, used});
-}
-
-/* Bytes without a meaning: each by its number. */
-static void put_void(ptio_out *out, const char *element, size_t size)
-{
-    ptio_out_string(out, "b'");
-    for (size_t i = 0; i < size; i++) {
-        ptio_out_string(out, "\\x");
-        ptio_out_char(out, "0123456789ABCDEF"[(unsigned char)element[i] >> 4]);
-        ptio_out_char(out, "0123456789ABCDEF"[(unsigned char)element[i] & 15]);
-    }
-    ptio_out_char(out, '\'');
-}
-
-static size_t other_text(const ptio_npcells *cells, const char *element, char *text)
-{
-    short_text s = {.text = text};
-    ptio_out out;
-    ptio_out_init(&out, keep, &s, NULL);
-    if (cells->code.kind == 'U') {
-        put_characters(&out, cells, element);
-    } else if (cells->code.kind == 'V') {
-        put_void(&out, element, cells->itemsize < PTIO_CELL_ROOM ? cells->itemsize : PTIO_CELL_ROOM);
-    } else {
-        size_t size = cells->itemsize < PTIO_CELL_ROOM ? cells->itemsize : PTIO_CELL_ROOM;
-        while (cells->code.kind == 'S' && size && !element[size - 1])
-            size--;
-        ptio_out_char(&out, 'b');
-        ptio_repr_bytes(&out, (ptio_text){element, size});
-    }
-    (void)ptio_out_flush(&out);
-    return s.used;
-}
-
 size_t ptio_npcells_text(const ptio_npcells *cells, const char *element, char *text)
 {
     if (cells->code.dtype == PTIO_NO_DTYPE)
-        return other_text(cells, element, text);
+        return ptio_npcells_other(cells, element, text);
     double value[2];
     if (has_point(&cells->code)) {
         ptio_npcode_floats(&cells->code, element, value);

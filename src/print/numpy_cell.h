@@ -29,6 +29,7 @@ typedef struct ptio_npcolumn {
     size_t left, right; /* characters before and behind the point; of scientific ones `right` are the places */
     size_t exponent;    /* digits of the exponent                                                            */
     double low, high;
+    double near[2], far[2]; /* magnitudes that were measured; [1]: of negative numbers */
     bool any, finite, odd, minus_inf;
 } ptio_npcolumn;
 
@@ -51,6 +52,9 @@ void ptio_npcells_end(ptio_npcells *cells);
 
 /** The text of an element: at most PTIO_CELL_ROOM bytes. */
 size_t ptio_npcells_text(const ptio_npcells *cells, const char *element, char *text);
+
+/** The same of elements that are no numbers. */
+size_t ptio_npcells_other(const ptio_npcells *cells, const char *element, char *text);
 
 /** One element of `size` bytes as the repr() of its scalar has it between the parentheses: 0.1 of a float32, 1+2j. */
 void ptio_repr_npscalar_value(ptio_out *out, const ptio_npcode *code, const char *element, size_t size);

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The shared library exports the functions of ptio.h and nothing else; the static one defines no name without ptio_.
+# The shared library exports the functions of ptio.h and nothing else; the static one defines no name without ptio_. It takes nothing from
+# the C library that depends on the locale.
 #
 #     symbols.sh libptio.so libptio.a
 #
@@ -23,6 +24,16 @@ nm -g --defined-only "$2" 2>/dev/null | awk 'NF == 3 && $3 !~ /^_?ptio_/ { print
 if [ -s "$work/foreign" ]; then
     echo "symbols: $2 defines names that are not ours to take:"
     cat "$work/foreign"
+    status=1
+fi
+# Nothing depends on the locale: no function that reads numbers, knows letters or compares texts by it, no float through printf.
+nm -D --undefined-only "$1" | awk '{ sub(/@.*/, "", $2); print $2 }' |
+    grep -xE '(strto|wcsto|ato)[a-z]+|(is|to)(w)?[a-z]+|__ctype_.*|set_?locale|localeconv|strcoll|strxfrm|nl_langinfo|.*scanf' |
+    grep -vxE 'isatty|is(inf|nan)' >"$work/locale" || true
+grep -rnE 'printf\(.*%[-+ #0]*[0-9.*]*[lL]?[aefgAEFG]' src --include='*.c' | grep -v '^src/cli/' >>"$work/locale" || true
+if [ -s "$work/locale" ]; then
+    echo "symbols: these depend on the locale:"
+    cat "$work/locale"
     status=1
 fi
 # Every function that is declared in the header is marked.
