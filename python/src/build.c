@@ -152,6 +152,51 @@ static step part(builder *b, const ptio_value *value, PyObject **ret)
     return push(b, value) ? WAITS : FAILED;
 }
 
+/* ---- keys ---- */
+
+/* A tuple has no hash in store: one in which the same tuple is twice, and so on for forty levels, would be hashed for years. Whether
+ * hashing a key takes a bounded time: no more than so many items, no deeper than so many levels. */
+#define KEY_ITEMS 1000000
+#define KEY_DEPTH 64
+
+static bool is_nested(const ptio_value *value)
+{
+    ptio_kind kind = ptio_node_view(value) == PTIO_NODE_SEQUENCE ? ptio_value_kind(value) : PTIO_KIND_MISSING;
+    return kind == PTIO_KIND_TUPLE || kind == PTIO_KIND_FROZENSET;
+}
+
+static bool is_bounded(builder *b, const ptio_value *key)
+{
+    struct {
+        const ptio_value *value;
+        size_t index;
+    } levels[KEY_DEPTH] = {{key, 0}};
+    size_t depth = is_nested(key) ? 1 : 0, items = 0;
+    while (depth) {
+        const ptio_value *item = ptio_node_item(levels[depth - 1].value, levels[depth - 1].index++);
+        if (!item) {
+            depth--;
+        } else if (++items > KEY_ITEMS || (is_nested(item) && depth == KEY_DEPTH)) {
+            PyErr_SetString(b->state->unpickling_error, "a key of a dict or item of a set is too large to be hashed");
+            return false;
+        } else if (is_nested(item)) {
+            levels[depth].value = item;
+            levels[depth++].index = 0;
+        }
+    }
+    return true;
+}
+
+/* set([…]), OrderedDict([[…, …]]) and their like hash what the list has. */
+static bool argument_is_bounded(builder *b, const ptio_value *value)
+{
+    const ptio_value *list = ptio_node_item(ptio_node_arguments(value), 0), *item;
+    for (size_t i = 0; (item = ptio_node_item(list, i)); i++)
+        if (!is_bounded(b, item) || !is_bounded(b, ptio_node_item(item, 0)))
+            return false;
+    return true;
+}
+
 /* ---- sequences ---- */
 
 static step begin_sequence(builder *b, frame *f)
@@ -176,7 +221,10 @@ static step sequence_items(builder *b, frame *f)
     size_t depth = b->depth - 1, count = ptio_node_item_count(f->value);
     for (; f->index < count; f->index++) {
         PyObject *item;
-        step next = part(b, ptio_node_item(f->value, f->index), &item);
+        const ptio_value *value = ptio_node_item(f->value, f->index);
+        if ((kind == PTIO_KIND_SET || kind == PTIO_KIND_FROZENSET) && !is_bounded(b, value))
+            return FAILED;
+        step next = part(b, value, &item);
         f = &b->frames[depth]; /* which may have moved */
         if (next != GOES_ON)
             return next;
@@ -201,6 +249,8 @@ static step entries(builder *b, frame *f)
     while (f->index < count) {
         PyObject *item;
         bool is_key = f->stage == KEYS;
+        if (is_key && !is_bounded(b, ptio_node_entry_key(f->value, f->index)))
+            return FAILED;
         step next = part(b, is_key ? ptio_node_entry_key(f->value, f->index) : ptio_node_entry_value(f->value, f->index), &item);
         f = &b->frames[depth];
         if (next != GOES_ON)
@@ -265,6 +315,8 @@ static step make_object(builder *b, frame *f)
         f->stage = DONE;
         return GOES_ON;
     }
+    if (PyType_Check(f->callable) && !argument_is_bounded(b, f->value))
+        return FAILED;
     f->object = make_reduced(b->state, ptio_node_opcode(f->value), f->callable, f->arguments, f->keywords);
     f->stage = ITEMS;
     f->index = 0;

@@ -76,6 +76,12 @@ static bool is_known(const ptio_value **known, const ptio_value *callable, const
     return true;
 }
 
+/* OrderedDict() */
+static bool is_no_hooks(const ptio_value *hooks)
+{
+    return ptio_value_kind(hooks) == PTIO_KIND_DICT && !ptio_value_count(hooks) && !ptio_node_state_count(hooks);
+}
+
 const ptio_tensor *plain_tensor(builder *b, const ptio_value *value)
 {
     const ptio_tensor *t = ptio_value_tensor(value);
@@ -87,7 +93,7 @@ const ptio_tensor *plain_tensor(builder *b, const ptio_value *value)
         return NULL;
     const ptio_value *arguments = ptio_node_arguments(value);
     if (!is_known(&b->rebuild_tensor, ptio_node_callable(value), "_rebuild_tensor_v2") || ptio_node_item_count(arguments) != 6 ||
-        ptio_node_state_count(value) || ptio_value_count(ptio_node_item(arguments, 5)) ||
+        ptio_node_state_count(value) || !is_no_hooks(ptio_node_item(arguments, 5)) ||
         ptio_tensor_quantizer(t).scheme != PTIO_NOT_QUANTIZED)
         return NULL;
     return t;
@@ -105,7 +111,7 @@ const ptio_value *parameter_data(builder *b, const ptio_value *value)
 {
     const ptio_value *arguments = ptio_node_arguments(value);
     if (!is_known(&b->rebuild_parameter, ptio_node_callable(value), "_rebuild_parameter") ||
-        ptio_node_item_count(arguments) != 3 || ptio_node_state_count(value) || ptio_value_count(ptio_node_item(arguments, 2)))
+        ptio_node_item_count(arguments) != 3 || ptio_node_state_count(value) || !is_no_hooks(ptio_node_item(arguments, 2)))
         return NULL;
     const ptio_value *data = ptio_node_item(arguments, 0);
     return ptio_value_kind(data) == PTIO_KIND_TENSOR && plain_tensor(b, data) ? data : NULL;

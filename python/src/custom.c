@@ -98,13 +98,9 @@ static PyObject *find_class_hook(PyObject *self, PyObject *args)
     PyObject *module, *name;
     if (!c || !PyArg_ParseTuple(args, "OO:find_class", &module, &name))
         return NULL;
-    const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
-    if (text && strstr(text, "Storage")) {
-        PyObject *type = PyObject_CallFunctionObjArgs(c->b->torch->storage_type, name, NULL);
-        if (type || !PyErr_ExceptionMatches(PyExc_KeyError))
-            return type;
-        PyErr_Clear();
-    }
+    PyObject *type = PyUnicode_Check(name) ? storage_type(c->b->state, name) : NULL;
+    if (type || PyErr_Occurred())
+        return type;
     if (PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "torch.tensor") == 0)
         return PyObject_CallFunction(c->find_class, "sO", "torch._tensor", name);
     return PyObject_CallFunctionObjArgs(c->find_class, module, name, NULL);

@@ -240,6 +240,10 @@ PyObject *build_objects(module_state *state, ptio_checkpoint *ckpt, blocks *b, c
 /** module.name imported, as a pickle names it; Python 2's names as Python 3's. `allowed` (a dict or NULL) is asked first. */
 PyObject *find_class(module_state *state, ptio_text module, ptio_text name, PyObject *allowed, bool map_names);
 
+/** torch.serialization.StorageType of a name of a storage class, such as "FloatStorage", whatever its module: so do PyTorch's unpicklers. NULL without an exception for other names, and
+ *  where there is no PyTorch. */
+PyObject *storage_type(module_state *state, PyObject *name);
+
 /** What the opcode makes: REDUCE callable(*args), NEWOBJ cls.__new__(cls, *args), … */
 PyObject *make_reduced(module_state *state, const char *opcode, PyObject *callable, PyObject *args, PyObject *keywords);
 

@@ -66,6 +66,20 @@ static PyObject *import_name(PyObject *module, PyObject *name)
     return at;
 }
 
+PyObject *storage_type(module_state *state, PyObject *name)
+{
+    const char *text = state->torch ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
+    if (!text || !strstr(text, "Storage")) {
+        if (!text && state->torch)
+            PyErr_Clear(); /* a lone surrogate */
+        return NULL;
+    }
+    PyObject *type = PyObject_CallFunctionObjArgs(state->torch->storage_type, name, NULL);
+    if (!type && PyErr_ExceptionMatches(PyExc_KeyError))
+        PyErr_Clear();
+    return type;
+}
+
 PyObject *find_class(module_state *state, ptio_text module_text, ptio_text name_text, PyObject *allowed, bool map_names)
 {
     PyObject *found = NULL, *module = text_object(module_text), *name = module ? text_object(name_text) : NULL;
@@ -78,6 +92,9 @@ PyObject *find_class(module_state *state, ptio_text module_text, ptio_text name_
         if (found || PyErr_Occurred())
             goto end;
     }
+    found = storage_type(state, name);
+    if (found || PyErr_Occurred())
+        goto end;
     PyObject *audit = PySys_GetObject("audit"); /* borrowed */
     PyObject *heard = audit ? PyObject_CallFunction(audit, "sOO", "pickle.find_class", module, name) : Py_NewRef(Py_None);
     if (heard)
