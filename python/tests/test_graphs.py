@@ -22,6 +22,11 @@ oracle = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(oracle)
 
 
+def is_copied_in_a_cycle(body):
+    """Whether a dict or list of a class may be copied before it is full: in protocols 0 and 1, as part of a cycle (docs/python.md)."""
+    return b"copy_reg\n_reconstructor\n" in body and (b"c__builtin__\ndict\n" in body or b"c__builtin__\nlist\n" in body)
+
+
 def file_of(name):
     """The bytes of a file by torch.save(). They follow from the name; what PyTorch cannot write or read back is drawn again."""
     for attempt in range(TRIES):
@@ -33,7 +38,7 @@ def file_of(name):
             load(body)
         except Exception:
             continue
-        if load is not pickle.loads:
+        if load is not pickle.loads and not is_copied_in_a_cycle(body):
             return body
     raise AssertionError("nothing of %s could be saved" % name)
 
