@@ -361,7 +361,10 @@ static ptio_status handle_quantized(ptio_loader *loader, ptio_node_reduced *node
         return locate(loader, node, status, err);
     if (ptio_dtype_rows[spec.dtype].class_ != PTIO_DTYPE_QUANTIZED)
         return bad(loader, node, global, err, "the storage is of no quantized dtype");
-    if (spec.flags & PTIO_TENSOR_META)
+    bool is_meta = spec.flags & PTIO_TENSOR_META;
+    for (size_t i = 0; i < extra->part_count; i++) /* scales and zero points count as much: their device is asked, too */
+        is_meta = is_meta || extra->parts[i].tensor->flags & PTIO_TENSOR_META;
+    if (is_meta)
         return ptio_fail_node(loader, &node->head, PTIO_ERR_UNSUPPORTED, "location.meta", err,
                               "there are no quantized tensors on the meta device");
     spec.extra = extra;

@@ -484,6 +484,27 @@ static void some_tensors_need_elements(void **state)
     refused_on_meta(CORPUS "2.13.0/nested.pt");
 }
 
+static ptio_status third_to_meta(void *ctx, const ptio_storage *storage, ptio_text tag, ptio_placement *ret, ptio_error *err)
+{
+    (void)ctx;
+    (void)tag;
+    (void)err;
+    if (ptio_storage_key(storage).bytes[0] == '2')
+        ret->location = "meta";
+    return PTIO_OK;
+}
+
+/* The device of zero points is asked as well: PyTorch has no such tensor with those alone on meta either. */
+static void zero_points_count_as_much(void **state)
+{
+    (void)state;
+    ptio_error err = {0};
+    ptio_checkpoint *ckpt = NULL;
+    ptio_load_options options = {PTIO_LOAD_OPTIONS, .map_location = &(ptio_map_location){.callback = third_to_meta}};
+    expect_error(ptio_load(CORPUS "2.13.0/quantized_per_channel.pt", &options, &ckpt, &err), &err, PTIO_ERR_UNSUPPORTED,
+                 "location.meta");
+}
+
 static ptio_walk_next look_at_tensor(void *ctx, const ptio_visit *visit)
 {
     const ptio_tensor *tensor = ptio_value_kind(visit->value) == PTIO_KIND_TENSOR ? ptio_value_tensor(visit->value) : NULL;
@@ -598,6 +619,7 @@ int main(void)
         cmocka_unit_test(taggers_say_what_is_saved),
         cmocka_unit_test(entries_do_something),
         cmocka_unit_test(some_tensors_need_elements),
+        cmocka_unit_test(zero_points_count_as_much),
         cmocka_unit_test(every_container_goes_to_meta),
         cmocka_unit_test(memory_fails_cleanly),
     };
