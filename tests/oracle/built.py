@@ -22,7 +22,6 @@ import shlex
 import struct
 import subprocess
 import sys
-import time
 import warnings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -30,6 +29,8 @@ sys.dont_write_bytecode = True
 
 import torch  # noqa: E402
 import torch.nn as nn  # noqa: E402
+
+import seeding  # noqa: E402
 
 BATCH = 50
 FOLDER = os.path.join(os.path.dirname(HERE), "data", "corpus", "2.13.0")
@@ -571,7 +572,7 @@ def main():
     directory = os.environ.get("PTIO_BUILD_DIR") or os.path.dirname(os.path.dirname(os.path.abspath(options.ptio)))
     program = shlex.split(os.environ.get("PTIO_RUN", "")) + [os.path.join(directory, "bin", "build_values")]
     count = max(1, round(options.count * float(os.environ.get("PTIO_TEST_SHARE", "1"))))
-    seeds = [options.seed] if options.seed is not None else [0, int(time.time())]
+    seeds = [options.seed] if options.seed is not None else [0, seeding.fresh()]
     passed = failed = 0
     counts = collections.Counter()
     for seed in seeds:

@@ -16,11 +16,12 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 
 import numpy
 import torch
+
+import seeding
 
 DTYPES = [getattr(torch, name) for name in
           ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu", "int64",
@@ -243,7 +244,7 @@ def main():
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     passed, failures = 0, []
-    for seed in [0, int(time.time())] if options.seed is None else [options.seed]:
+    for seed in [0, seeding.fresh()] if options.seed is None else [options.seed]:
         with tempfile.TemporaryDirectory(prefix="ptio-elements-") as folder:
             path = os.path.join(folder, "t.pt")
             saved = tensors(seed)

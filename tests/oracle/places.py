@@ -140,8 +140,15 @@ def compare_calls(command, path, body):
     return None if truth == found else "calls: %r, PyTorch %r" % (found[:8], truth[:8])
 
 
+def is_luck(body):
+    """Of a nested tensor in a legacy stream, PyTorch looks at the sizes before it has read them."""
+    return not body.startswith(b"PK\x03\x04") and b"_rebuild_nested_tensor" in body
+
+
 def one(command, name, body, r, folder, counts):
     """Compare one file; gives how often it failed."""
+    if is_luck(body):
+        return 0
     path = os.path.join(folder, "places.pt")
     with open(path, "wb") as f:
         f.write(body)

@@ -33,7 +33,6 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 import zipfile
 
@@ -55,6 +54,7 @@ import places  # noqa: E402
 import printed  # noqa: E402
 import prints  # noqa: E402
 import same  # noqa: E402
+import seeding  # noqa: E402
 import zoo  # noqa: E402
 
 WORKERS = 2
@@ -281,7 +281,7 @@ def main():
     options = parser.parse_args()
     count = max(1, int(options.count * float(os.environ.get("PTIO_TEST_SHARE", "1"))))
     indexes = range(count) if options.only is None else [options.only]
-    seeds = [0, int(time.time())] if options.seed is None else [options.seed]
+    seeds = [0, seeding.fresh()] if options.seed is None else [options.seed]
     start_worker()
     totals = [[0, 0], [0, 0], [0, 0]]
     archive_totals, edit_totals, print_totals, place_totals = [0, 0], [0, 0], [0, 0], [0, 0]

@@ -33,7 +33,6 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 import zipfile
 
@@ -50,6 +49,7 @@ import torch.serialization  # noqa: E402
 import graphs  # noqa: E402
 import run  # noqa: E402
 import same  # noqa: E402
+import seeding  # noqa: E402
 import zoo  # noqa: E402
 
 WORKERS = 2
@@ -456,7 +456,7 @@ def main():
         failed += run_corpus(options.ptio, options.corpus or "*", share)
     if not options.corpus:
         indexes = range(max(1, int(options.count * share))) if options.only is None else [options.only]
-        for seed in [0, int(time.time())] if options.seed is None else [options.seed]:
+        for seed in [0, seeding.fresh()] if options.seed is None else [options.seed]:
             failed += run_graphs(options.ptio, seed, indexes, options.keep)
     print("%d failed" % failed)
     return 1 if failed else 0
