@@ -491,7 +491,7 @@ PyObject *build_objects(module_state *state, ptio_checkpoint *ckpt, blocks *stor
                  .ckpt = ckpt,
                  .blocks = storage_blocks,
                  .options = options,
-                 .map_names = info.protocol < 3};
+                 .map_names = info.protocol < 3 || options->allowed};
     b.storages = calloc(info.storages ? (size_t)info.storages : 1, sizeof *b.storages);
     b.storage_count = b.storages ? (size_t)info.storages : 0;
     bool ready = b.storages || PyErr_NoMemory();

@@ -47,7 +47,7 @@ struct builder {
     PyObject *restore;                /* restore(storage, tag); NULL: storages on the CPU stay where they are */
     bool restores_cpu;                /* even those of the tag "cpu" are asked for */
     bool fake, meta, skip_data;       /* no byte is read: FakeTensorMode, map_location="meta", torch.serialization.skip_data() */
-    bool map_names;                   /* Python 2's to Python 3's */
+    bool map_names;                   /* Python 2's to Python 3's: before protocol 3, and by weights_only always */
     const ptio_value *rebuild_tensor; /* the globals that were found to be these functions */
     const ptio_value *rebuild_parameter;
 };

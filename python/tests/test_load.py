@@ -8,6 +8,7 @@ import pickle
 import sys
 import types
 import warnings
+import zipfile
 
 import pytest
 import torch
@@ -587,3 +588,17 @@ def test_tensors_can_be_used(path):
 
 def test_alignment(path):
     assert all(t.data_ptr() % 64 == 0 for t in (ptio.load(path)["base"], ptio.load(io.BytesIO(pathlib.Path(path).read_bytes()))["base"]))
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_names_of_python_2(protocol):
+    """weights_only takes them whatever the protocol, pickle before protocol 3 only."""
+    buffer = io.BytesIO()
+    pickled = b"\x80" + bytes([protocol]) + b"c__builtin__\nset\n(]K\x01atR."
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", pickled)
+        archive.writestr("archive/version", "3\n")
+    for weights_only in (True, False):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert not alike.loaded_difference(lambda: io.BytesIO(buffer.getvalue()), weights_only=weights_only)
