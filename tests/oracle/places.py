@@ -158,6 +158,8 @@ def one(command, name, body, r, folder, counts):
                       ("callback", lambda: ("called", compare_calls(command, path, body)))):
         try:
             outcome, problem = how()
+        except SystemError:  # of PyTorch, now and then, where it restores a generator
+            outcome, problem = "lost", None
         except Exception as e:
             outcome, problem = "called", "%s: %s" % (type(e).__name__, e)
         counts[outcome] = counts.get(outcome, 0) + 1

@@ -137,7 +137,7 @@ static void disassembly_has_a_line_for_each(void **state)
                                  "      12      2  BININT1          1\n"
                                  "      14      3  BININT2          513\n"
                                  "      17      4  BININT           67305985\n"
-                                 "      22      5  BINFLOAT         1\n"
+                                 "      22      5  BINFLOAT         1.0\n"
                                  "      31      6  BINSTRING        \"xy\"\n"
                                  "      38      7  SHORT_BINBYTES   \"z\"\n"
                                  "      41      8  BINUNICODE8      \"w\"\n"
