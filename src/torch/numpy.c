@@ -183,6 +183,10 @@ static ptio_status structured(ptio_loader *loader, const ptio_node_reduced *node
             return err && err->status != PTIO_OK
                        ? err->status
                        : bad(loader, &node->head, err, "a field of a structured dtype is not (dtype, offset)");
+        /* Objects are in a list of their own, and as large as a pointer of who saved them. */
+        uint64_t end, size = row[i].dtype->is_object ? 0 : row[i].dtype->itemsize;
+        if (!ptio_add_u64(row[i].offset, size, &end) || end > dtype->itemsize)
+            return bad(loader, &node->head, err, "a field of a structured dtype goes beyond its end");
         row[i].next = i + 1 < count ? &row[i + 1] : NULL;
     }
     (void)ptio_node_int64(state[6], &alignment);

@@ -99,6 +99,12 @@ static void dtypes_are_none_but_numpys(void **state)
     refused(PTIO_ERR_FORMAT, FORM, "c:numpy:dtype 'f8' False True 3t @ R ( 3 '!' N N N -1 -1 0 t b");
     refused(PTIO_ERR_FORMAT, FORM, "c:numpy:dtype 'f8' False True 3t @ R 3 '<' 2t b");
     refused(PTIO_ERR_FORMAT, FORM, "c:numpy:dtype 'V8' False True 3t @ R ( 3 '|' N 'a' 1t N 8 1 16 t b");
+    /* beyond the end */
+    refused(PTIO_ERR_FORMAT, FORM,
+            "c:numpy:dtype 'V8' False True 3t @ R ( 3 '|' N 'a' 1t } 'a' " DTYPE("i4", "<") "5 2t s 8 1 16 t b");
+    refused(
+        PTIO_ERR_FORMAT, FORM,
+        "c:numpy:dtype 'V8' False True 3t @ R ( 3 '|' N 'a' 1t } 'a' " DTYPE("i4", "<") "9223372036854775807 2t s 8 1 16 t b");
     refused(PTIO_ERR_FORMAT, FORM, "c:numpy:dtype 'V8' False True 3t @ R ( 3 '|' N 'a' 1t } 8 1 16 t b");
     refused(PTIO_ERR_FORMAT, FORM, "c:numpy:dtype 'V8' False True 3t @ R ( 3 '|' N 'a' 1t } 'a' 7 s 8 1 16 t b");
     refused(PTIO_ERR_FORMAT, FORM, "c:numpy:dtype 'V8' False True 3t @ R ( 3 '|' N 'a' 1t } 'a' 'i4' 0 2t s 8 1 16 t b");
