@@ -6,22 +6,6 @@ import threading
 
 from ._ptio import _settings as _values, _safe_globals
 
-__all__ = [
-    "LoadEndianness",
-    "SourceChangeWarning",
-    "default_restore_location",
-    "get_crc32_options",
-    "get_default_load_endianness",
-    "get_default_mmap_options",
-    "location_tag",
-    "register_package",
-    "safe_globals",
-    "set_crc32_options",
-    "set_default_load_endianness",
-    "set_default_mmap_options",
-    "skip_data",
-]
-
 _lock = threading.Lock()
 
 

@@ -29,7 +29,7 @@ typedef struct made_storage {
     PyObject *tensor;  /* the tensor that covers all of it and was made first, whose storage it is; or NULL   */
     PyObject *untyped; /* torch.UntypedStorage; NULL: to be asked of the tensor                               */
     PyObject *typed;   /* torch.storage.TypedStorage, where one was asked for                                 */
-    bool moved;        /* map_location or the registry put another in its place                               */
+    bool moved;        /* without PyTorch: its place was asked for                                            */
 } made_storage;
 
 struct builder {

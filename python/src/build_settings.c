@@ -3,20 +3,6 @@
  */
 #include "build.h"
 
-/* Whether the first entry of its registry is its own, which leaves storages of "cpu" where they are. */
-static bool cpu_stays(builder *b)
-{
-    PyObject *registry = PyObject_GetAttrString(b->torch->serialization, "_package_registry");
-    PyObject *own = registry ? PyObject_GetAttrString(b->torch->serialization, "_cpu_deserialize") : NULL;
-    PyObject *first = own ? PySequence_GetItem(registry, 0) : NULL, *deserializer = first ? PySequence_GetItem(first, 2) : NULL;
-    bool stays = deserializer && deserializer == own;
-    Py_XDECREF(deserializer);
-    Py_XDECREF(first);
-    Py_XDECREF(own);
-    Py_XDECREF(registry);
-    return stays;
-}
-
 static bool is_text(PyObject *object, const char *text)
 {
     return PyUnicode_Check(object) && PyUnicode_CompareWithASCIIString(object, text) == 0;
@@ -31,7 +17,7 @@ static bool prepare_location(builder *b)
         named = text && is_text(text, "cpu");
         Py_XDECREF(text);
     }
-    bool stays = cpu_stays(b);
+    bool stays = torch_is_own_entry(b->torch, 2, "_cpu_deserialize");
     if (PyErr_Occurred())
         return false;
     b->restores_cpu = !named || !stays;

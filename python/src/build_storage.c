@@ -99,11 +99,10 @@ static PyObject *meta_storage(builder *b, const ptio_storage *storage)
 }
 
 /* Where map_location and the registry put it. */
-static PyObject *restored(builder *b, made_storage *made, const ptio_storage *storage)
+static PyObject *restored(builder *b, const ptio_storage *storage)
 {
     PyObject *untyped = untyped_bytes(b, storage), *tag = untyped ? tag_object(storage) : NULL;
     PyObject *result = tag ? PyObject_CallFunctionObjArgs(b->restore, untyped, tag, NULL) : NULL;
-    made->moved = result != untyped;
     Py_XDECREF(untyped);
     Py_XDECREF(tag);
     return result;
@@ -133,7 +132,7 @@ PyObject *untyped_of(builder *b, const ptio_storage *storage)
     else if (b->fake || b->meta)
         made->untyped = meta_storage(b, storage);
     else if (is_asked(b, storage))
-        made->untyped = restored(b, made, storage);
+        made->untyped = restored(b, storage);
     else
         made->untyped = untyped_bytes(b, storage);
     /* What a callback of map_location answered may be a TypedStorage. */

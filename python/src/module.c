@@ -16,8 +16,7 @@ module_state *state_of(PyObject *module)
     return PyModule_GetState(module);
 }
 
-/* module.name, by import. */
-static PyObject *imported(const char *module, const char *name)
+PyObject *import_attribute(const char *module, const char *name)
 {
     PyObject *from = PyImport_ImportModule(module), *found = from ? PyObject_GetAttrString(from, name) : NULL;
     Py_XDECREF(from);
@@ -37,10 +36,10 @@ static int module_exec(PyObject *module)
     for (size_t i = 0; i < NAME_COUNT; i++)
         if (!(state->names[i] = PyUnicode_InternFromString(name_texts[i])))
             return -1;
-    if (!(state->unpickling_error = imported("_pickle", "UnpicklingError")) ||
-        !(state->ordered_dict = imported("collections", "OrderedDict")) ||
-        !(state->import_mapping = imported("_compat_pickle", "IMPORT_MAPPING")) ||
-        !(state->name_mapping = imported("_compat_pickle", "NAME_MAPPING")) || !(state->safe_globals = PySet_New(NULL)))
+    if (!(state->unpickling_error = import_attribute("_pickle", "UnpicklingError")) ||
+        !(state->ordered_dict = import_attribute("collections", "OrderedDict")) ||
+        !(state->import_mapping = import_attribute("_compat_pickle", "IMPORT_MAPPING")) ||
+        !(state->name_mapping = import_attribute("_compat_pickle", "NAME_MAPPING")) || !(state->safe_globals = PySet_New(NULL)))
         return -1;
     if (!add_type(module, &dtype_spec, &state->dtype_type) || !add_type(module, &tensor_spec, &state->tensor_type) ||
         !add_type(module, &file_spec, &state->file_type) || !add_type(module, &slice_spec, &state->slice_type))

@@ -44,13 +44,13 @@
 /* Names that are looked up or passed often, interned once. */
 /* clang-format off */
 #define NAMES(X) \
-    X(read) X(readinto) X(readline) X(seek) X(tell) X(write) X(flush) X(release) X(extend) X(append) X(update) X(items) \
-    X(__new__) X(__setstate__) X(__dict__) X(__module__) X(__qualname__) X(__name__) X(__fspath__) X(from_bytes) X(dtype) \
-    X(device) X(type) X(data_ptr) X(nbytes) X(untyped_storage) X(requires_grad) X(set_) X(empty) X(get) X(storage_offset) \
-    X(size) X(stride) X(layout) X(is_conj) X(is_neg) X(_backward_hooks) X(_cdata) X(_untyped_storage) \
-    X(_pickle_storage_type) X(_size) X(_data_ptr) X(add) X(tobytes) X(persistent_id) X(persistent_load) \
-    X(reducer_override) X(dump) X(load) X(__class__) X(__getinitargs__) X(raw_repr) X(storage) X(data) X(ptio) \
-    X(_fake_device) X(_checkpoint_offset) X(skip_data) X(cpu) X(is_quantized) X(is_sparse)
+    X(read) X(readinto) X(seek) X(tell) X(write) X(flush) X(release) X(append) X(update) \
+    X(__new__) X(__setstate__) X(__dict__) X(__module__) X(__qualname__) X(__name__) X(from_bytes) X(dtype) \
+    X(device) X(type) X(data_ptr) X(nbytes) X(untyped_storage) X(requires_grad) X(set_) X(storage_offset) \
+    X(size) X(stride) X(_backward_hooks) X(_cdata) X(_untyped_storage) \
+    X(_pickle_storage_type) X(_size) \
+    X(reducer_override) X(dump) X(load) X(__getinitargs__) X(raw_repr) X(storage) X(data) X(ptio) \
+    X(_fake_device) X(_checkpoint_offset) X(skip_data) X(cpu)
 /* clang-format on */
 
 enum {
@@ -84,6 +84,9 @@ static inline void set_reference(PyObject **place, PyObject *to)
     *place = to;
     Py_XDECREF(before);
 }
+
+/** module.name, by import. */
+PyObject *import_attribute(const char *module, const char *name);
 
 /** The state of a module object. */
 module_state *state_of(PyObject *module);
@@ -217,6 +220,10 @@ PyObject *torch_over_memory(torch_bridge *torch, void *data, ptio_dtype dtype, s
                             const int64_t *stride, void (*release)(void *owner), void *owner);
 
 bool torch_has_dlpack(ptio_dtype dtype);
+
+/** Whether the first entry of torch.serialization's registry, which is asked first, has PyTorch's own function `name` at `index`: 1 the
+ *  tagger, 2 the deserializer. Then storages on the CPU are "cpu", and stay there. False with an exception where it has no such thing. */
+bool torch_is_own_entry(torch_bridge *torch, Py_ssize_t index, const char *name);
 
 /* ---- build.c ---- */
 

@@ -154,7 +154,6 @@ PyObject *py_get_unsafe_globals(PyObject *module, PyObject *f)
     module_state *state = state_of(module);
     allowed_list allowed = {0};
     input in = {0};
-    ptio_source *source = NULL;
     ptio_global_list *list = NULL;
     ptio_error err = {0};
     PyObject *result = NULL;
@@ -176,7 +175,6 @@ PyObject *py_get_unsafe_globals(PyObject *module, PyObject *f)
     }
 end:
     ptio_global_list_free(list);
-    ptio_source_free(source);
     input_close(&in);
     allowed_free(&allowed);
     return result;

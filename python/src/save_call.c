@@ -5,13 +5,6 @@
 
 #include "save.h"
 
-static PyObject *attribute_of(const char *module, const char *name)
-{
-    PyObject *from = PyImport_ImportModule(module), *found = from ? PyObject_GetAttrString(from, name) : NULL;
-    Py_XDECREF(from);
-    return found;
-}
-
 /* What torch.serialization.NAME() gives. */
 static PyObject *asked(saver *s, const char *name)
 {
@@ -33,17 +26,9 @@ static bool read_settings(saver *s)
     return !PyErr_Occurred();
 }
 
-/* Whether the first tagger of PyTorch's registry is its own, which says "cpu". */
 static bool find_tagger(saver *s)
 {
-    PyObject *registry = PyObject_GetAttrString(s->torch->serialization, "_package_registry");
-    PyObject *own = registry ? PyObject_GetAttrString(s->torch->serialization, "_cpu_tag") : NULL;
-    PyObject *first = own ? PySequence_GetItem(registry, 0) : NULL, *tagger = first ? PySequence_GetItem(first, 1) : NULL;
-    s->cpu_is_plain = tagger && tagger == own;
-    Py_XDECREF(tagger);
-    Py_XDECREF(first);
-    Py_XDECREF(own);
-    Py_XDECREF(registry);
+    s->cpu_is_plain = torch_is_own_entry(s->torch, 1, "_cpu_tag");
     return !PyErr_Occurred();
 }
 
@@ -79,9 +64,9 @@ static bool find_objects(saver *s)
         {&s->module_class, "torch.nn", "Module"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (!(*rows[i].place = attribute_of(rows[i].module, rows[i].name)))
+        if (!(*rows[i].place = import_attribute(rows[i].module, rows[i].name)))
             return false;
-    PyObject *names = attribute_of("torch.storage", "_dtype_to_storage_type_map");
+    PyObject *names = import_attribute("torch.storage", "_dtype_to_storage_type_map");
     s->type_names = names ? PyObject_CallNoArgs(names) : NULL;
     Py_XDECREF(names);
     return s->type_names != NULL;

@@ -14,25 +14,17 @@ static PyObject *attribute(PyObject *from, const char *name)
     return from ? PyObject_GetAttrString(from, name) : NULL;
 }
 
-/* module.name, by import. */
-static PyObject *imported(const char *module, const char *name)
-{
-    PyObject *from = PyImport_ImportModule(module);
-    PyObject *found = attribute(from, name);
-    Py_XDECREF(from);
-    return found;
-}
-
 static bool fill(torch_bridge *t)
 {
     return (t->serialization = PyImport_ImportModule("torch.serialization")) &&
-           (t->from_dlpack = imported("torch._C", "_from_dlpack")) && (t->empty = attribute(t->torch, "empty")) &&
-           (t->typed_storage = imported("torch.storage", "TypedStorage")) &&
+           (t->from_dlpack = import_attribute("torch._C", "_from_dlpack")) && (t->empty = attribute(t->torch, "empty")) &&
+           (t->typed_storage = import_attribute("torch.storage", "TypedStorage")) &&
            (t->untyped_storage = attribute(t->torch, "UntypedStorage")) && (t->tensor = attribute(t->torch, "Tensor")) &&
-           (t->make_subclass = attribute(t->tensor, "_make_subclass")) && (t->parameter = imported("torch.nn", "Parameter")) &&
+           (t->make_subclass = attribute(t->tensor, "_make_subclass")) &&
+           (t->parameter = import_attribute("torch.nn", "Parameter")) &&
            (t->tls = attribute(t->serialization, "_serialization_tls")) &&
            (t->unpickler = PyImport_ImportModule("torch._weights_only_unpickler")) &&
-           (t->detect_fake_mode = imported("torch._guards", "detect_fake_mode")) &&
+           (t->detect_fake_mode = import_attribute("torch._guards", "detect_fake_mode")) &&
            (t->storage_type = attribute(t->serialization, "StorageType"));
 }
 
@@ -77,6 +69,19 @@ PyObject *torch_dtype(torch_bridge *t, ptio_dtype dtype)
     if (!t->dtypes[dtype])
         t->dtypes[dtype] = PyObject_GetAttrString(t->torch, ptio_dtype_name(dtype));
     return t->dtypes[dtype];
+}
+
+bool torch_is_own_entry(torch_bridge *t, Py_ssize_t index, const char *name)
+{
+    PyObject *registry = attribute(t->serialization, "_package_registry");
+    PyObject *own = registry ? attribute(t->serialization, name) : NULL;
+    PyObject *first = own ? PySequence_GetItem(registry, 0) : NULL, *function = first ? PySequence_GetItem(first, index) : NULL;
+    bool is_own = function && function == own;
+    Py_XDECREF(function);
+    Py_XDECREF(first);
+    Py_XDECREF(own);
+    Py_XDECREF(registry);
+    return is_own;
 }
 
 /* ---- DLPack ---- */
