@@ -152,16 +152,63 @@ ptio_status get_npy(const wanted *w, ptio_error *err)
 
 /* ---- arrays that are no tensors ---- */
 
+static ptio_status copy_array(const ptio_value *array, const ptio_ndarray_info *info, char **ret, ptio_error *err)
+{
+    *ret = info->nbytes < SIZE_MAX ? malloc((size_t)info->nbytes + 1) : NULL;
+    return *ret ? ptio_ndarray_copy(array, *ret, info->nbytes, err)
+                : get_fail(err, PTIO_ERR_MEMORY, "memory", "no memory for the elements of an array");
+}
+
 ptio_status get_array_bytes(const ptio_value *array, ptio_error *err)
 {
     ptio_ndarray_info info;
     if (!ptio_value_ndarray(array, &info) || info.is_object)
         return get_fail(err, PTIO_ERR_ARGUMENT, "get.array", "an array of Python objects has no bytes");
-    char *bytes = info.nbytes < SIZE_MAX ? malloc((size_t)info.nbytes + 1) : NULL;
-    ptio_status status = bytes ? ptio_ndarray_copy(array, bytes, info.nbytes, err)
-                               : get_fail(err, PTIO_ERR_MEMORY, "memory", "no memory for the elements of an array");
+    char *bytes;
+    ptio_status status = copy_array(array, &info, &bytes, err);
     if (status == PTIO_OK)
         out_bytes(bytes, (size_t)info.nbytes);
+    free(bytes);
+    return status;
+}
+
+/* Whether NumPy calls the order of its elements Fortran's: where several sizes are above 1, and none is 0. */
+static bool lies_as_fortran(const ptio_ndarray_info *info)
+{
+    size_t long_ones = 0;
+    for (size_t i = 0; i < info->ndim; i++)
+        long_ones += info->shape[i] != 1;
+    return info->is_fortran && info->nbytes && long_ones > 1 && info->ndim <= PIECES_DIMENSIONS;
+}
+
+/* Elements that stand in C order, in Fortran's: the first index runs fastest. */
+static void out_turned(const ptio_ndarray_info *info, const char *bytes)
+{
+    uint64_t step[PIECES_DIMENSIONS], itemsize = info->itemsize, at = 0;
+    int64_t index[PIECES_DIMENSIONS] = {0};
+    for (size_t d = info->ndim; d-- > 0; itemsize *= (uint64_t)info->shape[d])
+        step[d] = itemsize;
+    for (uint64_t n = info->nbytes / info->itemsize; n; n--) {
+        out_bytes(bytes + at, (size_t)info->itemsize);
+        size_t d = 0;
+        for (at += step[0]; d + 1 < info->ndim && ++index[d] == info->shape[d]; d++, at += step[d]) {
+            at -= step[d] * (uint64_t)info->shape[d];
+            index[d] = 0;
+        }
+    }
+}
+
+static ptio_status out_array(const ptio_value *array, const ptio_ndarray_info *info, const char *descr, ptio_error *err)
+{
+    bool turned = lies_as_fortran(info);
+    char *bytes = NULL;
+    ptio_status status = write_header(descr, turned, info->shape, info->ndim, err);
+    if (status == PTIO_OK)
+        status = copy_array(array, info, &bytes, err);
+    if (status == PTIO_OK && turned)
+        out_turned(info, bytes);
+    else if (status == PTIO_OK)
+        out_bytes(bytes, (size_t)info->nbytes);
     free(bytes);
     return status;
 }
@@ -176,8 +223,8 @@ ptio_status get_array_npy(const ptio_value *array, ptio_error *err)
     bool quoted = info.dtype.size && info.dtype.bytes[0] != '[';
     bool fits = grow_string(&descr, quoted ? "'" : "") && grow_add(&descr, info.dtype.bytes, info.dtype.size) &&
                 grow_string(&descr, quoted ? "'" : "");
-    ptio_status status = fits ? write_header(descr.bytes, false, info.shape, info.ndim, err)
-                              : get_fail(err, PTIO_ERR_MEMORY, "memory", "out of memory");
+    ptio_status status =
+        fits ? out_array(array, &info, descr.bytes, err) : get_fail(err, PTIO_ERR_MEMORY, "memory", "out of memory");
     grow_free(&descr);
-    return status == PTIO_OK ? get_array_bytes(array, err) : status;
+    return status;
 }

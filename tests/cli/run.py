@@ -674,10 +674,10 @@ def diff_selects(bench):
 
 # ---- get
 
-def npy(descr, shape, body):
+def npy(descr, shape, body, fortran=False):
     """The file that numpy.save() of NumPy 2 makes."""
-    header = "{'descr': '%s', 'fortran_order': False, 'shape': %r, }" % (descr, shape)
-    header += " " * (21 - len(str(shape[0])) if shape else 0)
+    header = "{'descr': %r, 'fortran_order': %r, 'shape': %r, }" % (descr, fortran, shape)
+    header += " " * (21 - len(str(shape[-1 if fortran else 0])) if shape else 0)
     header += " " * (64 - (11 + len(header)) % 64) + "\n"
     return b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header.encode() + body
 
@@ -779,6 +779,11 @@ def get_arrays(bench):
         path = bench.file("a.npy", made)
         same(got(bench, "--npy", path), made)
         same(got(bench, "--raw", path), body)
+    for descr, form in ((">u2", ">6H"), ("<U1", "<6I")):
+        made = npy(descr, (2, 1, 3), struct.pack(form, *range(65, 71)), True)
+        path = bench.file("f.npy", made)
+        same(got(bench, "--npy", path), made)
+        same(got(bench, "--raw", path), struct.pack(form, 65, 67, 69, 66, 68, 70))
 
 
 @test
@@ -1162,12 +1167,6 @@ def save_interrupted(bench):
         code, said = process.wait(timeout=60), process.stderr.read()
     same((code, said, out.stat().st_size > 3), (130, b"", False) if code else (0, b"", True))
     same(sorted(p.name for p in bench.folder.iterdir()), ["out.pt", "wide.pt"])
-
-
-def npy(dtype, shape, data, fortran=False):
-    header = "{'descr': %r, 'fortran_order': %r, 'shape': %r, }" % (dtype, fortran, shape)
-    header += " " * (-(len(header) + 11) % 64) + "\n"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data
 
 
 @test
