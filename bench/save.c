@@ -139,6 +139,13 @@ static void save_path(bench *b)
     ptio_sink_free(sink);
 }
 
+static void save_path_by_two(bench *b)
+{
+    b->options.threads = 2;
+    save_path(b);
+    b->options.threads = 0;
+}
+
 static void save_path_without_crc(bench *b)
 {
     b->options.no_crc32 = true;
@@ -218,7 +225,7 @@ typedef struct task {
 
 static void run_tasks(bench *b, const task *tasks, size_t count, int runs)
 {
-    series times[4] = {0};
+    series times[5] = {0};
     for (int i = 0; i <= runs; i++)
         for (size_t k = 0; k < count; k++) {
             if (b->out)
@@ -243,7 +250,7 @@ static void save_big(const char *out)
     b.out = out;
     count_print("5a.bytes", b.nbytes);
     RUN(&b, 7, {"5a", save_path}, {"5a.limit", write_with_crc}, {"5a.nocrc", save_path_without_crc},
-        {"5a.nocrc.limit", write_only});
+        {"5a.nocrc.limit", write_only}, {"5a.2", save_path_by_two});
     b.durable = true;
     RUN(&b, 5, {"5b", save_path}, {"5b.limit", write_with_crc});
     end(&b);

@@ -1527,6 +1527,7 @@ typedef struct ptio_writer_options {
     bool no_crc32;      /* all CRC fields 0, as torch.serialization.set_crc32_options(False)                    */
     bool libcxx_id;     /* the serialization id as the macOS wheels make it, not as the Linux ones              */
     const ptio_memory *memory;
+    unsigned threads; /* that may write a large record of ptio_writer_add() at once; as in ptio_save_options */
 } ptio_writer_options;
 
 #define PTIO_WRITER_OPTIONS .struct_size = sizeof(ptio_writer_options)
@@ -1608,6 +1609,9 @@ typedef struct ptio_save_options {
     int (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *progress_ctx;
     const ptio_registry *registry; /* whose taggers say the location tags; what none of them knows keeps its own. NULL: all do */
+    /** That may write a large storage at once: up to 64 into memory, up to 4 into a file, which takes little from more. 0: the caller's
+     *  alone; PTIO_ALL_THREADS: as many as there are processors. Any of them calls `progress` then, one at a time. */
+    unsigned threads;
 } ptio_save_options;
 
 #define PTIO_SAVE_OPTIONS .struct_size = sizeof(ptio_save_options), .protocol = 2, .byte_order = PTIO_NATIVE_ENDIAN

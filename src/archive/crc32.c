@@ -11,9 +11,11 @@
  * The 16 bytes left have the remainder of the whole run, which libdeflate computes like that of any other bytes. A factor consists of two, for the
  * halves of each lane. Source: Gopal et al., Fast CRC Computation for Generic Polynomials Using PCLMULQDQ, 2009.
  */
+#define _LARGEFILE64_SOURCE /* zlib.h has offsets of 64 bits then, where the system's are of 32 */
 #include "archive/crc32.h"
 
 #include <libdeflate.h>
+#include <zlib.h>
 
 #include "base/vector.h"
 
@@ -84,4 +86,9 @@ uint32_t ptio_crc32(uint32_t crc, const void *bytes, size_t size)
     }
 #endif
     return size ? libdeflate_crc32(crc, bytes, size) : crc;
+}
+
+uint32_t ptio_crc32_join(uint32_t crc, uint32_t next, uint64_t size)
+{
+    return size ? (uint32_t)crc32_combine(crc, next, (z_off_t)size) : crc;
 }

@@ -10,4 +10,7 @@
 /** The CRC of what `crc` is the CRC of, 0 of nothing, with `size` more bytes behind it. */
 uint32_t ptio_crc32(uint32_t crc, const void *bytes, size_t size);
 
+/** The CRC of bytes of which `crc` is the CRC, and behind them `size` more whose own is `next`. */
+uint32_t ptio_crc32_join(uint32_t crc, uint32_t next, uint64_t size);
+
 #endif

@@ -20,7 +20,8 @@ struct ptio_writer {
 
 static ptio_status make_zip(ptio_writer *writer, ptio_sink *sink, const ptio_writer_options *options, ptio_error *err)
 {
-    ptio_zip_writer_spec spec = {.alignment = options->alignment ? options->alignment : 64, .crc32 = !options->no_crc32};
+    ptio_zip_writer_spec spec = {
+        .alignment = options->alignment ? options->alignment : 64, .crc32 = !options->no_crc32, .threads = options->threads};
     if (options->root) {
         spec.root = ptio_text_of(options->root);
     } else {

@@ -28,6 +28,7 @@ struct ptio_zip_writer {
     ptio_text prefix; /* the root and a slash */
     uint32_t alignment;
     bool has_crc32;
+    unsigned threads;
     bool is_open; /* between the begin and the end of a record */
     bool is_finished;
     ptio_written_table written; /* the last one is the open record */
@@ -79,7 +80,8 @@ ptio_status ptio_zip_writer_new(ptio_sink *sink, const ptio_zip_writer_spec *spe
     ptio_zip_writer *writer = ptio_heap_resize(heap, NULL, 0, sizeof *writer);
     if (!writer)
         return ptio_heap_fail(heap, err, "the writer of an archive");
-    *writer = (ptio_zip_writer){.sink = sink, .heap = heap, .alignment = spec->alignment, .has_crc32 = spec->crc32};
+    *writer = (ptio_zip_writer){
+        .sink = sink, .heap = heap, .alignment = spec->alignment, .has_crc32 = spec->crc32, .threads = spec->threads};
     ptio_written_init(&writer->written, heap);
     writer->prefix = make_prefix(&writer->written.names, spec->root);
     if (!writer->prefix.bytes) {
@@ -294,25 +296,73 @@ static size_t block_size(const ptio_zip_writer *writer, size_t left)
     return left < n ? left : n;
 }
 
+/* ---- by threads ---- */
+
+/* The CRC of a piece, whose parts come one after another. */
+typedef struct piece_crc {
+    uint32_t crc;
+    uint64_t size;
+} piece_crc;
+
+static void add_crc(void *ctx, size_t piece, const uint8_t *block, size_t size)
+{
+    piece_crc *p = (piece_crc *)ctx + piece;
+    p->crc = ptio_crc32(p->crc, block, size);
+    p->size += size;
+}
+
+static ptio_status write_pieces(ptio_zip_writer *writer, ptio_sink_pieces *pieces, ptio_error *err)
+{
+    size_t count = ptio_sink_last_piece(pieces->size) + 1, room = writer->has_crc32 ? count * sizeof(piece_crc) : 0;
+    piece_crc *crcs = NULL;
+    pieces->threads = writer->threads;
+    if (room && !(crcs = ptio_heap_resize(writer->heap, NULL, 0, room)))
+        return ptio_heap_fail(writer->heap, err, "the checksums of a record");
+    if (crcs) {
+        memset(crcs, 0, room);
+        pieces->look = add_crc;
+        pieces->ctx = crcs;
+    }
+    ptio_status status = ptio_sink_write_pieces(writer->sink, pieces, err);
+    uint32_t crc = current(writer)->item.crc32;
+    for (size_t i = 0; status == PTIO_OK && crcs && i < count; i++)
+        crc = ptio_crc32_join(crc, crcs[i].crc, crcs[i].size);
+    current(writer)->item.crc32 = crc;
+    ptio_heap_free(writer->heap, crcs, room);
+    return status;
+}
+
+/* ---- data ---- */
+
+static ptio_status write_blocks(ptio_zip_writer *writer, const uint8_t *at, size_t left, ptio_error *err)
+{
+    uint32_t crc = current(writer)->item.crc32;
+    while (left) {
+        size_t n = block_size(writer, left);
+        if (writer->has_crc32)
+            crc = ptio_crc32(crc, at, n);
+        ptio_status status = ptio_sink_write(writer->sink, at, n, err);
+        if (status != PTIO_OK)
+            return status;
+        at += n;
+        left -= n;
+    }
+    current(writer)->item.crc32 = crc;
+    return PTIO_OK;
+}
+
 ptio_status ptio_zip_writer_data(ptio_zip_writer *writer, const void *data, size_t size, ptio_error *err)
 {
     ptio_status status = check_data(writer, size, err);
     if (status != PTIO_OK)
         return status;
-    const uint8_t *at = data;
-    uint32_t crc = current(writer)->item.crc32;
-    note_head(writer, at, size);
-    for (size_t left = size; left;) {
-        size_t n = block_size(writer, left);
-        if (writer->has_crc32)
-            crc = ptio_crc32(crc, at, n);
-        status = ptio_sink_write(writer->sink, at, n, err);
-        if (status != PTIO_OK)
-            return in_record(writer, status, err);
-        at += n;
-        left -= n;
-    }
-    current(writer)->item.crc32 = crc;
+    note_head(writer, data, size);
+    if (ptio_sink_likes_pieces(writer->sink, writer->threads, size))
+        status = write_pieces(writer, &(ptio_sink_pieces){.bytes = data, .size = size}, err);
+    else
+        status = write_blocks(writer, data, size, err);
+    if (status != PTIO_OK)
+        return in_record(writer, status, err);
     count_data(writer, size);
     return PTIO_OK;
 }
@@ -325,6 +375,19 @@ static ptio_status reserve_block(ptio_zip_writer *writer, ptio_error *err)
     return writer->block ? PTIO_OK : ptio_fail_memory(err, "copying a record");
 }
 
+static ptio_status copy_by_threads(ptio_zip_writer *writer, ptio_source *source, uint64_t offset, uint64_t size, ptio_error *err)
+{
+    uint8_t head[sizeof writer->head];
+    ptio_status status = ptio_source_read(source, offset, head, sizeof head, err);
+    if (status != PTIO_OK)
+        return status;
+    note_head(writer, head, sizeof head);
+    status = write_pieces(writer, &(ptio_sink_pieces){.source = source, .offset = offset, .size = size}, err);
+    if (status == PTIO_OK)
+        count_data(writer, size);
+    return status;
+}
+
 /* Every byte is looked at, for the CRC. */
 static ptio_status copy_through_memory(ptio_zip_writer *writer, ptio_source *source, uint64_t offset, uint64_t size,
                                        ptio_error *err)
@@ -332,6 +395,8 @@ static ptio_status copy_through_memory(ptio_zip_writer *writer, ptio_source *sou
     const uint8_t *view = ptio_source_view(source, offset, size);
     if (view)
         return ptio_zip_writer_data(writer, view, (size_t)size, err);
+    if (ptio_sink_likes_pieces(writer->sink, writer->threads, size))
+        return copy_by_threads(writer, source, offset, size, err);
     ptio_status status = reserve_block(writer, err);
     for (uint64_t done = 0; status == PTIO_OK && done < size;) {
         size_t n = size - done < BLOCK ? (size_t)(size - done) : BLOCK;
@@ -389,7 +454,11 @@ ptio_status ptio_zip_writer_known(ptio_zip_writer *writer, const void *data, siz
     if (size != current(writer)->item.size)
         return in_record(writer, wrong_call("the CRC of a part of a record is given as that of all of it", err), err);
     note_head(writer, data, size);
-    status = ptio_sink_write(writer->sink, data, size, err);
+    if (ptio_sink_likes_pieces(writer->sink, writer->threads, size))
+        status = ptio_sink_write_pieces(writer->sink,
+                                        &(ptio_sink_pieces){.threads = writer->threads, .bytes = data, .size = size}, err);
+    else
+        status = ptio_sink_write(writer->sink, data, size, err);
     if (status != PTIO_OK)
         return in_record(writer, status, err);
     if (writer->has_crc32)

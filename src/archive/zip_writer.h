@@ -21,6 +21,7 @@ typedef struct ptio_zip_writer_spec {
     ptio_text root;     /* the folder of all records, without slash                            */
     uint32_t alignment; /* of each record's data, from 1 to 65504                              */
     bool crc32;         /* false: all CRC fields are 0, as set_crc32_options(False) makes them */
+    unsigned threads;   /* that may write a large record at once; 0: the caller's alone        */
 } ptio_zip_writer_spec;
 
 /**

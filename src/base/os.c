@@ -9,6 +9,7 @@
 #include "base/os.h"
 
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,8 +61,6 @@ unsigned ptio_os_processors(void)
     return count > 1 ? (unsigned)count : 1;
 }
 
-enum { MOST_THREADS = 64 };
-
 typedef struct thread_work {
     void (*work)(void *ctx);
     void *ctx;
@@ -74,13 +73,26 @@ static void *run_work(void *argument)
     return NULL;
 }
 
+/* A handler of the caller's must not run in a thread that the caller does not know of, unless the thread itself is the cause. */
+static void block_signals(sigset_t *ret)
+{
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+    (void)sigfillset(ret);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        (void)sigdelset(ret, own[i]);
+}
+
 void ptio_os_run_threads(unsigned count, void (*work)(void *ctx), void *ctx)
 {
     thread_work w = {work, ctx};
-    pthread_t threads[MOST_THREADS];
+    pthread_t threads[PTIO_MOST_THREADS - 1];
+    sigset_t blocked, before;
     unsigned started = 0;
-    while (started + 1 < count && started < MOST_THREADS && pthread_create(&threads[started], NULL, run_work, &w) == 0)
+    block_signals(&blocked);
+    (void)pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    while (started + 1 < count && started < PTIO_MOST_THREADS - 1 && pthread_create(&threads[started], NULL, run_work, &w) == 0)
         started++;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     work(ctx);
     while (started)
         (void)pthread_join(threads[--started], NULL);

@@ -114,7 +114,10 @@ static inline void ptio_mutex_destroy(ptio_mutex *mutex)
     (void)pthread_mutex_destroy(mutex);
 }
 
-/** Run `work` in `count` threads at once, of which the caller's is one, and wait for all. Where the system has no more threads there are fewer. */
+#define PTIO_MOST_THREADS 64
+
+/** Run `work` in `count` threads at once, PTIO_MOST_THREADS at most, of which the caller's is one, and wait for all. Where the system has no
+ *  more threads there are fewer. Signals go to threads of the caller. */
 void ptio_os_run_threads(unsigned count, void (*work)(void *ctx), void *ctx);
 
 /** Processors that threads can run on, at least 1. */

@@ -57,6 +57,7 @@ int cli_save(const cli_options *options, const ptio_value *value, const ptio_sav
     progress_begin(&p);
     watched.progress = watch;
     watched.progress_ctx = &p;
+    watched.threads = watched.threads ? watched.threads : PTIO_ALL_THREADS;
     watched.skip_data = watched.skip_data || (options->dry_run && !watched.as && !watched.legacy);
     /* Before there is a temporary file that nobody would remove. */
     cli_wait_when_interrupted(options->out && strcmp(options->out, "-") != 0);

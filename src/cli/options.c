@@ -171,7 +171,7 @@ static bool set_threads(cli_options *o, const char *value)
     uint64_t count;
     if (!read_number(value, &count) || !count || count > 64)
         return false;
-    o->load.threads = (unsigned)count;
+    o->load.threads = o->save.threads = (unsigned)count;
     return true;
 }
 
@@ -547,7 +547,7 @@ static const struct row {
     {"rules", "RELEASE", LOADING, set_rules, "of weights_only: 2.6, 2.9, 2.13 (default) or 2.14"},
     {"map-location", "WHERE", LOADING & ~(unsigned)CLI_CHECK, set_map_location, "all to a device, or FROM=TO; as torch.load"},
     {"mmap", NULL, LOADING, set_mmap, "map the file; only if nobody changes it"},
-    {"threads", "N", CLI_CHECK, set_threads, "that read at once; default: as many as processors"},
+    {"threads", "N", CLI_CHECK | SAVING, set_threads, "that read or write at once; default: all processors"},
     {"encoding", "NAME", LOADING, set_encoding, "of Python 2 strings: utf-8, latin1, bytes, ..."},
     {"errors", "NAME", LOADING, set_errors, "of decoding: strict, ignore, replace, ..."},
     {"byte-order", "ORDER", LOADING, set_byte_order, "where the file is silent: little, big, native"},

@@ -234,6 +234,7 @@ const ptio_calls ptio_calls_system = {
     .is_proc = call_is_proc,
     .read = read,
     .write = write,
+    .pwrite = pwrite,
     .lseek = lseek,
     .ftruncate = ftruncate,
     .allocate = call_allocate,

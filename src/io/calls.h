@@ -25,6 +25,7 @@ typedef struct ptio_calls {
 
     ssize_t (*read)(int fd, void *buffer, size_t size);
     ssize_t (*write)(int fd, const void *data, size_t size);
+    ssize_t (*pwrite)(int fd, const void *data, size_t size, off_t offset); /* by several threads at once */
     off_t (*lseek)(int fd, off_t offset, int whence);
     int (*ftruncate)(int fd, off_t size);
     int (*allocate)(int fd, off_t size);            /* room for the first `size` bytes, where that makes writing faster      */

@@ -71,8 +71,7 @@ ptio_status ptio_sink_made(ptio_sink *sink, ptio_status status, ptio_sink **ret,
 
 /* ---- failures ---- */
 
-/* The sink's failure is the caller's too. */
-static ptio_status tell(ptio_sink *sink, ptio_status status, ptio_error *err)
+ptio_status ptio_sink_tell(ptio_sink *sink, ptio_status status, ptio_error *err)
 {
     if (status == PTIO_OK)
         return PTIO_OK;
@@ -93,7 +92,7 @@ static ptio_status is_open(ptio_sink *sink)
     return PTIO_OK;
 }
 
-static ptio_status may_grow(ptio_sink *sink, uint64_t size)
+ptio_status ptio_sink_may_grow(ptio_sink *sink, uint64_t size)
 {
     ptio_status status = is_open(sink);
     if (status == PTIO_OK && size > UINT64_MAX - sink->position)
@@ -110,7 +109,7 @@ void ptio_sink_watch(ptio_sink *sink, int (*watch)(void *ctx, uint64_t done, uin
     sink->watched = sink->position;
 }
 
-static ptio_status tell_watcher(ptio_sink *sink)
+ptio_status ptio_sink_tell_watcher(ptio_sink *sink)
 {
     if (!sink->watch || sink->position - sink->watched < PTIO_SINK_WATCH)
         return PTIO_OK;
@@ -153,8 +152,7 @@ static void keep(ptio_sink *sink, const uint8_t *data, size_t size)
     sink->buffered += size;
 }
 
-/* Pass on what is in the buffer, unless the buffer is all there is. */
-static ptio_status empty_buffer(ptio_sink *sink)
+ptio_status ptio_sink_empty_buffer(ptio_sink *sink)
 {
     if (sink->kind->grow)
         return PTIO_OK;
@@ -166,7 +164,7 @@ static ptio_status empty_buffer(ptio_sink *sink)
 /* Room for `size` bytes where the buffer grows, for some of them otherwise. */
 static ptio_status make_room(ptio_sink *sink, uint64_t size)
 {
-    return sink->kind->grow ? sink->kind->grow(sink, size, &sink->failure) : empty_buffer(sink);
+    return sink->kind->grow ? sink->kind->grow(sink, size, &sink->failure) : ptio_sink_empty_buffer(sink);
 }
 
 /* The buffer is filled up to a multiple of PTIO_SINK_LARGE in the file, whole multiples pass it by, and the rest is kept: what the
@@ -178,7 +176,7 @@ static ptio_status write_large(ptio_sink *sink, const uint8_t *data, size_t size
         first = 0;
     keep(sink, data, first);
     size_t whole = (size - first) / PTIO_SINK_LARGE * PTIO_SINK_LARGE;
-    ptio_status status = empty_buffer(sink);
+    ptio_status status = ptio_sink_empty_buffer(sink);
     if (status == PTIO_OK)
         status = put(sink, data + first, whole);
     if (status == PTIO_OK)
@@ -214,9 +212,9 @@ ptio_status ptio_sink_write(ptio_sink *sink, const void *data, size_t size, ptio
         sink->position += size;
         return PTIO_OK;
     }
-    ptio_status status = may_grow(sink, size);
+    ptio_status status = ptio_sink_may_grow(sink, size);
     if (status != PTIO_OK || !size)
-        return tell(sink, status, err);
+        return ptio_sink_tell(sink, status, err);
     for (const uint8_t *at = data; status == PTIO_OK && size;) {
         size_t piece = (size_t)watched_piece(sink, size);
         if (piece <= room(sink))
@@ -227,9 +225,9 @@ ptio_status ptio_sink_write(ptio_sink *sink, const void *data, size_t size, ptio
         at += piece;
         size -= piece;
         if (status == PTIO_OK)
-            status = tell_watcher(sink);
+            status = ptio_sink_tell_watcher(sink);
     }
-    return tell(sink, status, err);
+    return ptio_sink_tell(sink, status, err);
 }
 
 static ptio_status write_zeros(ptio_sink *sink, uint64_t size)
@@ -251,17 +249,17 @@ static ptio_status write_zeros(ptio_sink *sink, uint64_t size)
 
 ptio_status ptio_sink_skip(ptio_sink *sink, uint64_t size, ptio_error *err)
 {
-    ptio_status status = may_grow(sink, size);
+    ptio_status status = ptio_sink_may_grow(sink, size);
     uint64_t done = 0;
     if (status == PTIO_OK && sink->kind->skip && size >= PTIO_SINK_LARGE) {
-        status = empty_buffer(sink);
+        status = ptio_sink_empty_buffer(sink);
         if (status == PTIO_OK)
             status = sink->kind->skip(sink, size, &done, &sink->failure);
         sink->position += done;
     }
     if (status == PTIO_OK)
         status = write_zeros(sink, size - done);
-    return tell(sink, status, err);
+    return ptio_sink_tell(sink, status, err);
 }
 
 /* Bytes up to where the buffer is passed on best: a multiple of its size in the file. */
@@ -290,7 +288,7 @@ static ptio_status copy_pieces(ptio_sink *sink, ptio_source *source, uint64_t of
         offset += piece;
         size -= piece;
         if (!sink->kind->grow && up_to_border(sink) == PTIO_SINK_BUFFER)
-            status = empty_buffer(sink);
+            status = ptio_sink_empty_buffer(sink);
     }
     return status;
 }
@@ -307,7 +305,7 @@ static ptio_status copy_inside(ptio_sink *sink, ptio_source *source, uint64_t of
     uint64_t head = sink->kind->copy_head(sink, offset), inside = 0;
     ptio_status status = copy_plain(sink, source, offset, head);
     if (status == PTIO_OK)
-        status = empty_buffer(sink);
+        status = ptio_sink_empty_buffer(sink);
     if (status != PTIO_OK)
         return status;
     ptio_sink_range range = {ptio_source_fd(source), offset + head, size - head, ptio_source_view(source, offset, size) != NULL};
@@ -328,7 +326,7 @@ static ptio_status copy(ptio_sink *sink, ptio_source *source, uint64_t offset, u
 
 ptio_status ptio_sink_copy(ptio_sink *sink, ptio_source *source, uint64_t offset, uint64_t size, ptio_error *err)
 {
-    ptio_status status = may_grow(sink, size);
+    ptio_status status = ptio_sink_may_grow(sink, size);
     uint64_t whole = ptio_source_size(source);
     if (status == PTIO_OK && (offset > whole || size > whole - offset))
         status = ptio_fail(&sink->failure, PTIO_ERR_FORMAT, "io.beyond-end", offset < whole ? offset : whole,
@@ -340,19 +338,19 @@ ptio_status ptio_sink_copy(ptio_sink *sink, ptio_source *source, uint64_t offset
         offset += piece;
         size -= piece;
         if (status == PTIO_OK)
-            status = tell_watcher(sink);
+            status = ptio_sink_tell_watcher(sink);
     }
-    return tell(sink, status, err);
+    return ptio_sink_tell(sink, status, err);
 }
 
 ptio_status ptio_sink_expect(ptio_sink *sink, uint64_t size, bool holes, ptio_error *err)
 {
-    ptio_status status = may_grow(sink, size);
+    ptio_status status = ptio_sink_may_grow(sink, size);
     if (status == PTIO_OK)
         sink->expected = sink->position + size;
     if (status == PTIO_OK && sink->kind->expect && !holes)
         status = sink->kind->expect(sink, sink->expected, &sink->failure);
-    return tell(sink, status, err);
+    return ptio_sink_tell(sink, status, err);
 }
 
 void ptio_sink_spoil(ptio_sink *sink, const ptio_error *why)
@@ -368,14 +366,14 @@ ptio_status ptio_sink_finish(ptio_sink *sink, ptio_error *err)
     if (!sink)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "argument.null", PTIO_NO_OFFSET, "the sink is NULL");
     if (sink->finished)
-        return tell(sink, sink->failure.status, err);
+        return ptio_sink_tell(sink, sink->failure.status, err);
     ptio_status status = is_open(sink);
     if (status == PTIO_OK)
-        status = empty_buffer(sink);
+        status = ptio_sink_empty_buffer(sink);
     if (status == PTIO_OK && sink->kind->finish)
         status = sink->kind->finish(sink, &sink->failure);
     sink->finished = status == PTIO_OK;
-    return tell(sink, status, err);
+    return ptio_sink_tell(sink, status, err);
 }
 
 /* ---- what it is ---- */

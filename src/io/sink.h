@@ -35,6 +35,38 @@ ptio_status ptio_sink_copy(ptio_sink *sink, ptio_source *source, uint64_t offset
  */
 ptio_status ptio_sink_expect(ptio_sink *sink, uint64_t size, bool holes, ptio_error *err);
 
+/** Many bytes that several threads write: of memory, or of a source. */
+typedef struct ptio_sink_pieces {
+    unsigned threads;     /* at most, the caller's included; PTIO_ALL_THREADS: as many as there are processors */
+    const uint8_t *bytes; /* NULL: of the source                                                               */
+    ptio_source *source;
+    uint64_t offset; /* in the source */
+    uint64_t size;
+    size_t piece; /* bytes that a thread takes at once; 0: PTIO_SINK_THREAD_PIECE */
+    /** Called with each block before it is written. Blocks of one piece come in their order, one at a time; pieces are looked at by several
+     *  threads at once. They are numbered in the order of the bytes, from 0 to ptio_sink_last_piece() at most. NULL: not called. */
+    void (*look)(void *ctx, size_t piece, const uint8_t *block, size_t size);
+    void *ctx;
+} ptio_sink_pieces;
+
+#define PTIO_SINK_THREAD_PIECE ((size_t)2 << 20)
+
+static inline size_t ptio_sink_last_piece(uint64_t size)
+{
+    return (size_t)(size / PTIO_SINK_THREAD_PIECE) + 1;
+}
+
+/** Whether threads are worth it: there are many bytes, and the sink takes them at any place. */
+bool ptio_sink_likes_pieces(const ptio_sink *sink, unsigned threads, uint64_t size);
+
+/**
+ * Write them. Where it turns out that this target takes bytes only one after another, all are one piece, and the calling thread does
+ * everything. The watcher is told by one thread at a time.
+ *
+ * Errors     those of ptio_sink_write() and ptio_source_read(), whichever comes first; PTIO_ERR_MEMORY
+ */
+ptio_status ptio_sink_write_pieces(ptio_sink *sink, const ptio_sink_pieces *pieces, ptio_error *err);
+
 /** What was written is of no use, since the rest will not come: from now on the sink gives this failure for everything, and a path keeps
  *  its old file. A failure that it has already stays. */
 void ptio_sink_spoil(ptio_sink *sink, const ptio_error *why);

@@ -44,17 +44,23 @@ static ptio_status write_failed(ptio_error *err, int number)
     return ptio_sink_fail(err, "io.write", "writing failed", number);
 }
 
-/* Ask for the disk's work up to `end`. A failure that it reports is one of writing. */
-static ptio_status start_sync(ptio_sink *sink, uint64_t end, ptio_error *err)
+/* Ask for the disk's work. A failure that it reports is one of writing. */
+static ptio_status sync_range(const ptio_sink *sink, uint64_t from, uint64_t size, ptio_error *err)
 {
-    if (!sink->durable || !sink->replace || end - sink->synced < SYNC_PIECE)
-        return PTIO_OK;
-    off_t from = (off_t)sink->synced;
-    sink->synced = end;
-    if (sink->calls->start_sync(sink->fd, from, (off_t)end - from) == 0)
+    if (!sink->durable || !sink->replace || sink->calls->start_sync(sink->fd, (off_t)from, (off_t)size) == 0)
         return PTIO_OK;
     int number = errno;
     return number == EIO || number == ENOSPC || number == EDQUOT ? write_failed(err, number) : PTIO_OK;
+}
+
+/* The same up to `end`, once it is worth it. */
+static ptio_status start_sync(ptio_sink *sink, uint64_t end, ptio_error *err)
+{
+    uint64_t from = sink->synced;
+    if (end - from < SYNC_PIECE)
+        return PTIO_OK;
+    sink->synced = end;
+    return sync_range(sink, from, end - from, err);
 }
 
 static ptio_status write_fd(ptio_sink *sink, const void *data, size_t size, size_t *taken, ptio_error *err)
@@ -76,6 +82,55 @@ static ptio_status write_fd(ptio_sink *sink, const void *data, size_t size, size
     }
 }
 
+/* ---- several threads ---- */
+
+static ptio_status seek(ptio_sink *sink, off_t offset, ptio_error *err)
+{
+    if (sink->appends || sink->calls->lseek(sink->fd, offset, SEEK_SET) == offset)
+        return PTIO_OK;
+    return ptio_sink_fail(err, "io.seek", "seeking failed", errno);
+}
+
+/* A regular file that is where this sink has left it. */
+static ptio_status begin_pieces(ptio_sink *sink, uint64_t size, bool *can, ptio_error *err)
+{
+    struct stat about;
+    uint64_t here = sink->base + sink->position;
+    (void)err;
+    *can = !sink->appends && here <= INT64_MAX && size <= INT64_MAX - here && sink->calls->fstat(sink->fd, &about) == 0 &&
+           S_ISREG(about.st_mode) && sink->calls->lseek(sink->fd, 0, SEEK_CUR) == (off_t)here;
+    return PTIO_OK;
+}
+
+static ptio_status write_at(const ptio_sink *sink, uint64_t position, const void *data, size_t size, ptio_error *err)
+{
+    const char *at = data;
+    for (off_t offset = (off_t)(sink->base + position); size;) {
+        ssize_t n = sink->calls->pwrite(sink->fd, at, size, offset);
+        int number = n ? errno : EIO;
+        if (n <= 0 && (n == 0 || !try_again(sink->fd, number)))
+            return write_failed(err, number);
+        if (n > 0) {
+            at += n;
+            offset += n;
+            size -= (size_t)n;
+        }
+    }
+    return PTIO_OK;
+}
+
+static ptio_status sync_at(const ptio_sink *sink, uint64_t position, uint64_t size, ptio_error *err)
+{
+    return sync_range(sink, sink->base + position, size, err);
+}
+
+static ptio_status end_pieces(ptio_sink *sink, uint64_t size, ptio_error *err)
+{
+    sink->passed += size;
+    sink->synced = sink->passed;
+    return seek(sink, (off_t)(sink->base + sink->position), err);
+}
+
 /* ---- holes and copies ---- */
 
 /* Whether the next byte goes to the end of a regular file, and where that is. */
@@ -86,13 +141,6 @@ static bool is_at_end(const ptio_sink *sink, off_t *end)
         return false;
     *end = about.st_size;
     return sink->appends || sink->calls->lseek(sink->fd, 0, SEEK_CUR) == *end;
-}
-
-static ptio_status seek(ptio_sink *sink, off_t offset, ptio_error *err)
-{
-    if (sink->appends || sink->calls->lseek(sink->fd, offset, SEEK_SET) == offset)
-        return PTIO_OK;
-    return ptio_sink_fail(err, "io.seek", "seeking failed", errno);
 }
 
 /* The file is made longer, and what was asked for beforehand given back. Where that fails, zeros are written instead. */
@@ -178,7 +226,14 @@ static ptio_status copy_fd(ptio_sink *sink, const ptio_sink_range *range, uint64
 
 /* ---- descriptors ---- */
 
-static const ptio_sink_kind fd_kind = {.write = write_fd, .skip = skip_fd, .copy_head = copy_head, .copy = copy_fd};
+static const ptio_sink_kind fd_kind = {.write = write_fd,
+                                       .skip = skip_fd,
+                                       .copy_head = copy_head,
+                                       .copy = copy_fd,
+                                       .begin_pieces = begin_pieces,
+                                       .write_at = write_at,
+                                       .sync_at = sync_at,
+                                       .end_pieces = end_pieces};
 
 ptio_status ptio_sink_from_fd_with(const ptio_calls *calls, int fd, const ptio_memory *memory, ptio_sink **ret, ptio_error *err)
 {
@@ -258,6 +313,10 @@ static const ptio_sink_kind path_kind = {.write = write_fd,
                                          .skip = skip_fd,
                                          .copy_head = copy_head,
                                          .copy = copy_fd,
+                                         .begin_pieces = begin_pieces,
+                                         .write_at = write_at,
+                                         .sync_at = sync_at,
+                                         .end_pieces = end_pieces,
                                          .expect = expect_path,
                                          .finish = finish_path,
                                          .release = release_path};

@@ -30,6 +30,16 @@ typedef struct ptio_sink_kind {
     /** How many bytes are to be copied otherwise before `copy` does best: up to where blocks of source and target begin alike. */
     uint64_t (*copy_head)(const ptio_sink *sink, uint64_t offset);
 
+    /**
+     * Writing by several threads; the buffer is empty, or is all there is. Ready for `size` bytes from here on, in any order: *can is
+     * false where that cannot be. Then the threads write, at positions of the sink, and begin to make durable what they wrote (may be
+     * NULL), and at the end all was written. NULL: bytes go one after another.
+     */
+    ptio_status (*begin_pieces)(ptio_sink *sink, uint64_t size, bool *can, ptio_error *err);
+    ptio_status (*write_at)(const ptio_sink *sink, uint64_t position, const void *data, size_t size, ptio_error *err);
+    ptio_status (*sync_at)(const ptio_sink *sink, uint64_t position, uint64_t size, ptio_error *err);
+    ptio_status (*end_pieces)(ptio_sink *sink, uint64_t size, ptio_error *err);
+
     ptio_status (*expect)(ptio_sink *sink, uint64_t size, ptio_error *err);
     ptio_status (*finish)(ptio_sink *sink, ptio_error *err);
     void (*release)(ptio_sink *sink); /* of a sink that was handed out or was not */
@@ -90,6 +100,18 @@ ptio_status ptio_sink_new(const char *name, const ptio_sink_kind *kind, const pt
 
 /** Give *ret the sink, or free it where `status` is a failure, whose error is then about this sink. */
 ptio_status ptio_sink_made(ptio_sink *sink, ptio_status status, ptio_sink **ret, ptio_error *err);
+
+/** Pass on what is in the buffer, unless the buffer is all there is. Failures are the sink's own. */
+ptio_status ptio_sink_empty_buffer(ptio_sink *sink);
+
+/** Call the watcher where the position has passed another PTIO_SINK_WATCH bytes. Failures are the sink's own. */
+ptio_status ptio_sink_tell_watcher(ptio_sink *sink);
+
+/** Whether the sink takes `size` more bytes, and what it says if it does not. Failures are the sink's own. */
+ptio_status ptio_sink_may_grow(ptio_sink *sink, uint64_t size);
+
+/** The sink's failure is the caller's too. */
+ptio_status ptio_sink_tell(ptio_sink *sink, ptio_status status, ptio_error *err);
 
 /** PTIO_ERR_IO with the system's text for `number`, an errno. */
 ptio_status ptio_sink_fail(ptio_error *err, const char *reason, const char *what, int number);

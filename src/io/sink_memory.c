@@ -1,6 +1,8 @@
 /*
  * A sink of memory: a buffer that is never emptied. It grows by half, so that the whole costs a few times the bytes at most.
  */
+#include <string.h>
+
 #include "io/sink_kind.h"
 
 static ptio_status grow(ptio_sink *sink, uint64_t size, ptio_error *err)
@@ -22,7 +24,28 @@ static ptio_status expect(ptio_sink *sink, uint64_t size, ptio_error *err)
     return size > sink->position ? grow(sink, size - sink->position, err) : PTIO_OK;
 }
 
-static const ptio_sink_kind memory_kind = {.grow = grow, .expect = expect};
+static ptio_status begin_pieces(ptio_sink *sink, uint64_t size, bool *can, ptio_error *err)
+{
+    *can = true;
+    return grow(sink, size, err);
+}
+
+static ptio_status write_at(const ptio_sink *sink, uint64_t position, const void *data, size_t size, ptio_error *err)
+{
+    (void)err;
+    memcpy(sink->buffer + position, data, size);
+    return PTIO_OK;
+}
+
+static ptio_status end_pieces(ptio_sink *sink, uint64_t size, ptio_error *err)
+{
+    (void)err;
+    sink->buffered += (size_t)size;
+    return PTIO_OK;
+}
+
+static const ptio_sink_kind memory_kind = {
+    .grow = grow, .begin_pieces = begin_pieces, .write_at = write_at, .end_pieces = end_pieces, .expect = expect};
 
 ptio_status ptio_sink_to_memory(const ptio_memory *memory, ptio_sink **ret, ptio_error *err)
 {

@@ -155,7 +155,7 @@ static ptio_status save_zip(ptio_saver *saver, const ptio_value *value, ptio_err
 {
     const ptio_checkpoint *ckpt = saver->options.as;
     ptio_archive *archive = ckpt->archive;
-    ptio_zip_writer_spec spec = {.root = archive->root, .crc32 = !archive->crc_absent};
+    ptio_zip_writer_spec spec = {.root = archive->root, .crc32 = !archive->crc_absent, .threads = saver->options.threads};
     ptio_zip_writer *writer = NULL;
     ptio_pickled pickle = {0};
     meeting m = {.edits = saver->options.edits, .ckpt = ckpt, .heap = &saver->heap};

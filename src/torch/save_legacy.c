@@ -61,21 +61,26 @@ static ptio_status put_head(ptio_saver *saver, bool is_big_endian, ptio_error *e
 
 static ptio_status stream_write(void *ctx, const void *data, size_t size, ptio_error *err)
 {
-    return ptio_sink_write(ctx, data, size, err);
+    const ptio_saver *saver = ctx;
+    if (ptio_sink_likes_pieces(saver->sink, saver->options.threads, size))
+        return ptio_sink_write_pieces(saver->sink,
+                                      &(ptio_sink_pieces){.threads = saver->options.threads, .bytes = data, .size = size}, err);
+    return ptio_sink_write(saver->sink, data, size, err);
 }
 
 static ptio_status stream_copy(void *ctx, const ptio_storage_place *place, uint64_t size, ptio_error *err)
 {
+    const ptio_saver *saver = ctx;
     if (place->bytes)
-        return ptio_sink_write(ctx, place->bytes, (size_t)size, err);
-    return ptio_sink_copy(ctx, place->source, place->offset, size, err);
+        return stream_write(ctx, place->bytes, (size_t)size, err);
+    return ptio_sink_copy(saver->sink, place->source, place->offset, size, err);
 }
 
 static ptio_status put_storage(ptio_saver *saver, const ptio_saved_storage *saved, ptio_error *err)
 {
     uint8_t count[8];
     ptio_store_u64(count, saved->storage->nbytes / ptio_dtype_rows[saved->dtype].itemsize);
-    const ptio_storage_target target = {stream_write, stream_copy, saver->sink};
+    const ptio_storage_target target = {stream_write, stream_copy, saver};
     ptio_status status = ptio_sink_write(saver->sink, count, sizeof count, err);
     return status ? status : ptio_save_storage(saver, saved->storage, &target, err);
 }

@@ -162,7 +162,10 @@ ptio_status ptio_save_zip(ptio_saver *saver, const ptio_value *value, ptio_error
     ptio_pickled pickle = {0};
     ptio_text root;
     ptio_status status = root_name(&z, &root, err);
-    ptio_zip_writer_spec spec = {.root = root, .alignment = saver->options.alignment, .crc32 = !saver->options.no_crc32};
+    ptio_zip_writer_spec spec = {.root = root,
+                                 .alignment = saver->options.alignment,
+                                 .crc32 = !saver->options.no_crc32,
+                                 .threads = saver->options.threads};
     if (status == PTIO_OK)
         status = ptio_save_pickle(saver, value, &pickle, err);
     if (status == PTIO_OK)

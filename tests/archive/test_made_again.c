@@ -108,7 +108,7 @@ static void rebuild(const char *path, const original *o)
     ptio_heap heap;
     ptio_sink *sink = NULL;
     ptio_zip_writer *writer = NULL;
-    ptio_zip_writer_spec spec = {o->archive->root, o->alignment, o->has_crc32};
+    ptio_zip_writer_spec spec = {.root = o->archive->root, .alignment = o->alignment, .crc32 = o->has_crc32};
     ptio_heap_init(&heap, NULL, 0);
     assert_int_equal(ptio_sink_to_memory(NULL, &sink, NULL), PTIO_OK);
     assert_int_equal(ptio_zip_writer_new(sink, &spec, &heap, &writer, NULL), PTIO_OK);

@@ -18,7 +18,7 @@ static ptio_zip_writer *writer;
 static int start(void **state)
 {
     (void)state;
-    ptio_zip_writer_spec spec = {PTIO_TEXT("archive"), 64, true};
+    ptio_zip_writer_spec spec = {.root = PTIO_TEXT("archive"), .alignment = 64, .crc32 = true};
     ptio_heap_init(&heap, NULL, 0);
     assert_int_equal(ptio_sink_to_memory(NULL, &sink, NULL), PTIO_OK);
     return ptio_zip_writer_new(sink, &spec, &heap, &writer, NULL) == PTIO_OK ? 0 : -1;

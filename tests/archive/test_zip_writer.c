@@ -327,7 +327,7 @@ static void a_source_that_is_too_short_is_an_error(void **state)
 /* A writer with hooks that fail: copies need a block of memory, each way. */
 static ptio_status copy_with(const ptio_memory *memory, ptio_source *source, size_t size, const uint32_t *crc32, ptio_error *err)
 {
-    ptio_zip_writer_spec spec = {PTIO_TEXT("archive"), 64, true};
+    ptio_zip_writer_spec spec = {.root = PTIO_TEXT("archive"), .alignment = 64, .crc32 = true};
     ptio_heap heap;
     ptio_sink *sink = NULL;
     ptio_zip_writer *writer = NULL;
@@ -470,7 +470,7 @@ static void the_longest_root_leaves_room_for_a_name(void **state)
     assert_non_null(root);
     memset(root, 'r', 65535);
     for (size_t size = 65533; size <= 65535; size++) {
-        ptio_zip_writer_spec spec = {{root, size}, 64, true};
+        ptio_zip_writer_spec spec = {.root = {root, size}, .alignment = 64, .crc32 = true};
         ptio_zip_writer *writer = NULL;
         bench b;
         start(&b, 64, true);
@@ -515,7 +515,7 @@ static void roots_and_alignments_are_checked(void **state)
     bench b;
     start(&b, 64, true);
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
-        ptio_zip_writer_spec spec = {specs[i].root, specs[i].alignment, true};
+        ptio_zip_writer_spec spec = {.root = specs[i].root, .alignment = specs[i].alignment, .crc32 = true};
         ptio_zip_writer *writer = NULL;
         expect_refused(&b, ptio_zip_writer_new(b.sink, &spec, &b.heap, &writer, &b.err), PTIO_ERR_ARGUMENT, specs[i].reason);
     }
@@ -572,7 +572,7 @@ static void an_archive_may_begin_anywhere(void **state)
 {
     (void)state;
     bench first;
-    ptio_zip_writer_spec spec = {PTIO_TEXT("archive"), 64, true};
+    ptio_zip_writer_spec spec = {.root = PTIO_TEXT("archive"), .alignment = 64, .crc32 = true};
     ptio_zip_writer *second = NULL;
     start(&first, 64, true);
     add(&first, "data.pkl", "abc", 3);
@@ -640,7 +640,7 @@ static void numbers_beyond_32_bits(void **state)
     assert_non_null(file);
     int fd = fileno(file);
     unsigned char *pickle = some_bytes(282);
-    ptio_zip_writer_spec spec = {PTIO_TEXT("big"), 64, true};
+    ptio_zip_writer_spec spec = {.root = PTIO_TEXT("big"), .alignment = 64, .crc32 = true};
     bench b = {0};
     ptio_heap_init(&b.heap, NULL, 0);
     assert_int_equal(ptio_sink_from_fd(fd, NULL, &b.sink, NULL), PTIO_OK);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,6 +225,42 @@ static ssize_t disk_write(int fd, const void *data, size_t size)
     return n;
 }
 
+/* What is called by several threads at once is done by one at a time. */
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+
+static ssize_t pwrite_alone(int fd, const void *data, size_t size, off_t offset)
+{
+    disk *d = &the_disk;
+    if (d->calls == d->kill_at && !d->kill_after) {
+        (void)!SYSTEM->pwrite(fd, data, size / 2, offset);
+        end_process();
+    }
+    TROUBLE("pwrite", -1);
+    if (is_interrupted())
+        return -1;
+    if (d->room == 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+    size = d->most && size > d->most ? d->most : size;
+    size = size > d->room ? (size_t)d->room : size;
+    ssize_t n = SYSTEM->pwrite(fd, data, size, offset);
+    if (n > 0) {
+        note_write(fd, offset, data, (size_t)n);
+        d->room -= d->room == UINT64_MAX ? 0 : (uint64_t)n;
+    }
+    done();
+    return n;
+}
+
+static ssize_t disk_pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+    (void)pthread_mutex_lock(&one_at_a_time);
+    ssize_t n = pwrite_alone(fd, data, size, offset);
+    (void)pthread_mutex_unlock(&one_at_a_time);
+    return n;
+}
+
 static off_t disk_lseek(int fd, off_t offset, int whence)
 {
     TROUBLE("lseek", -1);
@@ -258,11 +295,19 @@ static int disk_punch(int fd, off_t offset, off_t size)
     return result;
 }
 
-static int disk_start_sync(int fd, off_t offset, off_t size)
+static int start_sync_alone(int fd, off_t offset, off_t size)
 {
     TROUBLE("start_sync", -1);
     int result = SYSTEM->start_sync(fd, offset, size);
     done();
+    return result;
+}
+
+static int disk_start_sync(int fd, off_t offset, off_t size)
+{
+    (void)pthread_mutex_lock(&one_at_a_time);
+    int result = start_sync_alone(fd, offset, size);
+    (void)pthread_mutex_unlock(&one_at_a_time);
     return result;
 }
 
@@ -408,6 +453,7 @@ const ptio_calls disk_calls = {
     .is_proc = disk_is_proc,
     .read = disk_read,
     .write = disk_write,
+    .pwrite = disk_pwrite,
     .lseek = disk_lseek,
     .ftruncate = disk_ftruncate,
     .allocate = disk_allocate,

@@ -19,6 +19,7 @@ const saving savings[] = {
     {.title = "a new file of many writes", .size = 900000},
     {.title = "an old file replaced", .size = 700, .had_old = true},
     {.title = "an old file replaced by many writes", .size = 900000, .had_old = true},
+    {.title = "an old file replaced by threads", .size = 900000, .had_old = true, .by_threads = true},
     {.title = "a file behind a link", .size = 700, .had_old = true, .by_link = true},
     {.title = "an old file kept", .size = 700, .had_old = true, .backup = true},
     {.title = "an old file kept instead of an older one", .size = 700, .had_old = true, .had_backup = true, .backup = true},
@@ -190,11 +191,14 @@ static ptio_source *open_source(void)
 }
 
 /* Every way in which bytes come to a sink. */
-static ptio_status write_all(ptio_sink *sink, size_t size, ptio_error *err)
+static ptio_status write_all(ptio_sink *sink, size_t size, bool by_threads, ptio_error *err)
 {
     ptio_source *source = open_source();
+    ptio_sink_pieces pieces = {.threads = 3, .source = source, .offset = 3, .size = size / 2, .piece = 32768};
     ptio_status status = ptio_sink_write(sink, "head", 4, err);
-    if (status == PTIO_OK)
+    if (status == PTIO_OK && by_threads)
+        status = ptio_sink_write_pieces(sink, &pieces, err);
+    else if (status == PTIO_OK)
         status = ptio_sink_copy(sink, source, 3, size / 2, err);
     if (status == PTIO_OK)
         status = ptio_sink_skip(sink, size / 8, err);
@@ -217,7 +221,7 @@ ptio_status saving_run(const saving *s, const ptio_memory *memory, ptio_error *e
     if (status == PTIO_OK && !s->unexpected)
         status = ptio_sink_expect(sink, s->size, false, err);
     if (status == PTIO_OK)
-        status = write_all(sink, s->size, err);
+        status = write_all(sink, s->size, s->by_threads, err);
     if (status == PTIO_OK)
         status = ptio_sink_finish(sink, err);
     ptio_sink_free(sink);
@@ -232,7 +236,8 @@ ptio_text saving_new_bytes(const saving *s)
     static size_t size;
     if (!sink || size != s->size) {
         ptio_sink_free(sink);
-        must(ptio_sink_to_memory(NULL, &sink, NULL) == PTIO_OK && write_all(sink, s->size, NULL) == PTIO_OK, "the new bytes");
+        must(ptio_sink_to_memory(NULL, &sink, NULL) == PTIO_OK && write_all(sink, s->size, false, NULL) == PTIO_OK,
+             "the new bytes");
         size = s->size;
     }
     return ptio_sink_bytes(sink);

@@ -16,6 +16,7 @@ typedef struct saving {
     bool backup;     /* the old one is to be kept             */
     bool no_replace;
     bool not_durable;
+    bool by_threads;
     bool unexpected;   /* the sink is not told how much there will be */
     const char *never; /* a system call that never works        */
     int never_number;

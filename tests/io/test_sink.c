@@ -385,6 +385,188 @@ static void the_disk_begins_early_where_all_must_be_on_it(void **state)
     assert_int_equal(write_much(calls, true), PTIO_ERR_IO);
 }
 
+/* ---- threads ---- */
+
+/* What was looked at, piece by piece. */
+typedef struct seen {
+    const unsigned char *bytes;
+    size_t last, piece;
+    uint64_t sizes[1000];
+    const unsigned char *ends[1000];
+    _Atomic(unsigned) wrong;
+} seen;
+
+static void note_block(void *ctx, size_t piece, const uint8_t *block, size_t size)
+{
+    seen *s = ctx;
+    if (piece >= 1000 || (s->bytes && s->ends[piece] && block != s->ends[piece]) || size > 65536)
+        s->wrong++;
+    s->ends[piece] = block + size;
+    s->sizes[piece] += size;
+}
+
+static void expect_all_seen(const seen *s)
+{
+    uint64_t size = 0;
+    for (size_t i = 0; i < 1000; i++)
+        size += s->sizes[i];
+    assert_int_equal(size, SIZE);
+    assert_int_equal(s->wrong, 0);
+}
+
+/* All bytes by threads, behind a few others and before some. */
+static ptio_status write_by_threads(ptio_sink *sink, ptio_source *source, size_t pieces_seen)
+{
+    seen *s = calloc(1, sizeof *s);
+    s->bytes = source ? NULL : bytes;
+    ptio_sink_pieces pieces = {
+        .threads = 4, .bytes = s->bytes, .source = source, .size = SIZE, .piece = 65536, .look = note_block, .ctx = s};
+    assert_int_equal(ptio_sink_write(sink, "head", 4, NULL), PTIO_OK);
+    ptio_status status = ptio_sink_write_pieces(sink, &pieces, NULL);
+    if (status == PTIO_OK) {
+        expect_all_seen(s);
+        for (size_t i = 0; i < 1000; i++)
+            assert_int_equal(s->sizes[i] > 0, i < pieces_seen);
+        assert_int_equal(ptio_sink_position(sink), SIZE + 4);
+        assert_int_equal(ptio_sink_write(sink, "tail", 4, NULL), PTIO_OK);
+    }
+    free(s);
+    return status;
+}
+
+static void expect_head_bytes_tail(const unsigned char *read, size_t size)
+{
+    assert_int_equal(size, SIZE + 8);
+    assert_memory_equal(read, "head", 4);
+    assert_memory_equal(read + 4, bytes, SIZE);
+    assert_memory_equal(read + 4 + SIZE, "tail", 4);
+}
+
+/* Behind `before` other bytes of the file. */
+static void expect_behind(size_t before)
+{
+    unsigned char *read = malloc(before + SIZE + 9);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t n = fread(read, 1, before + SIZE + 9, file);
+    assert_true(n >= before);
+    expect_head_bytes_tail(read + before, n - before);
+    assert_int_equal(fclose(file), 0);
+    free(read);
+}
+
+enum { PIECES_IN_LINE = 1, PIECES_OF_THREADS = 1 + 2500000 / 65536 };
+
+static void threads_write_files_and_memory(void **state)
+{
+    (void)state;
+    ptio_source *source;
+    ptio_sink *sink;
+    assert_int_equal(ptio_source_from_memory(bytes, SIZE, NULL, &source, NULL), PTIO_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ptio_sink_open(path, NULL, &sink, NULL), PTIO_OK);
+        assert_int_equal(write_by_threads(sink, i ? source : NULL, PIECES_OF_THREADS), PTIO_OK);
+        assert_int_equal(ptio_sink_finish(sink, NULL), PTIO_OK);
+        ptio_sink_free(sink);
+        expect_behind(0);
+        assert_int_equal(ptio_sink_to_memory(NULL, &sink, NULL), PTIO_OK);
+        assert_int_equal(write_by_threads(sink, i ? source : NULL, PIECES_OF_THREADS), PTIO_OK);
+        ptio_text all = ptio_sink_bytes(sink);
+        expect_head_bytes_tail((const unsigned char *)all.bytes, all.size);
+        ptio_sink_free(sink);
+    }
+    ptio_source_free(source);
+}
+
+static void threads_write_from_where_a_descriptor_is(void **state)
+{
+    (void)state;
+    ptio_sink *sink;
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    assert_int_equal(write(fd, "before", 6), 6);
+    assert_int_equal(ptio_sink_from_fd(fd, NULL, &sink, NULL), PTIO_OK);
+    assert_int_equal(write_by_threads(sink, NULL, PIECES_OF_THREADS), PTIO_OK);
+    assert_int_equal(ptio_sink_finish(sink, NULL), PTIO_OK);
+    ptio_sink_free(sink);
+    assert_int_equal(lseek(fd, 0, SEEK_CUR), 6 + SIZE + 8);
+    assert_int_equal(close(fd), 0);
+    expect_behind(6);
+}
+
+/* At the end of a file, whoever else writes there; and through a pipe there is no other way either. */
+static void what_takes_bytes_only_in_line_gets_them_in_line(void **state)
+{
+    (void)state;
+    ptio_sink *sink;
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+    assert_int_equal(ptio_sink_from_fd(fd, NULL, &sink, NULL), PTIO_OK);
+    assert_int_equal(write_by_threads(sink, NULL, PIECES_IN_LINE), PTIO_OK);
+    assert_int_equal(ptio_sink_finish(sink, NULL), PTIO_OK);
+    ptio_sink_free(sink);
+    assert_int_equal(close(fd), 0);
+    expect_behind(0);
+    FILE *file = fopen(path, "wb");
+    assert_int_equal(ptio_sink_from_file(file, NULL, &sink, NULL), PTIO_OK);
+    assert_false(ptio_sink_likes_pieces(sink, 4, UINT64_MAX));
+    assert_int_equal(fclose(file), 0);
+    ptio_sink_free(sink);
+}
+
+static _Atomic(unsigned) watched;
+
+static int watch_some(void *ctx, uint64_t done, uint64_t total)
+{
+    (void)ctx;
+    watched++;
+    return done > total / 2;
+}
+
+static void the_watcher_ends_threads(void **state)
+{
+    (void)state;
+    ptio_error err = {0};
+    ptio_sink *sink;
+    size_t size = (size_t)96 << 20;
+    unsigned char *much = calloc(1, size);
+    ptio_sink_pieces pieces = {.threads = PTIO_ALL_THREADS, .bytes = much, .size = size};
+    assert_int_equal(ptio_sink_to_memory(NULL, &sink, NULL), PTIO_OK);
+    assert_int_equal(ptio_sink_expect(sink, size, false, NULL), PTIO_OK);
+    assert_true(ptio_sink_likes_pieces(sink, 2, size));
+    assert_false(ptio_sink_likes_pieces(sink, 1, size));
+    assert_false(ptio_sink_likes_pieces(sink, 2, 1000));
+    watched = 0;
+    ptio_sink_watch(sink, watch_some, NULL);
+    assert_int_equal(ptio_sink_write_pieces(sink, &pieces, &err), PTIO_ERR_CANCELLED);
+    assert_string_equal(err.reason, "io.cancelled");
+    assert_int_equal(watched, 3);
+    assert_int_equal(ptio_sink_write(sink, "x", 1, NULL), PTIO_ERR_CANCELLED);
+    ptio_sink_free(sink);
+    free(much);
+}
+
+static ptio_status fail_read(ptio_source *source, ptio_sink **sink, ptio_error *err)
+{
+    assert_int_equal(ptio_sink_to_memory(NULL, sink, NULL), PTIO_OK);
+    ptio_sink_pieces pieces = {.threads = 3, .source = source, .offset = 1, .size = SIZE, .piece = 65536};
+    return ptio_sink_write_pieces(*sink, &pieces, err);
+}
+
+/* The source is a byte too short. */
+static void a_failing_source_is_named(void **state)
+{
+    (void)state;
+    ptio_error err = {0};
+    ptio_source *source;
+    ptio_sink *sink;
+    assert_int_equal(ptio_source_from_memory(bytes, SIZE, NULL, &source, NULL), PTIO_OK);
+    assert_int_equal(fail_read(source, &sink, &err), PTIO_ERR_FORMAT);
+    assert_string_equal(err.record, "<memory>");
+    ptio_sink_free(sink);
+    ptio_source_free(source);
+}
+
+/* ---- trouble ---- */
+
 static ssize_t take_nothing(int fd, const void *data, size_t size)
 {
     (void)fd, (void)data, (void)size;
@@ -924,6 +1106,11 @@ int main(void)
         TEST(a_pipe_without_reader_is_a_failure),
         TEST(wrong_arguments_are_refused),
         TEST(the_disk_begins_early_where_all_must_be_on_it),
+        TEST(threads_write_files_and_memory),
+        TEST(threads_write_from_where_a_descriptor_is),
+        TEST(what_takes_bytes_only_in_line_gets_them_in_line),
+        TEST(the_watcher_ends_threads),
+        TEST(a_failing_source_is_named),
         TEST(a_descriptor_that_takes_nothing_fails),
         TEST(paths_have_holes),
         TEST(descriptors_have_holes_at_the_end_of_a_file),
