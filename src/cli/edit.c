@@ -603,10 +603,19 @@ static void free_names(const editor *ed, grown *names)
     free(names);
 }
 
+/* Names are made anew for each item, so those in a deep nest of containers would take for ever. */
+static bool check_depth(editor *ed, const ptio_value *value)
+{
+    enum { SHOWN = 60 };
+    return ed->path.size <= EDIT_LONGEST_NAME || !ptio_value_count(value) ||
+           edit_fail(ed, CLI_LIMIT, ed->path.bytes, SHOWN,
+                     "what is below has names of more than 4096 bytes, too many to change it or leave it out");
+}
+
 static bool go_into(walk *w, const ptio_value *value, bool selected, grown *names)
 {
     bool due = false;
-    if (is_walked(ptio_value_kind(value)) && !is_due(w->ed, value, &due)) {
+    if (is_walked(ptio_value_kind(value)) && (!is_due(w->ed, value, &due) || (due && !check_depth(w->ed, value)))) {
         free_names(w->ed, names);
         return false;
     }
@@ -646,11 +655,6 @@ static bool visit(walk *w, size_t index)
     const ptio_value *value = ptio_edited(ed->builder, ptio_value_item(top->value, index));
     if (!name_item(w, index, &key))
         return false;
-    if (ed->path.size > EDIT_LONGEST_NAME) {
-        if (top->is_dict)
-            top->fates[index].keep = top->selected;
-        return true;
-    }
     if (ed->changing)
         return change_item(w, index, key, value);
     if (!choose(w, index, &value, &selected, &dropped))

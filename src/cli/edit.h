@@ -18,7 +18,7 @@
 #include "cli/grow.h"
 #include "cli/seen.h"
 
-/** A path of more bytes names nothing, as in ptio_at(). */
+/** What lies in a container with a longer name than this is refused. A key itself may have any length. */
 #define EDIT_LONGEST_NAME 4096
 
 /** One option, read. */

@@ -101,6 +101,18 @@ static bool put_all(editor *ed, ptio_value *dict, addition *a, const ptio_checkp
     return done;
 }
 
+static ptio_walk_next find(void *ctx, const ptio_visit *visit)
+{
+    return visit->value == ctx ? PTIO_WALK_STOP : PTIO_WALK_ON;
+}
+
+/* Whether a value is in what will be saved. */
+static bool is_left(const editor *ed, ptio_value *value, ptio_error *err)
+{
+    ptio_walk_options options = {PTIO_WALK_OPTIONS, .edits = ed->builder};
+    return ptio_walk(ed->root, &options, find, value, err) == PTIO_ERR_CANCELLED;
+}
+
 /* The dict that takes them, as it is now. */
 static ptio_value *target(editor *ed, const addition *a)
 {
@@ -110,9 +122,15 @@ static ptio_value *target(editor *ed, const addition *a)
         edit_fail(ed, CLI_FINDINGS, name, strlen(name), value ? "it is no dict, and takes no tensors" : "there is no such dict");
         return NULL;
     }
+    ptio_error err = {0};
     ptio_value *dict = ptio_edit(ed->builder, value);
-    if (!dict)
+    if (!dict) {
         edit_builder_fail(ed, (ptio_text){"", 0});
+    } else if (a->path && !is_left(ed, dict, &err)) {
+        const char *why = err.status ? err.message : "it was left out, and takes no tensors";
+        edit_fail(ed, err.status ? cli_exit_code(err.status) : CLI_USAGE, a->path, strlen(a->path), why);
+        return NULL;
+    }
     return dict;
 }
 
@@ -120,14 +138,16 @@ bool edit_add(editor *ed, const edit_step *step)
 {
     ptio_error err = {0};
     ptio_checkpoint *other;
+    ptio_load_options how = ed->options->load;
     addition a = {.text = malloc(strlen(step->text) + 1)};
+    how.offset = 0; /* which is about IN */
     if (!a.text)
         return edit_no_memory(ed);
     a.file = strcpy(a.text, step->text);
     bool done = find_file(&a);
     if (!done) {
         edit_fail(ed, CLI_IO, step->text, strlen(step->text), "there is no such file to add from");
-    } else if (ptio_load(a.file, &ed->options->load, &other, &err) != PTIO_OK) {
+    } else if (ptio_load(a.file, &how, &other, &err) != PTIO_OK) {
         ed->code = cli_fail(a.file, &err);
         done = false;
     } else {

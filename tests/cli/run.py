@@ -1032,6 +1032,9 @@ def save_adds(bench):
     bench.fails(1, "save", "--add", "%s:nothing" % other, path, bench.folder / "none.pt")
     bench.fails(1, "save", "--add", "epoch=%s" % other, path, bench.folder / "none.pt")
     bench.fails(1, "save", "--add", "nowhere=%s" % other, path, bench.folder / "none.pt")
+    assert "left out" in bench.fails(4, "save", "--drop=model", "--add", "model=%s" % other, path, bench.folder / "none.pt")
+    bench.good("save", "--offset=3", "--add", other, bench.file("behind.pkl", b"..." + pickle.dumps({"epoch": 1}, 2)), out)
+    assert "'epoch': 1, 'a" in bench.good("show", out)
     bench.fails(3, "save", "--add", bench.folder / "missing.pt", path, bench.folder / "none.pt")
     bench.fails(2, "save", "--add", bench.file("bad.pkl", b"\x80\x02K"), path, bench.folder / "none.pt")
     assert not (bench.folder / "none.pt").exists()
@@ -1152,6 +1155,21 @@ def save_shared_and_cyclic(bench):
     deep = bench.file("deep.pkl", b"\x80\x02" + b"}U\x01k" * levels + b"}" + b"s" * levels + b".")
     bench.good("save", "--drop=k.k.k.k", "--limit=heap_per_byte=1000", deep, out)
     same(bench.good("show", out), "{'k': {'k': {'k': {}}}}\n")
+    assert "more than 4096 bytes" in bench.fails(5, "save", "--data-only", "--limit=heap_per_byte=1000", deep, out)
+    same(bench.good("show", out), "{'k': {'k': {'k': {}}}}\n")
+
+
+@test
+def save_long_names(bench):
+    """A key may have any length: it is cast, found and renamed as any other."""
+    long, out = "L" * 70000, bench.folder / "out.pt"
+    path = bench.file("long.pt", archive(dct((text(long), tensor(storage("0", 2), (2,))), (text("s"), tensor(storage("1", 1), (1,)))), [("0", floats(1, 2)), ("1", floats(3))]))
+    bench.good("save", "--cast=float64", path, out)
+    same([json.loads(line)["dtype"] for line in bench.good("ls", "--json", out).splitlines()], ["float64"] * 2)
+    bench.good("save", "--drop=L*", path, out)
+    same(bench.good("show", out), "{'s': tensor([3.])}\n")
+    bench.good("save", "--select=*L", "--rename=%s=l" % long, path, out)
+    same(bench.good("show", out), "{'l': tensor([1., 2.])}\n")
 
 
 @test
