@@ -17,9 +17,10 @@ NAMES = list(hostile.CASES)
 
 # What takes PyTorch years, or all the memory: ptio alone is asked.
 ENDLESS = ("bomb", "deep", "mebibyte")
+ENDLESS_NAMES = [n for n in NAMES if any(word in n for word in ENDLESS)]
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if any(word in n for word in ENDLESS)])
+@pytest.mark.parametrize("name", ENDLESS_NAMES[: share(len(ENDLESS_NAMES))])
 def test_it_ends(child, tmp_path, name):
     path = tmp_path / "x.pt"
     path.write_bytes(hostile.CASES[name])

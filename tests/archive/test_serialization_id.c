@@ -54,13 +54,16 @@ static void strings_are_hashed_as_in_cxx(void **state)
 typedef struct name_list {
     ptio_cxx_library library;
     uint64_t *hashes;
-    uint32_t count;
+    uint32_t count, capacity;
 } name_list;
 
 static void add(name_list *names, const char *name)
 {
-    names->hashes = realloc(names->hashes, (names->count + 1) * sizeof *names->hashes);
-    assert_non_null(names->hashes);
+    if (names->count == names->capacity) {
+        names->capacity = 2 * names->capacity + 16;
+        names->hashes = realloc(names->hashes, names->capacity * sizeof *names->hashes);
+        assert_non_null(names->hashes);
+    }
     names->hashes[names->count++] = ptio_cxx_hash(names->library, name, strlen(name));
 }
 

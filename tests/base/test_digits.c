@@ -13,6 +13,7 @@
 
 #include "base/digits_exact.h"
 #include "base/number_text.h"
+#include "support/share.h"
 
 static double from_bits(uint64_t bits)
 {
@@ -81,10 +82,15 @@ static unsigned significant(const char *text)
     return count - zeros;
 }
 
+static int some_of(int count)
+{
+    return (int)test_share_of((uint64_t)count, 1000);
+}
+
 static void shortest_reads_back(void **unused)
 {
     (void)unused;
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0, count = some_of(100000); i < count; i++) {
         uint64_t bits = next_bits();
         /* Every fourth one a number of few digits. */
         double value = i % 4 ? from_bits(bits) : (double)(int64_t)(bits >> 40) / (double)(1u << (bits & 15));
@@ -106,7 +112,7 @@ static void shortest_reads_back(void **unused)
 static void places_as_in_c(void **unused)
 {
     (void)unused;
-    for (int i = 0; i < 50000; i++) {
+    for (int i = 0, count = some_of(50000); i < count; i++) {
         uint64_t bits = next_bits();
         double value = i % 2 ? from_bits(bits) : (double)(int64_t)(bits >> 44) / 1024; /* many halves */
         if (value != value)
@@ -162,7 +168,7 @@ static bool same_digits(const ptio_digits *a, const ptio_digits *b)
 static void quick_is_exact(void **unused)
 {
     (void)unused;
-    for (int i = 0; i < 200000; i++) {
+    for (int i = 0, count = some_of(200000); i < count; i++) {
         double value = some_double(i % 5);
         if (!(value > 0) || value - value != 0)
             continue;
@@ -172,11 +178,11 @@ static void quick_is_exact(void **unused)
         ptio_digits_exact_shortest(binary, &exact);
         if (!same_digits(&quick, &exact))
             fail_msg("shortest digits of %a", value);
-        unsigned count = 1 + (unsigned)i % 18, places = (unsigned)(i / 5) % 13;
-        ptio_digits_count(value, count, &quick);
-        ptio_digits_exact_count(binary, count, &exact);
+        unsigned digits = 1 + (unsigned)i % 18, places = (unsigned)(i / 5) % 13;
+        ptio_digits_count(value, digits, &quick);
+        ptio_digits_exact_count(binary, digits, &exact);
         if (!same_digits(&quick, &exact))
-            fail_msg("%u digits of %a", count, value);
+            fail_msg("%u digits of %a", digits, value);
         ptio_digits_places(value, places, &quick);
         ptio_digits_exact_places(binary, places, &exact);
         if (!same_digits(&quick, &exact) && (quick.count || exact.count))
@@ -189,6 +195,8 @@ static void quick_is_exact_among_floats(void **unused)
 {
     (void)unused;
     for (int i = 1; i < 0x7C00 + 50000; i++) {
+        if (!test_wants((uint64_t)i))
+            continue;
         bool wide = i >= 0x7C00;
         double value = wide       ? some_double(1)
                        : i < 1024 ? i / 16777216.0

@@ -26,13 +26,13 @@
 
 #include "io/sink_kind.h"
 #include "support/exercise.h"
+#include "support/share.h"
 
 #define CORPUS PTIO_TEST_DATA "/corpus/"
 
 #define MOST_COMPLAINTS 5 /* of one file and one kind of source */
 
 static unsigned long passed, failed, complaints;
-static double share = 1;
 
 /* One or two of each container and each kind of value. */
 static const char *const files[] = {
@@ -547,18 +547,12 @@ static bool run_in_trouble(const char *path, source_kind kind, const blob *whole
     return met;
 }
 
-static bool is_wanted(uint64_t n)
-{
-    uint64_t mixed = (n + 1) * 0x9E3779B97F4A7C15U;
-    return n == 0 || (double)(mixed >> 40) < share * (double)(1 << 24);
-}
-
 /* n = 0, 1, 2, ... until all goes well. */
 static void run_until_good(const char *path, source_kind kind, const blob *whole, trouble_kind trouble, uint64_t requests,
                            const told *good)
 {
     for (uint64_t n = 0; n < requests; n++)
-        if (is_wanted(n) && !run_in_trouble(path, kind, whole, trouble, n, good))
+        if (test_wants(n) && !run_in_trouble(path, kind, whole, trouble, n, good))
             break;
 }
 
@@ -593,9 +587,6 @@ static void run_file(const char *name, source_kind kind, const blob *whole)
 int main(int argc, char **argv)
 {
     const char *only = argc == 3 && strcmp(argv[1], "--only") == 0 ? argv[2] : NULL;
-    const char *asked = getenv("PTIO_TEST_SHARE");
-    if (asked)
-        share = strtod(asked, NULL);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[1024];
         if (only && strcmp(files[i], only) != 0)

@@ -27,6 +27,7 @@
 #include "io/disk.h"
 #include "io/saving.h"
 #include "support/exercise.h"
+#include "support/share.h"
 
 static const int numbers[] = {EIO, ENOSPC, EDQUOT, EACCES, EINVAL, EROFS, ENOSYS};
 
@@ -36,14 +37,6 @@ static int clean_up(void **state)
     saving_end();
     disk_reset();
     return 0;
-}
-
-/* Which of the many cases are run, where only a share of them is asked for. */
-static bool is_wanted(uint64_t n)
-{
-    const char *asked = getenv("PTIO_TEST_SHARE");
-    uint64_t mixed = (n + 1) * 0x9E3779B97F4A7C15U;
-    return n == 0 || !asked || (double)(mixed >> 40) < strtod(asked, NULL) * (double)(1 << 24);
 }
 
 /* What a save left behind, and what it said. */
@@ -124,7 +117,7 @@ static void every_call_fails(void **state)
         uint64_t calls = calls_of(s, 0);
         for (size_t i = 0; i < 2 * sizeof numbers / sizeof *numbers; i++)
             for (uint64_t n = 0; n < calls; n++)
-                if (is_wanted(runs++))
+                if (test_wants(runs++))
                     run_failing(s, n, numbers[i / 2], i % 2);
     }
     print_message("%llu failing calls\n", (unsigned long long)runs);
@@ -167,7 +160,7 @@ static void the_disk_is_full_at_every_byte(void **state)
     uint64_t runs = 0;
     for (const saving *s = savings; s->title; s++)
         for (uint64_t room = 0; room <= saving_new_bytes(s).size; room += s->size / 700)
-            if (is_wanted(runs++))
+            if (test_wants(runs++))
                 run_full(s, room);
     print_message("%llu full disks\n", (unsigned long long)runs);
 }
@@ -243,7 +236,7 @@ static void the_process_is_killed_at_every_call(void **state)
     for (const saving *s = savings; s->title; s++) {
         uint64_t calls = calls_of(s, pieces_of(s));
         for (uint64_t n = 0; n < 2 * calls; n++)
-            if (is_wanted(kills++))
+            if (test_wants(kills++))
                 run_to_its_end(s, n / 2, n % 2);
     }
     print_message("%llu kills\n", (unsigned long long)kills);

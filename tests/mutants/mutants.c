@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "support/exercise.h"
+#include "support/share.h"
 
 #define CORPUS PTIO_TEST_DATA "/corpus"
 #define SEEDS PTIO_TEST_DATA "/mutants/seeds.txt"
@@ -62,13 +63,6 @@ static void watch(void)
     static const int signals[] = {SIGALRM, SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         (void)signal(signals[i], die);
-}
-
-/* Whether this mutant belongs to the share that is asked for. */
-static bool is_wanted(uint64_t number)
-{
-    uint64_t mixed = (number + 1) * 0x9E3779B97F4A7C15U;
-    return (double)(mixed >> 40) < share * (double)(1 << 24);
 }
 
 /* ---- trying one file ---- */
@@ -181,7 +175,7 @@ static void cut_everywhere(const char *path, const char *name)
     (void)snprintf(current, sizeof current, "%.300s", name);
     try_file(whole.data, whole.size, false, &good);
     for (size_t size = 0; size < whole.size; size++) {
-        if (!is_wanted(number++))
+        if (!test_is_in(share, number++))
             continue;
         (void)snprintf(current, sizeof current, "%.300s cut after %zu", name, size);
         cut(&whole, &good, size);
@@ -356,7 +350,7 @@ static void change_everywhere(const blob *seed, const char *name)
         unsigned char was = seed->data[at];
         telling_values(was, values);
         for (size_t i = 0; i < VALUES; i++) {
-            if (!is_wanted(number++) || values[i] == was)
+            if (!test_is_in(share, number++) || values[i] == was)
                 continue;
             (void)snprintf(current, sizeof current, "%.300s: byte %zu is 0x%02X, not 0x%02X", name, at, values[i], was);
             seed->data[at] = values[i];
@@ -396,9 +390,7 @@ static void change_seeds(const char *only)
 int main(int argc, char **argv)
 {
     const char *only = argc == 3 && strcmp(argv[1], "--seed") == 0 ? argv[2] : NULL;
-    const char *asked = getenv("PTIO_TEST_SHARE");
-    if (asked)
-        share = strtod(asked, NULL);
+    share = test_share();
     watch();
     if (!only)
         cut_folder(CORPUS, 4);

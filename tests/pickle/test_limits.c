@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "pickle/run.h"
+#include "support/share.h"
 
 /* ---- floods ---- */
 
@@ -186,12 +187,9 @@ static void run_on_small_stack(nested *n)
     assert_true(n->good);
 }
 
-/* PTIO_TEST_SHARE asks for less, where programs run slowly. */
 static size_t levels(void)
 {
-    const char *share = getenv("PTIO_TEST_SHARE");
-    double part = share ? strtod(share, NULL) : 1;
-    return part > 0 && part < 1 ? (size_t)(10000000 * part) + 1000 : 10000000;
+    return (size_t)test_share_of(10000000, 1000);
 }
 
 static void depth_takes_no_stack(void **state)

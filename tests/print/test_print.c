@@ -14,6 +14,7 @@
 
 #include "print/collect.h"
 #include "ptio.h"
+#include "support/share.h"
 
 #define BYTES(literal) (literal), sizeof(literal) - 1
 
@@ -229,8 +230,7 @@ static void *deep_thread(void *argument)
 static void ten_million_levels(void **state)
 {
     (void)state;
-    const char *share = getenv("PTIO_TEST_SHARE");
-    uint64_t levels = (uint64_t)(1e7 * (share ? atof(share) : 1)) + 1, size = levels;
+    uint64_t levels = test_share_of(10000000, 1), size = levels;
     pthread_attr_t attributes;
     pthread_t thread;
     assert_int_equal(pthread_attr_init(&attributes), 0);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "support/exercise.h"
+#include "support/share.h"
 
 enum { THREADS = 16, MOST_FILES = 1024 };
 
@@ -44,8 +45,7 @@ static void find_files(const char *folder)
 /* PTIO_TEST_SHARE of the files, evenly taken, and at least one. */
 static void keep_share(void)
 {
-    const char *share = getenv("PTIO_TEST_SHARE");
-    double part = share ? strtod(share, NULL) : 1;
+    double part = test_share();
     size_t kept = 0;
     qsort(paths, path_count, sizeof *paths, by_name);
     for (size_t i = 0; i < path_count; i++) {

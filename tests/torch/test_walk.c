@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "support/build.h"
+#include "support/share.h"
 
 /* What a walk visited, a word for each step: depth, role, kind, number of what can be shared; "again" and "leaving". */
 typedef struct journal {
@@ -269,12 +270,9 @@ static void on_a_small_stack(deep *d)
 #define MOST_LEVELS 10000000
 #endif
 
-/* PTIO_TEST_SHARE asks for less, where programs run slowly. */
 static size_t levels(size_t most)
 {
-    const char *share = getenv("PTIO_TEST_SHARE");
-    double part = share ? strtod(share, NULL) : 1;
-    return part > 0 && part < 1 ? (size_t)((double)most * part) + 1000 : most;
+    return (size_t)test_share_of(most, 1000);
 }
 
 static void lists_in_lists(void **state)
