@@ -1402,11 +1402,12 @@ typedef struct ptio_print_options {
     size_t precision;  /* places of floats, up to 60; 0: 4                                       */
     size_t line_width; /* columns of tensors; 0: 80                                              */
     ptio_print_notation notation;
-    unsigned python; /* whose syntax: 311 is that of Python 3.11; 0: the newest, 3.14          */
-    bool bare;       /* as print() has it, not as repr(): a str without quotes                 */
-    bool raw;        /* with `bare`: its control characters unescaped                          */
-    bool devices;    /* tell where tensors were when they were saved: device='cuda:0'; else as on the CPU */
-    bool keys;       /* of a dict print(d.keys()): odict_keys(['a', 'b'])                  */
+    unsigned python;           /* whose syntax: 311 is that of Python 3.11; 0: the newest, 3.14          */
+    bool bare;                 /* as print() has it, not as repr(): a str without quotes                 */
+    bool raw;                  /* with `bare`: its control characters unescaped                          */
+    bool devices;              /* tell where tensors were when they were saved: device='cuda:0'; else as on the CPU */
+    bool keys;                 /* of a dict print(d.keys()): odict_keys(['a', 'b'])                  */
+    const ptio_builder *edits; /* show what a save with these edits would write; see section 16. NULL: the values as they are */
 } ptio_print_options;
 
 #define PTIO_PRINT_OPTIONS .struct_size = sizeof(ptio_print_options)
@@ -1833,8 +1834,8 @@ PTIO_API ptio_value *ptio_edit(ptio_builder *builder, const ptio_value *value);
 /** Write `by` wherever `value`, a loaded or built object, is met. */
 PTIO_API bool ptio_replace_value(ptio_builder *builder, const ptio_value *value, const ptio_value *by);
 
-/** What ptio_edit() or ptio_replace_value() has put in the place of a value, or the value itself. Getters and printing know nothing of
- *  edits: what they give of a value, ask for it here. Walks have options.edits; for lists, paths and modules see
+/** What ptio_edit() or ptio_replace_value() has put in the place of a value, or the value itself. Getters know nothing of edits:
+ *  what they give of a value, ask for it here. Walks and printing have options.edits; for lists, paths and modules see
  *  ptio_builder_checkpoint(). */
 PTIO_API const ptio_value *ptio_edited(const ptio_builder *builder, const ptio_value *value);
 

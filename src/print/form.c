@@ -60,7 +60,7 @@ const char *ptio_form_text(const ptio_frame *frame)
 void ptio_form_dots(ptio_printer *p, uint16_t row)
 {
     const char *repr = forms[row].repr;
-    ptio_out_bytes(p->out, repr, strcspn(repr, "(\n"));
+    ptio_out_bytes(p->out, repr, strcspn(repr, "({<\n"));
     ptio_out_string(p->out, "(...)");
 }
 
@@ -80,14 +80,13 @@ bool ptio_form_plain(ptio_printer *p, const ptio_value *object)
 
 /* ---- paths ---- */
 
-const ptio_value *ptio_form_attribute(const ptio_value *object, ptio_text name)
+const ptio_value *ptio_form_attribute(const ptio_printer *p, const ptio_value *object, ptio_text name)
 {
     static const char *const places[] = {"_parameters", "_buffers", "_modules"};
-    const ptio_value *attributes = ptio_value_attributes(object);
-    const ptio_value *found = ptio_value_get_n(attributes, name.bytes, name.size);
+    const ptio_value *found = ptio_value_get_n(ptio_attributes_of(p, object), name.bytes, name.size);
     for (size_t i = 0; !found && i < sizeof places / sizeof *places; i++)
-        found = ptio_value_get_n(ptio_value_get(attributes, places[i]), name.bytes, name.size);
-    return found;
+        found = ptio_value_get_n(ptio_attribute_of(p, object, places[i]), name.bytes, name.size);
+    return ptio_as_edited(p, found);
 }
 
 static bool read_index(const char **at, size_t *ret)
@@ -104,43 +103,43 @@ static bool is_name(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-static const ptio_value *step(const ptio_value *value, const char **at)
+static const ptio_value *step(const ptio_printer *p, const ptio_value *value, const char **at)
 {
     size_t index;
     if (read_index(at, &index))
-        return ptio_value_item(value, index);
+        return ptio_item_of(p, value, index);
     const char *start = *at;
     while (is_name(**at))
         ++*at;
-    return ptio_form_attribute(value, (ptio_text){start, (size_t)(*at - start)});
+    return ptio_form_attribute(p, value, (ptio_text){start, (size_t)(*at - start)});
 }
 
 /* The value at a path, and where the path ends. NULL where there is none. */
-static const ptio_value *resolve(const ptio_value *object, const char **at)
+static const ptio_value *resolve(const ptio_printer *p, const ptio_value *object, const char **at)
 {
     const ptio_value *value;
     char first = **at;
     size_t index;
     if (first == '@') {
         ++*at;
-        value = ptio_value_attributes(object);
+        value = ptio_attributes_of(p, object);
     } else if (first == '#' || first == '$') {
         ++*at;
-        value = first == '#' ? ptio_node_arguments(object) : ptio_node_state(object, 0);
+        value = ptio_as_edited(p, first == '#' ? ptio_node_arguments(object) : ptio_node_state(object, 0));
         if (read_index(at, &index))
-            value = ptio_value_item(value, index);
+            value = ptio_item_of(p, value, index);
     } else {
-        value = step(object, at);
+        value = step(p, object, at);
     }
     while (**at == '.') {
         ++*at;
         if (**at == '$') {
             ++*at;
-            value = ptio_node_state(value, 0);
+            value = ptio_as_edited(p, ptio_node_state(value, 0));
             if (read_index(at, &index))
-                value = ptio_value_item(value, index);
+                value = ptio_item_of(p, value, index);
         } else {
-            value = step(value, at);
+            value = step(p, value, at);
         }
     }
     return value;
@@ -176,20 +175,20 @@ static bool is_literal(const ptio_value *value, ptio_text literal)
     }
 }
 
-static bool all_are(const ptio_value *value, ptio_text literal)
+static bool all_are(const ptio_printer *p, const ptio_value *value, ptio_text literal)
 {
     if (ptio_value_kind(value) != PTIO_KIND_TUPLE)
         return false;
     for (size_t i = 0; i < ptio_value_count(value); i++)
-        if (!is_literal(ptio_value_item(value, i), literal))
+        if (!is_literal(ptio_item_of(p, value, i), literal))
             return false;
     return true;
 }
 
 /* The condition behind a '<'; *at moves behind its colon. */
-static bool holds(const ptio_value *object, const char **at)
+static bool holds(const ptio_printer *p, const ptio_value *object, const char **at)
 {
-    const ptio_value *value = resolve(object, at);
+    const ptio_value *value = resolve(p, object, at);
     char operator= *(*at)++;
     const char *start = *at;
     size_t size = strcspn(start, ":");
@@ -200,7 +199,7 @@ static bool holds(const ptio_value *object, const char **at)
     case '-': return ptio_value_kind(value) == PTIO_KIND_NONE;
     case '/': return value && !is_literal(value, literal);
     case '=': return is_literal(value, literal);
-    case '*': return value && !all_are(value, literal);
+    case '*': return value && !all_are(p, value, literal);
     default: return false;
     }
 }
@@ -213,7 +212,7 @@ static void fill_given(ptio_printer *p, const ptio_value *object, const char *at
     bool any = false;
     while (*at != '}') {
         size_t size = strcspn(at, " }");
-        const ptio_value *value = ptio_value_get_n(ptio_value_attributes(object), at, size);
+        const ptio_value *value = ptio_as_edited(p, ptio_value_get_n(ptio_attributes_of(p, object), at, size));
         const ptio_tensor *tensor = ptio_value_tensor(value);
         if (value) {
             ptio_out_string(p->out, any ? ", " : "");
@@ -236,7 +235,7 @@ static void fill(ptio_printer *p, const ptio_value *object, const char *at)
         size_t size = strcspn(++at, " }");
         ptio_form_word word = ptio_find_word((ptio_text){at, size});
         at += size;
-        const ptio_value *argument = *at == ' ' ? (++at, resolve(object, &at)) : NULL;
+        const ptio_value *argument = *at == ' ' ? (++at, resolve(p, object, &at)) : NULL;
         word(p, object, argument);
         return;
     }
@@ -248,7 +247,7 @@ static void fill(ptio_printer *p, const ptio_value *object, const char *at)
         fill_given(p, object, at + 1);
         return;
     }
-    const ptio_value *value = resolve(object, &at);
+    const ptio_value *value = resolve(p, object, &at);
     if (*at == '?')
         ptio_out_string(p->out, value && ptio_value_kind(value) != PTIO_KIND_NONE ? "True" : "False");
     else if (*at == '!')
@@ -280,7 +279,7 @@ static void go_on_text(ptio_printer *p)
             return;
         }
         char what = *at++;
-        if (what == '<' && !holds(object, &at))
+        if (what == '<' && !holds(p, object, &at))
             at += strcspn(at, ">");
         if (what != '{')
             continue;
@@ -340,7 +339,7 @@ static void go_on_names(ptio_printer *p)
     }
     size_t place = second ? index - count : index;
     place = f->row & PTIO_NAMES_SORTED ? p->orders->index[place] : place;
-    ptio_text name = ptio_value_str(ptio_value_key(f->value, place));
+    ptio_text name = ptio_value_str(ptio_as_edited(p, ptio_value_key(f->value, place)));
     if (split && is_identifier(name) == second)
         return;
     ptio_out_string(p->out, f->part ? ", " : "");

@@ -43,7 +43,7 @@ static void parts_word(ptio_printer *p, const ptio_value *object, const ptio_val
 /* Namespaces were sorted before Python 3.9. */
 static void attributes_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
 {
-    const ptio_value *attributes = ptio_value_attributes(object);
+    const ptio_value *attributes = ptio_attributes_of(p, object);
     bool sorted = p->python < 309 && attributes;
     (void)argument;
     if (sorted && !ptio_push_key_order(p, attributes))
@@ -162,7 +162,7 @@ static void span_word(ptio_printer *p, const ptio_value *object, const ptio_valu
     int64_t n[3];
     (void)argument;
     if (!read_span(object, n)) {
-        push_row(p, ptio_node_arguments(object), PTIO_SHAPE_ITEMS, false);
+        push_row(p, ptio_arguments_of(p, object), PTIO_SHAPE_ITEMS, false);
         return;
     }
     bool any = false;
@@ -210,7 +210,7 @@ static void offset_word(ptio_printer *p, const ptio_value *object, const ptio_va
         return;
     }
     ptio_out_char(p->out, '(');
-    push_row(p, ptio_node_arguments(object), PTIO_SHAPE_ITEMS, false);
+    push_row(p, ptio_arguments_of(p, object), PTIO_SHAPE_ITEMS, false);
 }
 
 static void offsetend_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
@@ -226,7 +226,7 @@ static void isozone_word(ptio_printer *p, const ptio_value *object, const ptio_v
     int64_t n[3];
     (void)object;
     if (!ptio_text_is(ptio_value_class(argument), "datetime.timezone") ||
-        !read_span(ptio_value_item(ptio_node_arguments(argument), 0), n))
+        !read_span(ptio_item_of(p, ptio_arguments_of(p, argument), 0), n))
         return;
     int64_t seconds = n[0] * 86400 + n[1], size = seconds < 0 ? -seconds : seconds;
     ptio_out_char(p->out, seconds < 0 ? '-' : '+');
@@ -237,7 +237,7 @@ static void isozone_word(ptio_printer *p, const ptio_value *object, const ptio_v
 /* A zone's name, or UTC and how far it is from there. */
 static void zonename_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
 {
-    const ptio_value *name = ptio_value_item(ptio_node_arguments(object), 1);
+    const ptio_value *name = ptio_item_of(p, ptio_arguments_of(p, object), 1);
     (void)argument;
     if (name) {
         ptio_write_plain(p, name);
@@ -294,8 +294,8 @@ static void isodatetime_word(ptio_printer *p, const ptio_value *object, const pt
 /* Fractions were saved as text before they were saved as two ints. */
 static void put_fraction(ptio_printer *p, const ptio_value *object, const char *between)
 {
-    const ptio_value *arguments = ptio_node_arguments(object), *above = ptio_value_item(arguments, 0);
-    const ptio_value *below = ptio_value_item(arguments, 1);
+    const ptio_value *arguments = ptio_arguments_of(p, object), *above = ptio_item_of(p, arguments, 0);
+    const ptio_value *below = ptio_item_of(p, arguments, 1);
     if (ptio_value_kind(above) == PTIO_KIND_STR) {
         ptio_text text = ptio_value_str(above);
         const char *slash = memchr(text.bytes, '/', text.size);
@@ -338,7 +338,7 @@ static void put_array_text(ptio_printer *p, const ptio_value *items)
     if (!ptio_push_layer(p, true))
         return;
     for (size_t i = 0; i < ptio_value_count(items); i++)
-        ptio_out_text(p->out, ptio_value_str(ptio_value_item(items, i)));
+        ptio_out_text(p->out, ptio_value_str(ptio_item_of(p, items, i)));
     ptio_held held = ptio_take_layer(p);
     ptio_repr_str(p->out, (ptio_text){held.text, held.size});
     ptio_heap_free(&p->heap, held.text, held.capacity);
@@ -415,11 +415,11 @@ static void put_packed(ptio_printer *p, int64_t format, ptio_text bytes)
 /* 'd', [0.5] of array(…): saved as a letter and a list, or as class, letter, format and bytes. */
 static void array_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
 {
-    const ptio_value *items = ptio_value_item(argument, 1), *letter = ptio_value_item(argument, 0);
-    ptio_text bytes = ptio_value_bytes(ptio_value_item(argument, 3));
+    const ptio_value *items = ptio_item_of(p, argument, 1), *letter = ptio_item_of(p, argument, 0);
+    ptio_text bytes = ptio_value_bytes(ptio_item_of(p, argument, 3));
     int64_t format = -1;
     (void)object;
-    if (ptio_value_count(argument) == 4 && ptio_value_int(ptio_value_item(argument, 2), &format) && format >= 0 && format < 22 &&
+    if (ptio_value_count(argument) == 4 && ptio_value_int(ptio_item_of(p, argument, 2), &format) && format >= 0 && format < 22 &&
         (format & ~1) != 18) { /* UTF-16, of no machine that runs Python 3 */
         ptio_write_value(p, items);
         if (bytes.size) {
@@ -459,7 +459,7 @@ static void uuid_word(ptio_printer *p, const ptio_value *object, const ptio_valu
 {
     unsigned char bytes[17] = {0};
     (void)argument;
-    if (ptio_value_int_bytes(ptio_value_attribute(object, "int"), bytes, sizeof bytes) > sizeof bytes)
+    if (ptio_value_int_bytes(ptio_attribute_of(p, object, "int"), bytes, sizeof bytes) > sizeof bytes)
         return;
     for (size_t i = 16; i-- > 0;) {
         put_format(p, "%02x", bytes[i], 0, 0);
@@ -479,12 +479,12 @@ static bool ends_drive(ptio_text part)
 /* The parts in one text. posix: with '/' everywhere, as repr() has it. */
 static void put_parts(ptio_printer *p, const ptio_value *object, bool posix)
 {
-    const ptio_value *parts = ptio_node_arguments(object);
+    const ptio_value *parts = ptio_arguments_of(p, object);
     bool windows = memchr(ptio_value_class(object).bytes, 'W', ptio_value_class(object).size) != NULL;
     size_t count = ptio_value_count(parts);
     for (size_t i = 0; i < count; i++) {
-        ptio_text part = ptio_value_str(ptio_value_item(parts, i));
-        if (i && !(i == 1 && ends_drive(ptio_value_str(ptio_value_item(parts, 0)))))
+        ptio_text part = ptio_value_str(ptio_item_of(p, parts, i));
+        if (i && !(i == 1 && ends_drive(ptio_value_str(ptio_item_of(p, parts, 0)))))
             ptio_out_char(p->out, windows && !posix ? '\\' : '/');
         for (size_t k = 0; k < part.size; k++)
             ptio_out_char(p->out, windows && posix && part.bytes[k] == '\\' ? '/' : part.bytes[k]);
@@ -585,7 +585,7 @@ static void flags_word(ptio_printer *p, const ptio_value *object, const ptio_val
     int64_t given = 0;
     (void)ptio_value_int(argument, &given);
     uint64_t flags = (uint64_t)given;
-    bool text = ptio_value_kind(ptio_value_item(ptio_node_arguments(object), 0)) == PTIO_KIND_STR;
+    bool text = ptio_value_kind(ptio_item_of(p, ptio_arguments_of(p, object), 0)) == PTIO_KIND_STR;
     if (text && (flags & (RE_LOCALE | RE_UNICODE | RE_ASCII)) == RE_UNICODE)
         flags &= ~(uint64_t)RE_UNICODE; /* of every pattern that is text */
     put_flags(p, flags, ", ");
@@ -608,7 +608,7 @@ static void message_word(ptio_printer *p, const ptio_value *object, const ptio_v
 {
     (void)object;
     if (ptio_value_count(argument) == 1)
-        ptio_write_plain(p, ptio_value_item(argument, 0));
+        ptio_write_plain(p, ptio_item_of(p, argument, 0));
     else if (ptio_value_count(argument))
         ptio_write_value(p, argument);
 }
@@ -616,7 +616,7 @@ static void message_word(ptio_printer *p, const ptio_value *object, const ptio_v
 static void keymessage_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
 {
     if (ptio_value_count(argument) == 1)
-        ptio_write_value(p, ptio_value_item(argument, 0));
+        ptio_write_value(p, ptio_item_of(p, argument, 0));
     else
         message_word(p, object, argument);
 }
@@ -641,7 +641,7 @@ static void osclass_word(ptio_printer *p, const ptio_value *object, const ptio_v
     int64_t number;
     const char *name = "OSError";
     (void)argument;
-    if (has_errno(ptio_node_arguments(object), &number))
+    if (has_errno(ptio_arguments_of(p, object), &number))
         for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
             for (size_t k = 0; k < 4; k++)
                 if (number && classes[i].numbers[k] == number)
@@ -651,17 +651,17 @@ static void osclass_word(ptio_printer *p, const ptio_value *object, const ptio_v
 
 static void osarguments_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
 {
-    const ptio_value *arguments = ptio_node_arguments(object);
+    const ptio_value *arguments = ptio_arguments_of(p, object);
     int64_t number;
     (void)argument;
     if (!has_errno(arguments, &number) || ptio_value_count(arguments) == 2 ||
-        ptio_value_kind(ptio_value_item(arguments, 1)) != PTIO_KIND_STR) {
+        ptio_value_kind(ptio_item_of(p, arguments, 1)) != PTIO_KIND_STR) {
         push_row(p, arguments, PTIO_SHAPE_ITEMS, false);
         return;
     }
     ptio_out_i64(p->out, number);
     ptio_out_string(p->out, ", ");
-    ptio_write_value(p, ptio_value_item(arguments, 1));
+    ptio_write_value(p, ptio_item_of(p, arguments, 1));
 }
 
 /* [Errno 2] text: 'file' */
@@ -669,18 +669,18 @@ static void oserror_word(ptio_printer *p, const ptio_value *object, const ptio_v
 {
     size_t count = ptio_value_count(argument);
     int64_t number;
-    if (count < 2 || !ptio_value_int(ptio_value_item(argument, 0), &number) ||
-        ptio_value_kind(ptio_value_item(argument, 1)) != PTIO_KIND_STR) {
+    if (count < 2 || !ptio_value_int(ptio_item_of(p, argument, 0), &number) ||
+        ptio_value_kind(ptio_item_of(p, argument, 1)) != PTIO_KIND_STR) {
         message_word(p, object, argument);
         return;
     }
     ptio_out_string(p->out, "[Errno ");
     ptio_out_i64(p->out, number);
     ptio_out_string(p->out, "] ");
-    ptio_write_plain(p, ptio_value_item(argument, 1));
+    ptio_write_plain(p, ptio_item_of(p, argument, 1));
     if (count > 2) {
         ptio_out_string(p->out, ": ");
-        ptio_write_value(p, ptio_value_item(argument, 2));
+        ptio_write_value(p, ptio_item_of(p, argument, 2));
     }
 }
 
@@ -757,18 +757,17 @@ static void put_parameter(ptio_printer *p, const ptio_value *value, bool typed)
 /* A line for each entry of a ParameterList or ParameterDict: the former counts them, the latter keeps their names in _keys. */
 static void parameters_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
 {
-    const ptio_value *attributes = ptio_value_attributes(object), *keys = ptio_value_get(attributes, "_keys");
-    const ptio_value *parameters = ptio_value_get(attributes, "_parameters");
+    const ptio_value *keys = ptio_attribute_of(p, object, "_keys"), *parameters = ptio_attribute_of(p, object, "_parameters");
     int64_t size = 0;
     (void)argument;
-    if (!keys && !ptio_value_int(ptio_value_get(attributes, "_size"), &size))
+    if (!keys && !ptio_value_int(ptio_attribute_of(p, object, "_size"), &size))
         size = (int64_t)ptio_value_count(parameters);
     uint64_t count = keys ? ptio_value_count(keys) : (uint64_t)size;
     for (uint64_t i = 0; i < count && p->status == PTIO_OK && p->out->status == PTIO_OK; i++) {
         char number[24];
         (void)snprintf(number, sizeof number, "%llu", (unsigned long long)i);
         ptio_text name = keys ? ptio_value_str(ptio_value_key(keys, (size_t)i)) : ptio_text_of(number);
-        const ptio_value *entry = ptio_form_attribute(object, name);
+        const ptio_value *entry = ptio_form_attribute(p, object, name);
         if (!entry)
             return;
         ptio_out_string(p->out, i ? "\n  (" : "  (");

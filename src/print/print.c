@@ -71,7 +71,7 @@ static ptio_shape dict_shape(const ptio_printer *p, const ptio_value *value)
     return PTIO_SHAPE_CLASS;
 }
 
-static ptio_shape object_shape(const ptio_value *value, uint16_t *row)
+static ptio_shape object_shape(const ptio_printer *p, const ptio_value *value, uint16_t *row)
 {
     if (has_class(value, "collections.deque"))
         return PTIO_SHAPE_DEQUE;
@@ -79,7 +79,7 @@ static ptio_shape object_shape(const ptio_value *value, uint16_t *row)
         return PTIO_SHAPE_FORM;
     if (ptio_value_is_module(value))
         return PTIO_SHAPE_MODULE;
-    return ptio_is_optimizer(value) ? PTIO_SHAPE_OPTIMIZER : PTIO_SHAPE_OBJECT;
+    return ptio_is_optimizer(p, value) ? PTIO_SHAPE_OPTIMIZER : PTIO_SHAPE_OBJECT;
 }
 
 /* The shape of a value that has contents, and the row of its form; false for all others. */
@@ -96,7 +96,7 @@ static bool shape_of(const ptio_printer *p, const ptio_value *value, ptio_shape 
     case PTIO_KIND_NDARRAY:
         *ret = ptio_is_masked(value) ? PTIO_SHAPE_OBJECT : PTIO_SHAPE_ARRAY;
         return ptio_is_masked(value) ? !ptio_masked_has_text(value) : ptio_value_ndarray(value, &array) && array.is_object;
-    case PTIO_KIND_OBJECT: *ret = object_shape(value, row); return true;
+    case PTIO_KIND_OBJECT: *ret = object_shape(p, value, row); return true;
     default: return false;
     }
 }
@@ -137,37 +137,38 @@ static void write_dots(ptio_printer *p, const ptio_value *value, ptio_shape s, u
 }
 
 /* The count of a Counter's entry, as a number. */
-static bool counter_number(const ptio_value *counter, size_t index, double *ret)
+static bool counter_number(const ptio_printer *p, const ptio_value *counter, size_t index, double *ret)
 {
-    return ptio_value_float(ptio_value_item(counter, index), ret);
+    return ptio_value_float(ptio_item_of(p, counter, index), ret);
 }
 
-static bool larger_count(const ptio_value *counter, size_t a, size_t b)
+static bool larger_count(const ptio_printer *p, const ptio_value *counter, size_t a, size_t b)
 {
     double left = 0, right = 0;
-    (void)counter_number(counter, a, &left);
-    (void)counter_number(counter, b, &right);
+    (void)counter_number(p, counter, a, &left);
+    (void)counter_number(p, counter, b, &right);
     return left > right;
 }
 
-static bool smaller_key(const ptio_value *dict, size_t a, size_t b)
+static bool smaller_key(const ptio_printer *p, const ptio_value *dict, size_t a, size_t b)
 {
-    ptio_text left = ptio_value_str(ptio_value_key(dict, a)), right = ptio_value_str(ptio_value_key(dict, b));
+    ptio_text left = ptio_value_str(ptio_as_edited(p, ptio_value_key(dict, a)));
+    ptio_text right = ptio_value_str(ptio_as_edited(p, ptio_value_key(dict, b)));
     size_t shorter = left.size < right.size ? left.size : right.size;
     int order = shorter ? memcmp(left.bytes, right.bytes, shorter) : 0;
     return order ? order < 0 : left.size < right.size;
 }
 
 /* Stable: a merge of sorted runs, from the bottom. `other` is as large as `index`. */
-static void sort(const ptio_value *dict, size_t *index, size_t *other, size_t count,
-                 bool (*is_before)(const ptio_value *dict, size_t a, size_t b))
+static void sort(const ptio_printer *p, const ptio_value *dict, size_t *index, size_t *other, size_t count,
+                 bool (*is_before)(const ptio_printer *p, const ptio_value *dict, size_t a, size_t b))
 {
     for (size_t run = 1; run < count; run *= 2) {
         for (size_t from = 0; from < count; from += 2 * run) {
             size_t a = from, middle = from + run < count ? from + run : count, b = middle;
             size_t end = middle + run < count ? middle + run : count;
             for (size_t i = from; i < end; i++) {
-                bool take_left = a < middle && !(b < end && is_before(dict, index[b], index[a]));
+                bool take_left = a < middle && !(b < end && is_before(p, dict, index[b], index[a]));
                 other[i] = take_left ? index[a++] : index[b++];
             }
         }
@@ -200,9 +201,9 @@ static bool push_count_order(ptio_printer *p, const ptio_value *counter)
     bool numbers = true;
     double number;
     for (size_t i = 0; made && numbers && i < made->count; i++)
-        numbers = counter_number(counter, i, &number);
+        numbers = counter_number(p, counter, i, &number);
     if (made && numbers)
-        sort(counter, made->index, made->index + made->count, made->count, larger_count);
+        sort(p, counter, made->index, made->index + made->count, made->count, larger_count);
     return made != NULL;
 }
 
@@ -210,7 +211,7 @@ bool ptio_push_key_order(ptio_printer *p, const ptio_value *dict)
 {
     ptio_order *made = push_plain_order(p, dict);
     if (made)
-        sort(dict, made->index, made->index + made->count, made->count, smaller_key);
+        sort(p, dict, made->index, made->index + made->count, made->count, smaller_key);
     return made != NULL;
 }
 
@@ -252,7 +253,7 @@ static void write_opening(ptio_printer *p, const ptio_value *value, ptio_shape s
 /* deque([…], maxlen=5) is saved as its class called with ([], 5). */
 static void write_maxlen(ptio_printer *p, const ptio_value *deque)
 {
-    const ptio_value *arguments = ptio_node_arguments(deque);
+    const ptio_value *arguments = ptio_arguments_of(p, deque);
     int64_t most;
     if (ptio_node_item_count(arguments) == 2 && ptio_value_int(ptio_node_item(arguments, 1), &most)) {
         ptio_out_string(p->out, ", maxlen=");
@@ -520,6 +521,7 @@ void ptio_write_value(ptio_printer *p, const ptio_value *value)
 {
     ptio_shape s;
     uint16_t row = 0;
+    value = ptio_as_edited(p, value);
     /* Lines that are set in deeply cost as many bytes. */
     spend(p, 1 + (p->layers ? p->layers->indent / 16 : 0));
     if (p->status != PTIO_OK)
@@ -555,6 +557,7 @@ static bool write_item(ptio_printer *p, const ptio_value *value)
 
 void ptio_write_plain(ptio_printer *p, const ptio_value *value)
 {
+    value = ptio_as_edited(p, value);
     switch (ptio_value_kind(value)) {
     case PTIO_KIND_STR: ptio_write_bare_text(p, ptio_value_str(value)); return;
     case PTIO_KIND_DEVICE: ptio_repr_escaped(p->out, ptio_value_name(value)); return;
@@ -651,13 +654,13 @@ static bool is_telling(const ptio_value *object, const ptio_value *arguments)
 }
 
 /* One part of an object that is one value. NULL: the object has no such part. */
-static const ptio_value *single_part(const ptio_value *object, part which, const char **label)
+static const ptio_value *single_part(const ptio_printer *p, const ptio_value *object, part which, const char **label)
 {
     const ptio_value *found = NULL;
     switch (which) {
     case ARGUMENTS_PART:
         *label = " args=";
-        found = ptio_node_arguments(object);
+        found = ptio_arguments_of(p, object);
         return is_telling(object, found) ? found : NULL;
     case KEYWORDS_PART: *label = " kwargs="; return ptio_node_keywords(object);
     case STATE_PART:
@@ -710,7 +713,7 @@ static void go_on_object(ptio_printer *p, ptio_frame *f)
         return;
     }
     const char *label = "";
-    const ptio_value *found = single_part(f->value, which, &label);
+    const ptio_value *found = single_part(p, f->value, which, &label);
     f->part++;
     if (!found)
         return;
@@ -766,6 +769,7 @@ static void set_up(ptio_printer *p, const ptio_print_options *o)
     p->python = o->python ? o->python : NEWEST_PYTHON;
     p->raw = o->raw;
     p->budget = o->limits ? o->limits->walk_nodes : 0;
+    p->edits = o->edits;
     ptio_heap_init(&p->heap, o->memory, o->limits ? o->limits->heap_bytes : 0);
     p->visited.heap = p->tensors.heap = &p->heap;
     p->tensors.format = (ptio_number_format){.places = setting(o->precision, 4), .notation = o->notation};
@@ -785,6 +789,7 @@ ptio_status ptio_print(const ptio_value *value, const ptio_print_options *given,
     if (options.precision != PTIO_PRINT_ZERO && options.precision > PTIO_MOST_PLACES)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "print.precision", PTIO_NO_OFFSET, "a precision is at most %d",
                          PTIO_MOST_PLACES);
+    value = ptio_edited(options.edits, value);
     if (options.keys && ptio_value_kind(value) != PTIO_KIND_DICT)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "print.keys", PTIO_NO_OFFSET,
                          "only a dict has keys; this value is of the kind %s", ptio_kind_name(ptio_value_kind(value)));

@@ -159,7 +159,7 @@ static bool is_list(const ptio_value *value)
 static void take_word(ptio_printer *p, ptio_frame *f)
 {
     ptio_objects *o = p->objects;
-    if (f->part && is_list(ptio_value_item(f->value, f->next)))
+    if (f->part && is_list(ptio_item_of(p, f->value, f->next)))
         ptio_out_char(p->out, ')');
     ptio_held word = ptio_take_layer(p);
     f->part = 0;
@@ -191,7 +191,7 @@ void ptio_go_on_objects(ptio_printer *p)
         return;
     }
     f->next = (size_t)at;
-    const ptio_value *item = ptio_value_item(f->value, f->next);
+    const ptio_value *item = ptio_item_of(p, f->value, f->next);
     if (f->row && !a->ndim) { /* str() of its only element */
         f->next = a->count;
         ptio_write_plain(p, item);

@@ -103,9 +103,9 @@ static kind kind_of(const ptio_frame *f)
 }
 
 /* Children, as many as the module has. */
-static const ptio_value *children(const ptio_value *module)
+static const ptio_value *children(const ptio_printer *p, const ptio_value *module)
 {
-    return ptio_value_get(ptio_value_attributes(module), "_modules");
+    return ptio_attribute_of(p, module, "_modules");
 }
 
 static bool is_packed(const ptio_value *child)
@@ -125,10 +125,10 @@ static bool is_shown(const ptio_frame *f, const ptio_value *child)
     }
 }
 
-static size_t skip_hidden(const ptio_frame *f, size_t index)
+static size_t skip_hidden(const ptio_printer *p, const ptio_frame *f, size_t index)
 {
-    const ptio_value *all = children(f->value);
-    while (index < ptio_value_count(all) && !is_shown(f, ptio_value_item(all, index)))
+    const ptio_value *all = children(p, f->value);
+    while (index < ptio_value_count(all) && !is_shown(f, ptio_item_of(p, all, index)))
         index++;
     return index;
 }
@@ -191,7 +191,7 @@ static void place_line(ptio_printer *p, ptio_frame *f)
     ptio_held line = {0};
     if (has_line(f))
         line = ptio_take_layer(p);
-    bool parent = skip_hidden(f, 0) < ptio_value_count(children(f->value));
+    bool parent = skip_hidden(p, f, 0) < ptio_value_count(children(p, f->value));
     bool lines = parent || (line.size && memchr(line.text, '\n', line.size));
     if (lines)
         ptio_layer_indent(p, INDENT);
@@ -208,8 +208,8 @@ static void place_line(ptio_printer *p, ptio_frame *f)
 
 static void go_on_children(ptio_printer *p, ptio_frame *f)
 {
-    const ptio_value *all = children(f->value);
-    size_t index = skip_hidden(f, f->next);
+    const ptio_value *all = children(p, f->value);
+    size_t index = skip_hidden(p, f, f->next);
     if (index >= ptio_value_count(all)) {
         close_lines(p);
         return;
@@ -280,7 +280,7 @@ static void end_list(ptio_printer *p, bool cut)
 
 static void go_on_list(ptio_printer *p, ptio_frame *f)
 {
-    const ptio_value *all = children(f->value);
+    const ptio_value *all = children(p, f->value);
     size_t count = ptio_value_count(all), index = f->next;
     if (!count) {
         close_module(p);
@@ -315,11 +315,11 @@ void ptio_go_on_module(ptio_printer *p)
 
 /* ---- optimizers ---- */
 
-bool ptio_is_optimizer(const ptio_value *value)
+bool ptio_is_optimizer(const ptio_printer *p, const ptio_value *value)
 {
-    const ptio_value *attributes = ptio_value_attributes(value);
+    const ptio_value *attributes = ptio_attributes_of(p, value);
     return ptio_value_count(attributes) >= 3 && ptio_value_get(attributes, "defaults") && ptio_value_get(attributes, "state") &&
-           ptio_value_kind(ptio_value_get(attributes, "param_groups")) == PTIO_KIND_LIST;
+           ptio_value_kind(ptio_attribute_of(p, value, "param_groups")) == PTIO_KIND_LIST;
 }
 
 void ptio_open_optimizer(ptio_printer *p, const ptio_value *value)
@@ -331,7 +331,7 @@ void ptio_open_optimizer(ptio_printer *p, const ptio_value *value)
 void ptio_go_on_optimizer(ptio_printer *p)
 {
     ptio_frame *f = &p->frames[p->depth - 1];
-    const ptio_value *groups = ptio_value_get(ptio_value_attributes(f->value), "param_groups");
+    const ptio_value *groups = ptio_attribute_of(p, f->value, "param_groups");
     size_t index = f->next++;
     bool cut = index < ptio_value_count(groups) && ptio_at_most_items(p, index);
     if (index >= ptio_value_count(groups) || cut) {
@@ -343,7 +343,7 @@ void ptio_go_on_optimizer(ptio_printer *p)
     ptio_out_string(p->out, "\nParameter Group ");
     ptio_out_u64(p->out, index);
     ptio_out_char(p->out, '\n');
-    const ptio_value *group = ptio_value_item(groups, index);
+    const ptio_value *group = ptio_item_of(p, groups, index);
     if (ptio_value_kind(group) == PTIO_KIND_DICT && ptio_push_key_order(p, group))
         (void)ptio_push_frame(p, group, PTIO_SHAPE_GROUP);
 }
@@ -361,7 +361,7 @@ void ptio_go_on_group(ptio_printer *p)
         return;
     }
     size_t place = p->orders->index[f->next++];
-    const ptio_value *key = ptio_value_key(f->value, place);
+    const ptio_value *key = ptio_as_edited(p, ptio_value_key(f->value, place));
     if (ptio_text_is(ptio_value_str(key), "params"))
         return;
     f->part = 1;

@@ -80,11 +80,39 @@ typedef struct ptio_printer {
     bool raw;        /* bare strings unescaped */
     uint64_t budget; /* fixed; 0: by what was met          */
     uint64_t met, written;
+    const ptio_builder *edits; /* changes to what is written, or NULL */
     ptio_tensor_style tensors;
     ptio_status status;
 } ptio_printer;
 
 void ptio_printer_fail(ptio_printer *p, ptio_status status);
+
+/** What stands in the place of a value. ptio_write_value() and ptio_write_plain() ask themselves; who looks into a value asks before. */
+static inline const ptio_value *ptio_as_edited(const ptio_printer *p, const ptio_value *value)
+{
+    return ptio_edited(p->edits, value);
+}
+
+/** An item, the arguments, the attributes, or an attribute, as it was edited. */
+static inline const ptio_value *ptio_item_of(const ptio_printer *p, const ptio_value *value, size_t index)
+{
+    return ptio_as_edited(p, ptio_value_item(value, index));
+}
+
+static inline const ptio_value *ptio_arguments_of(const ptio_printer *p, const ptio_value *object)
+{
+    return ptio_as_edited(p, ptio_node_arguments(object));
+}
+
+static inline const ptio_value *ptio_attributes_of(const ptio_printer *p, const ptio_value *object)
+{
+    return ptio_as_edited(p, ptio_value_attributes(object));
+}
+
+static inline const ptio_value *ptio_attribute_of(const ptio_printer *p, const ptio_value *object, const char *name)
+{
+    return ptio_as_edited(p, ptio_value_get(ptio_attributes_of(p, object), name));
+}
 
 /** Write a value, or begin to: what it contains is written by the frames that are pushed. */
 void ptio_write_value(ptio_printer *p, const ptio_value *value);
@@ -149,7 +177,7 @@ bool ptio_form_plain(ptio_printer *p, const ptio_value *object);
 const char *ptio_form_text(const ptio_frame *frame);
 
 /** The attribute of an object or module by its name, or NULL. */
-const ptio_value *ptio_form_attribute(const ptio_value *object, ptio_text name);
+const ptio_value *ptio_form_attribute(const ptio_printer *p, const ptio_value *object, ptio_text name);
 
 /** What writes a word of a form, such as "date". */
 typedef void (*ptio_form_word)(ptio_printer *p, const ptio_value *object, const ptio_value *argument);
@@ -162,7 +190,7 @@ const char *ptio_module_form(uint16_t row);
 
 void ptio_open_module(ptio_printer *p, ptio_frame *frame);
 void ptio_go_on_module(ptio_printer *p);
-bool ptio_is_optimizer(const ptio_value *value);
+bool ptio_is_optimizer(const ptio_printer *p, const ptio_value *value);
 void ptio_open_optimizer(ptio_printer *p, const ptio_value *value);
 void ptio_go_on_optimizer(ptio_printer *p);
 void ptio_go_on_group(ptio_printer *p);

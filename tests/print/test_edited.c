@@ -1,5 +1,5 @@
 /*
- * What walks, paths, lists of tensors and modules say of an edited checkpoint is what they say of the file that a save with these edits
+ * What walks, paths, lists of tensors, modules and printing say of an edited checkpoint is what they say of the file that a save with these edits
  * writes.
  */
 #include <setjmp.h>
@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "print/collect.h"
 #include "ptio.h"
 
 #define CORPUS PTIO_TEST_DATA "/corpus/2.13.0/"
@@ -146,6 +147,24 @@ static void compare_path(const edited *e, const char *path)
         assert_tensor(ptio_value_tensor(found), ptio_value_tensor(expected));
 }
 
+static void compare_prints(const edited *e)
+{
+    static collected found, expected;
+    static const ptio_print_options ways[] = {{PTIO_PRINT_OPTIONS},
+                                              {PTIO_PRINT_OPTIONS, .python = 308, .threshold = SIZE_MAX},
+                                              {PTIO_PRINT_OPTIONS, .bare = true, .max_depth = 3},
+                                              {PTIO_PRINT_OPTIONS, .max_items = 2}};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        ptio_print_options options = ways[i];
+        found.size = expected.size = 0;
+        options.edits = e->b;
+        assert_int_equal(ptio_print(ptio_root(e->before), &options, collect, &found, NULL), PTIO_OK);
+        assert_int_equal(ptio_print(ptio_root(e->after), &ways[i], collect, &expected, NULL), PTIO_OK);
+        assert_string_equal(found.text, expected.text);
+    }
+    assert_true(found.size > 0);
+}
+
 /* ---- edits ---- */
 
 static bool is_bias(void *ctx, const ptio_value *key, const ptio_value *item)
@@ -181,6 +200,7 @@ static void a_checkpoint(void **state)
     save(&e);
     compare_lists(&e);
     compare_walks(&e);
+    compare_prints(&e);
     static const char *const paths[] = {"", "new", "list[0]", "list.1.renamed", "list.1.fc1.bias", "again.renamed", "none"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         compare_path(&e, paths[i]);
@@ -207,6 +227,7 @@ static void a_module(void **state)
     save(&e);
     compare_lists(&e);
     compare_walks(&e);
+    compare_prints(&e);
     compare_path(&e, "scale");
     compare_path(&e, "copy.counted");
     ptio_module *found, *expected;
@@ -228,11 +249,75 @@ static void a_module(void **state)
     end(&e);
 }
 
+/* The item of a list whose text begins so. */
+static const ptio_value *item_called(const ptio_value *list, const char *text)
+{
+    static collected c;
+    for (size_t i = 0; i < ptio_value_count(list); i++) {
+        c.size = 0;
+        assert_int_equal(ptio_print(ptio_value_item(list, i), NULL, collect, &c, NULL), PTIO_OK);
+        if (strncmp(c.text, text, strlen(text)) == 0)
+            return ptio_value_item(list, i);
+    }
+    fail_msg("nothing is called %s", text);
+    return NULL;
+}
+
+/* Objects that are printed by forms, and what stands in their arguments, states and attributes. */
+static void some_objects(void **state)
+{
+    (void)state;
+    edited e = {0};
+    begin(&e, CORPUS "python_more.pt");
+    const ptio_value *root = ptio_root(e.before), *name = ptio_new_str(e.b, "worse");
+    const ptio_value *error = item_called(root, "ValueError"), *arguments = ptio_node_arguments(error);
+    assert_true(ptio_replace_value(e.b, ptio_value_item(arguments, 0), name));
+    ptio_value *space = ptio_edit(e.b, item_called(root, "namespace("));
+    assert_true(ptio_set_attribute(e.b, space, "b", name) && ptio_set_attribute(e.b, space, "A", ptio_new_int(e.b, 5)));
+    ptio_value *dict = ptio_edit(e.b, item_called(root, "OrderedDict("));
+    assert_true(ptio_rename(e.b, dict, 0, ptio_new_str(e.b, "y")) && ptio_put(e.b, dict, "more", space));
+    assert_true(ptio_replace_value(e.b, item_called(root, "operator."), ptio_new_list(e.b)));
+    save(&e);
+    compare_prints(&e);
+    end(&e);
+}
+
+static void some_collections(void **state)
+{
+    (void)state;
+    edited e = {0};
+    begin(&e, CORPUS "python_collections.pt");
+    const ptio_value *root = ptio_root(e.before);
+    assert_true(ptio_put(e.b, ptio_edit(e.b, item_called(root, "Counter(")), "new", ptio_new_int(e.b, 7)));
+    assert_true(ptio_put(e.b, ptio_edit(e.b, item_called(root, "defaultdict(None")), "k", ptio_new_tuple(e.b, &root, 1)));
+    save(&e);
+    compare_prints(&e);
+    end(&e);
+}
+
+/* The groups of an optimizer are sorted by their keys. */
+static void an_optimizer(void **state)
+{
+    (void)state;
+    edited e = {0};
+    begin(&e, CORPUS "optimizer_object.pt");
+    const ptio_value *groups = ptio_value_attribute(ptio_root(e.before), "param_groups"), *group = ptio_value_item(groups, 0);
+    const ptio_value *betas = ptio_value_get(group, "betas"), *numbers[] = {ptio_new_float(e.b, 0.25), ptio_new_float(e.b, 0.5)};
+    assert_int_equal(ptio_value_kind(betas), PTIO_KIND_TUPLE);
+    assert_true(ptio_put(e.b, ptio_edit(e.b, group), "amount", ptio_new_float(e.b, 0.5)));
+    assert_true(ptio_put(e.b, ptio_edit(e.b, group), "lr", ptio_new_float(e.b, 0.125)));
+    assert_true(ptio_replace_value(e.b, betas, ptio_new_tuple(e.b, numbers, 2)));
+    assert_true(ptio_append(e.b, ptio_edit(e.b, groups), group));
+    save(&e);
+    compare_prints(&e);
+    end(&e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_checkpoint),
-        cmocka_unit_test(a_module),
+        cmocka_unit_test(a_checkpoint),     cmocka_unit_test(a_module),     cmocka_unit_test(some_objects),
+        cmocka_unit_test(some_collections), cmocka_unit_test(an_optimizer),
     };
     return cmocka_run_group_tests_name("print/edited", tests, NULL, NULL);
 }
