@@ -491,7 +491,8 @@ PyObject *build_objects(module_state *state, ptio_checkpoint *ckpt, blocks *stor
                  .ckpt = ckpt,
                  .blocks = storage_blocks,
                  .options = options,
-                 .map_names = info.protocol < 3 || options->allowed};
+                 .is_stream = info.container != PTIO_CONTAINER_ZIP,
+                 .map_names = (info.protocol < 3 && !options->keeps_names) || options->allowed};
     b.storages = calloc(info.storages ? (size_t)info.storages : 1, sizeof *b.storages);
     b.storage_count = b.storages ? (size_t)info.storages : 0;
     bool ready = b.storages || PyErr_NoMemory();

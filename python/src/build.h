@@ -46,6 +46,7 @@ struct builder {
     size_t storage_count;
     PyObject *restore;                /* restore(storage, tag); NULL: storages on the CPU stay where they are */
     bool restores_cpu;                /* even those of the tag "cpu" are asked for */
+    bool is_stream;                   /* no archive: a stream or tar file of PyTorch before 1.6 */
     bool fake, meta, skip_data;       /* no byte is read: FakeTensorMode, map_location="meta", torch.serialization.skip_data() */
     bool map_names;                   /* Python 2's to Python 3's: before protocol 3, and by weights_only always */
     const ptio_value *rebuild_tensor; /* the globals that were found to be these functions */
@@ -119,7 +120,7 @@ PyObject *build_custom(builder *b, PyObject *pickle_module);
 bool build_settings(builder *b);
 
 /** Tell the functions of PyTorch that rebuild tensors without a storage what map_location is: torch.serialization._serialization_tls. None
- *  after the load. False with an exception. */
+ *  after the load. torch.load() does so for archives only. False with an exception. */
 bool tell_location(builder *b, PyObject *where);
 
 /** Let PyTorch look at the sparse tensors that were made, as it does at the end of each load. False with an exception. */

@@ -47,7 +47,7 @@ bool build_settings(builder *b)
 
 bool tell_location(builder *b, PyObject *where)
 {
-    return !b->torch || PyObject_SetAttrString(b->torch->tls, "map_location", where) == 0;
+    return !b->torch || b->is_stream || PyObject_SetAttrString(b->torch->tls, "map_location", where) == 0;
 }
 
 bool validate_sparse(builder *b)

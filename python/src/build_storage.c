@@ -83,10 +83,13 @@ static PyObject *untyped_bytes(builder *b, const ptio_storage *storage)
     return untyped;
 }
 
-/* No byte is read; the storage tells where they are, and under FakeTensorMode where it would be. */
+/* No byte is read; the storage of an archive tells where they are, and under FakeTensorMode where it would be. */
 static PyObject *meta_storage(builder *b, const ptio_storage *storage)
 {
-    PyObject *untyped = empty_untyped(b, ptio_storage_nbytes(storage), "meta"), *tag = tag_object(storage);
+    PyObject *untyped = empty_untyped(b, ptio_storage_nbytes(storage), "meta");
+    if (b->is_stream)
+        return untyped;
+    PyObject *tag = tag_object(storage);
     uint64_t offset = 0, nbytes;
     PyObject *place = ptio_storage_range(storage, &offset, &nbytes) ? PyLong_FromUnsignedLongLong(offset) : NULL;
     bool well = untyped && tag && (!b->fake || PyObject_SetAttr(untyped, NAME(b->state, _fake_device), tag) == 0) &&
@@ -98,11 +101,52 @@ static PyObject *meta_storage(builder *b, const ptio_storage *storage)
     return untyped;
 }
 
+static PyObject *new_typed(builder *b, PyObject *untyped, PyObject *dtype)
+{
+    PyObject *none = PyTuple_New(0);
+    PyObject *keywords = Py_BuildValue("{sOsOsO}", "wrap_storage", untyped, "dtype", dtype, "_internal", Py_True);
+    PyObject *typed = none && keywords ? PyObject_Call(b->torch->typed_storage, none, keywords) : NULL;
+    Py_XDECREF(none);
+    Py_XDECREF(keywords);
+    return typed;
+}
+
+/* torch.load() reads the bytes of a stream into the storage that a function of map_location answered, whatever that is. Here they were
+ * there before; so an answer that is another storage gets them. 0 or -1. */
+static int refill(builder *b, PyObject *answer, PyObject *bytes)
+{
+    if (!b->is_stream || answer == bytes || !PyCallable_Check(b->options->map_location))
+        return 0;
+    PyObject *device = PyObject_GetAttr(answer, NAME(b->state, device));
+    PyObject *type = device ? PyObject_GetAttr(device, NAME(b->state, type)) : NULL;
+    bool is_meta = type && PyUnicode_CompareWithASCIIString(type, "meta") == 0;
+    PyObject *has = type ? PyObject_CallMethodObjArgs(answer, NAME(b->state, nbytes), NULL) : NULL;
+    PyObject *needs = has ? PyObject_CallMethodObjArgs(bytes, NAME(b->state, nbytes), NULL) : NULL, *done = NULL;
+    int more = needs ? PyObject_RichCompareBool(has, needs, Py_GT) : -1;
+    if (more > 0)
+        PyErr_Format(PyExc_RuntimeError, "storage has wrong byte size: expected %%ld got %%ld%S%S", needs, has);
+    else if (more == 0 && !is_meta && (done = PyObject_CallMethod(answer, "resize_", "(O)", needs)))
+        set_reference(&done, PyObject_CallMethod(answer, "copy_", "(O)", bytes));
+    Py_XDECREF(device);
+    Py_XDECREF(type);
+    Py_XDECREF(has);
+    Py_XDECREF(needs);
+    Py_XDECREF(done);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 /* Where map_location and the registry put it. */
 static PyObject *restored(builder *b, const ptio_storage *storage)
 {
     PyObject *untyped = untyped_bytes(b, storage), *tag = untyped ? tag_object(storage) : NULL;
     PyObject *result = tag ? PyObject_CallFunctionObjArgs(b->restore, untyped, tag, NULL) : NULL;
+    int is_storage = result ? PyObject_IsInstance(result, b->torch->untyped_storage) : -1;
+    /* PyTorch's own exception for what is no storage. */
+    PyObject *dtype = is_storage == 0 ? torch_dtype(b->torch, ptio_storage_dtype(storage)) : NULL;
+    if (is_storage == 0)
+        set_reference(&result, dtype ? new_typed(b, result, dtype) : NULL);
+    else if (is_storage < 0 || refill(b, result, untyped) < 0)
+        Py_CLEAR(result);
     Py_XDECREF(untyped);
     Py_XDECREF(tag);
     return result;
@@ -135,20 +179,7 @@ PyObject *untyped_of(builder *b, const ptio_storage *storage)
         made->untyped = restored(b, storage);
     else
         made->untyped = untyped_bytes(b, storage);
-    /* What a callback of map_location answered may be a TypedStorage. */
-    if (made->untyped && PyObject_IsInstance(made->untyped, b->torch->typed_storage) == 1)
-        set_reference(&made->untyped, PyObject_GetAttr(made->untyped, NAME(b->state, _untyped_storage)));
     return made->untyped;
-}
-
-static PyObject *new_typed(builder *b, PyObject *untyped, PyObject *dtype)
-{
-    PyObject *none = PyTuple_New(0);
-    PyObject *keywords = Py_BuildValue("{sOsOsO}", "wrap_storage", untyped, "dtype", dtype, "_internal", Py_True);
-    PyObject *typed = none && keywords ? PyObject_Call(b->torch->typed_storage, none, keywords) : NULL;
-    Py_XDECREF(none);
-    Py_XDECREF(keywords);
-    return typed;
 }
 
 PyObject *typed_of(builder *b, const ptio_storage *storage)

@@ -152,6 +152,21 @@ static bool pass_header(builder *b, PyObject *pickle_module, PyObject *file)
     return well;
 }
 
+/* A file of a path was opened for this; an object is the caller's. An exception that is set stays. False with a new one. */
+static bool close_file(builder *b, PyObject *file)
+{
+    PyObject *type, *value, *trace, *closed = NULL;
+    PyErr_Fetch(&type, &value, &trace);
+    if (file && !b->options->input->object)
+        closed = PyObject_CallMethod(file, "close", NULL);
+    bool well = closed || !PyErr_Occurred();
+    if (type)
+        PyErr_Restore(type, value, trace);
+    Py_XDECREF(closed);
+    Py_XDECREF(file);
+    return well || type;
+}
+
 /* The file that a stream is in, where the pickle of its object begins. */
 static PyObject *open_stream(builder *b, PyObject *pickle_module)
 {
@@ -159,15 +174,17 @@ static PyObject *open_stream(builder *b, PyObject *pickle_module)
     PyObject *io = in->object ? NULL : PyImport_ImportModule("io");
     PyObject *file = in->object ? Py_NewRef(in->object) : io ? PyObject_CallMethod(io, "open", "Os", in->path, "rb") : NULL;
     PyObject *sought = file ? PyObject_CallMethod(file, "seek", "K", (unsigned long long)in->begin) : NULL;
-    if (!sought || !pass_header(b, pickle_module, file))
-        Py_CLEAR(file);
+    if (!sought || !pass_header(b, pickle_module, file)) {
+        (void)close_file(b, file);
+        file = NULL;
+    }
     Py_XDECREF(sought);
     Py_XDECREF(io);
     return file;
 }
 
-/* pickle_module.Unpickler(file, **pickle_load_args), of a class of its own, so that its methods can be ours. */
-static PyObject *new_unpickler(builder *b, PyObject *pickle_module)
+/* pickle_module.Unpickler(file, **pickle_load_args), of a class of its own, so that its methods can be ours. The file is the caller's then. */
+static PyObject *new_unpickler(builder *b, PyObject *pickle_module, PyObject **opened)
 {
     ptio_checkpoint_info info;
     ptio_checkpoint_describe(b->ckpt, &info);
@@ -182,8 +199,8 @@ static PyObject *new_unpickler(builder *b, PyObject *pickle_module)
     Py_XDECREF(args);
     Py_XDECREF(class);
     Py_XDECREF(members);
-    Py_XDECREF(file);
     Py_XDECREF(base);
+    *opened = file;
     return unpickler;
 }
 
@@ -197,12 +214,18 @@ static bool set_hook(PyObject *unpickler, PyMethodDef *method, PyObject *capsule
 
 static PyObject *run(custom *c, PyObject *capsule, PyObject *pickle_module)
 {
-    PyObject *unpickler = new_unpickler(c->b, pickle_module), *result = NULL;
+    PyObject *file = NULL, *unpickler = new_unpickler(c->b, pickle_module, &file), *result = NULL;
     c->find_class = unpickler ? PyObject_GetAttrString(unpickler, "find_class") : NULL;
+    if (unpickler && !c->find_class && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear(); /* one that makes no use of it */
+        c->find_class = Py_NewRef(Py_None);
+    }
     if (c->find_class && set_hook(unpickler, &persistent_load_method, capsule) &&
         set_hook(unpickler, &find_class_method, capsule))
         result = PyObject_CallMethodObjArgs(unpickler, NAME(c->b->state, load), NULL);
     Py_XDECREF(unpickler);
+    if (!close_file(c->b, file))
+        Py_CLEAR(result);
     return result;
 }
 

@@ -165,7 +165,7 @@ bool input_open(module_state *state, PyObject *f, input *ret)
 }
 
 /* open(path, "rb") knows the exception for what is wrong with a path. */
-static void raise_as_open(input *in)
+void input_raise_open(const input *in)
 {
     PyObject *io = PyImport_ImportModule("io"), *file = io ? PyObject_CallMethod(io, "open", "Os", in->path, "rb") : NULL;
     Py_XDECREF(io);
@@ -194,7 +194,7 @@ ptio_status input_load(input *in, ptio_load_options *options, ptio_checkpoint **
     status = ptio_load(path, options, ret, err);
     PyEval_RestoreThread(thread);
     if (status == PTIO_ERR_IO)
-        raise_as_open(in);
+        input_raise_open(in);
     return status;
 }
 

@@ -181,14 +181,70 @@ static bool byte_order(module_state *state, ptio_byte_order *ret)
     return !PyErr_Occurred();
 }
 
-/* A str of pickle_load_args, borrowed, or `otherwise`. */
+/* ---- pickle_load_args ---- */
+
+/* A str of them, borrowed, or `otherwise`. What is no str is refused later, as an unpickler would. */
 static bool text_argument(const arguments *a, const char *name, const char *otherwise, const char **ret)
 {
     PyObject *value = PyDict_GetItemString(a->rest, name);
-    *ret = otherwise;
-    if (value && !(*ret = PyUnicode_AsUTF8AndSize(value, NULL)))
-        return false;
+    *ret = value && PyUnicode_Check(value) ? PyUnicode_AsUTF8AndSize(value, NULL) : otherwise;
+    return *ret != NULL;
+}
+
+static bool is_name(PyObject *name, const char *text)
+{
+    return PyUnicode_CompareWithASCIIString(name, text) == 0;
+}
+
+/* One argument of pickle.Unpickler(), or of pickle.load() for a stream. */
+static bool check_for_pickle(PyObject *name, PyObject *value, bool is_stream)
+{
+    const char *callee = is_stream ? "load()" : "Unpickler()";
+    if (is_name(name, "fix_imports") || is_name(name, "buffers"))
+        return true;
+    if (!is_name(name, "encoding") && !is_name(name, "errors"))
+        return PyErr_Format(PyExc_TypeError, "'%U' is an invalid keyword argument for %s", name, callee), false;
+    if (PyUnicode_Check(value))
+        return true;
+    PyObject *type = value == Py_None ? PyUnicode_FromString("None") : PyType_GetName(Py_TYPE(value));
+    if (type)
+        PyErr_Format(PyExc_TypeError, "%s argument '%U' must be str, not %U", callee, name, type);
+    Py_XDECREF(type);
+    return false;
+}
+
+/* torch.load() hands them to the unpickler, which refuses what it does not know. */
+static bool check_load_args(const arguments *a, bool weights_only, bool is_stream)
+{
+    PyObject *name, *value;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(a->rest, &at, &name, &value)) {
+        if (weights_only && !is_name(name, "encoding"))
+            return PyErr_Format(PyExc_TypeError, "%s got an unexpected keyword argument '%U'",
+                                is_stream ? "load()" : "Unpickler.__init__()", name),
+                   false;
+        if (!weights_only && !check_for_pickle(name, value, is_stream))
+            return false;
+    }
     return true;
+}
+
+/* What torch.load() adds to them. */
+static bool add_encoding(const arguments *a)
+{
+    if (PyDict_GetItemString(a->rest, "encoding"))
+        return true;
+    PyObject *encoding = PyUnicode_FromString("utf-8");
+    bool well = encoding && PyDict_SetItemString(a->rest, "encoding", encoding) == 0;
+    Py_XDECREF(encoding);
+    return well;
+}
+
+/* Whether fix_imports=False was said: names of Python 2 stay what they are. */
+static bool keeps_names(const arguments *a)
+{
+    PyObject *value = PyDict_GetItemString(a->rest, "fix_imports");
+    return value && PyObject_IsTrue(value) == 0;
 }
 
 /* ---- the load ---- */
@@ -202,22 +258,31 @@ typedef struct loading {
     ptio_report *report;
     allowed_list allowed;
     bare_location location;
+    bool wants_map; /* mmap=True, whatever the file */
     ptio_load_options options;
 } loading;
+
+/* torch.load()'s look at a caller's own pickle_module. */
+static bool check_module(const loading *l)
+{
+    PyObject *module = l->arguments.pickle_module;
+    if (!l->state->torch || module == Py_None)
+        return true;
+    PyObject *done = PyObject_CallMethod(l->state->torch->serialization, "_check_dill_version", "(O)", module);
+    Py_XDECREF(done);
+    return done != NULL;
+}
 
 static bool prepare(loading *l)
 {
     const arguments *a = &l->arguments;
     ptio_load_options *o = &l->options;
     *o = (ptio_load_options){PTIO_LOAD_OPTIONS, .threads = PTIO_ALL_THREADS};
-    if (!decide_weights_only(a, &o->weights_only) || !mapping_flag(l->state, a, &o->mmap) ||
+    if (!decide_weights_only(a, &o->weights_only) || !mapping_flag(l->state, a, &l->wants_map) || !check_module(l) ||
         !shared_flag(l->state, &o->mmap_shared) || !byte_order(l->state, &o->byte_order) ||
         !text_argument(a, "encoding", "utf-8", &o->encoding) || !text_argument(a, "errors", "strict", &o->errors))
         return false;
-    if (o->mmap && !is_path(a->f)) {
-        PyErr_SetString(PyExc_ValueError, "f must be a file path in order to use the mmap argument");
-        return false;
-    }
+    o->mmap = l->wants_map && is_path(a->f);
     if (!(l->blocks = blocks_new()))
         return false;
     ptio_error err = {0};
@@ -289,8 +354,12 @@ static bool all_imported(loading *l)
 
 static bool is_mappable(loading *l, ptio_container container)
 {
-    if (!l->options.mmap || container == PTIO_CONTAINER_ZIP || container >= PTIO_CONTAINER_TORCHSCRIPT)
+    if (!l->wants_map || container >= PTIO_CONTAINER_TORCHSCRIPT)
         return true;
+    if (container == PTIO_CONTAINER_ZIP && !l->options.mmap)
+        PyErr_SetString(PyExc_ValueError, "f must be a file path in order to use the mmap argument");
+    if (container == PTIO_CONTAINER_ZIP)
+        return l->options.mmap;
     PyObject *name = PyUnicode_Check(l->arguments.f) ? PyUnicode_FromFormat("%U, ", l->arguments.f) : PyUnicode_FromString("");
     if (name)
         PyErr_Format(PyExc_RuntimeError,
@@ -323,11 +392,18 @@ static PyObject *objects(loading *l, ptio_checkpoint *ckpt, ptio_error *err)
         ptio_checkpoint_free(ckpt);
         return load_torchscript(l->state, l->arguments.f, &l->input, l->arguments.map_location);
     }
+    PyObject *own = own_unpickler(l);
+    bool is_stream = info.container != PTIO_CONTAINER_ZIP;
+    if (own ? !add_encoding(&l->arguments) : !check_load_args(&l->arguments, l->options.weights_only, is_stream)) {
+        ptio_checkpoint_free(ckpt);
+        return NULL;
+    }
     build_options options = {.mapped = l->options.mmap,
                              .without_gil = l->input.path != NULL,
                              .input = &l->input,
                              .map_location = l->arguments.map_location,
-                             .pickle_module = own_unpickler(l),
+                             .pickle_module = own,
+                             .keeps_names = keeps_names(&l->arguments),
                              .pickle_load_args = l->arguments.rest,
                              .allowed = l->allowed.objects};
     PyObject *result = build_objects(l->state, ckpt, l->blocks, &options, err);

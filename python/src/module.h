@@ -131,6 +131,9 @@ bool input_open(module_state *state, PyObject *f, input *ret);
  *  that is set. */
 ptio_status input_load(input *in, ptio_load_options *options, ptio_checkpoint **ret, ptio_error *err);
 
+/** Raise what open() would for a path that cannot be opened; nothing where it can. */
+void input_raise_open(const input *in);
+
 /** Leave the object right behind the checkpoint, where the next one of a stream begins. */
 bool input_leave(input *in);
 
@@ -235,6 +238,7 @@ typedef struct build_options {
     PyObject *map_location;  /* None: where they were saved                                  */
     PyObject *pickle_module; /* of a caller's own Unpickler, or NULL                         */
     PyObject *pickle_load_args;
+    bool keeps_names;  /* of Python 2: fix_imports=False                                 */
     PyObject *allowed; /* of weights_only: a dict of what the user allows, by name; else NULL */
 } build_options;
 

@@ -55,7 +55,7 @@ static bool find_write(output *out)
         }
         return false;
     }
-    if (PyCallable_Check(out->write))
+    if (PyCallable_Check(out->write) || out->is_stream) /* to call it is an exception of its own */
         return true;
     PyObject *type = PyObject_Str((PyObject *)Py_TYPE(out->object)); /* "<class 'x.Y'>" */
     Py_ssize_t length = type ? PyUnicode_GetLength(type) : 0;
@@ -79,10 +79,32 @@ static bool open_object(output *out)
     return false;
 }
 
+/* torch.save() opens the file of a stream with open(), which has an exception for everything. */
+static bool raise_as_open(output *out, const ptio_error *err)
+{
+    PyObject *io = PyImport_ImportModule("io"), *file = io ? PyObject_CallMethod(io, "open", "Os", out->path, "r+b") : NULL;
+    PyObject *closed = file ? PyObject_CallMethod(file, "close", NULL) : NULL;
+    Py_XDECREF(closed);
+    Py_XDECREF(file);
+    Py_XDECREF(io);
+    /* A file that is not there yet, in a folder that may not be written to. */
+    if (PyErr_ExceptionMatches(PyExc_FileNotFoundError) && strstr(err->message, "Permission denied")) {
+        PyErr_Clear();
+        return false;
+    }
+    return PyErr_Occurred();
+}
+
 static void raise_open(output *out, const ptio_error *err)
 {
+    if (out->is_stream && raise_as_open(out, err))
+        return;
     if (!err->reason || strcmp(err->reason, "io.parent") != 0) {
-        raise_error(out->state, err);
+        const char *why = strstr(err->message, "writing: ");
+        if (!why || out->is_stream || err->status != PTIO_ERR_IO)
+            raise_error(out->state, err);
+        else
+            PyErr_Format(PyExc_RuntimeError, "open file failed with strerror: %s (%S)", why + 9, out->path);
         return;
     }
     PyObject *path = PyImport_ImportModule("os.path");
@@ -107,9 +129,9 @@ static bool open_path(output *out)
     return false;
 }
 
-bool output_open(module_state *state, PyObject *f, output *ret)
+bool output_open(module_state *state, PyObject *f, bool is_stream, output *ret)
 {
-    *ret = (output){.state = state};
+    *ret = (output){.state = state, .is_stream = is_stream};
     bool well;
     if (is_path(f)) {
         ret->path = PyOS_FSPath(f);

@@ -12,6 +12,7 @@ typedef struct output {
     PyObject *path_bytes; /* in the encoding of the file system          */
     PyObject *object;
     PyObject *write; /* its method */
+    bool is_stream;  /* of PyTorch before 1.6: exceptions are those of open() */
     ptio_sink *sink;
 } output;
 
@@ -20,7 +21,7 @@ typedef struct output {
  *
  * A path is not synced to the disk, as torch.save() does not; but the old file stays until the new one is whole.
  */
-bool output_open(module_state *state, PyObject *f, output *ret);
+bool output_open(module_state *state, PyObject *f, bool is_stream, output *ret);
 
 /** All is written: the new file takes its place, or the object is flushed. False with an exception. */
 bool output_finish(output *out);

@@ -38,7 +38,7 @@ static bool write_value(module_state *state, const ptio_value *value, PyObject *
 {
     output out;
     ptio_error err = {0};
-    if (!output_open(state, f, &out))
+    if (!output_open(state, f, options->legacy, &out))
         return false;
     PyThreadState *thread = out.path ? PyEval_SaveThread() : NULL;
     ptio_status status = ptio_save_sink(value, out.sink, options, &err);

@@ -28,6 +28,7 @@ static PyObject *exception_of(module_state *state, const ptio_error *err)
         /* What is no archive is a pickle for torch.load(). */
         return begins_with(err->reason, "pickle.") || begins_with(err->reason, "not.") ? state->unpickling_error
                                                                                        : PyExc_RuntimeError;
+    case PTIO_ERR_ARGUMENT: return begins_with(err->reason, "codec.") ? PyExc_LookupError : PyExc_RuntimeError;
     default: return PyExc_RuntimeError;
     }
 }
@@ -147,16 +148,67 @@ static const ptio_finding *first_refusal(const ptio_report *report)
     return first;
 }
 
+/* The part of a text before `mark`, in its place; all of it where the mark is not there. */
+static void cut_at(PyObject **text, const char *mark)
+{
+    PyObject *word = PyUnicode_FromString(mark), *parts = *text && word ? PyUnicode_Split(*text, word, 1) : NULL;
+    set_reference(text, parts ? Py_XNewRef(PyList_GetItem(parts, 0)) : NULL);
+    Py_XDECREF(parts);
+    Py_XDECREF(word);
+}
+
+/* "… but got a.B" as PyTorch says it, which prints a class: "… but got <class 'a.B'>". */
+static void print_class(PyObject **text)
+{
+    PyObject *mark = PyUnicode_FromString("but got "), *parts = *text && mark ? PyUnicode_Split(*text, mark, 1) : NULL;
+    Py_XDECREF(mark);
+    if (!parts) {
+        Py_CLEAR(*text);
+    } else if (PyList_Size(parts) == 2) {
+        PyObject *name = PyList_GetItem(parts, 1), *space = PyUnicode_FromString(" ");
+        const char *bytes = space && PyUnicode_Contains(name, space) == 0 ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
+        if (bytes) /* else it is "an object" */
+            set_reference(text, PyUnicode_FromFormat("%Ubut got <class '%s'>", PyList_GetItem(parts, 0),
+                                                     begins_with(bytes, "builtins.") ? bytes + 9 : bytes));
+        Py_XDECREF(space);
+    }
+    Py_XDECREF(parts);
+}
+
+/* What getattr() reaches of a class that is allowed, as PyTorch prints it, which has it at hand. Nothing is imported for that. NULL without
+ * an exception where it is not there. */
+static PyObject *function_text(const ptio_finding *found)
+{
+    PyObject *module = PyUnicode_DecodeUTF8(found->module.bytes, (Py_ssize_t)found->module.size, "replace");
+    PyObject *name = PyUnicode_DecodeUTF8(found->name.bytes, (Py_ssize_t)found->name.size, "replace");
+    PyObject *at = module && name ? PyImport_GetModule(module) : NULL, *dot = PyUnicode_FromString("."), *text = NULL;
+    PyObject *parts = at && dot ? PyUnicode_Split(name, dot, -1) : NULL;
+    for (Py_ssize_t i = 0; parts && at && i < PyList_Size(parts); i++)
+        set_reference(&at, PyObject_GetAttr(at, PyList_GetItem(parts, i)));
+    PyObject *owner = parts && at ? PyObject_GetAttrString(at, "__self__") : NULL;
+    PyErr_Clear();
+    if (parts && at)
+        text = owner ? PyUnicode_FromFormat("Trying to call reduce for unrecognized function %S which belongs to %S", at, owner)
+                     : PyUnicode_FromFormat("Trying to call reduce for unrecognized function %S", at);
+    PyErr_Clear();
+    Py_XDECREF(owner);
+    Py_XDECREF(parts);
+    Py_XDECREF(dot);
+    Py_XDECREF(at);
+    Py_XDECREF(name);
+    Py_XDECREF(module);
+    return text;
+}
+
 /* Its message, without what PyTorch does not say. */
 static PyObject *message_of(const ptio_finding *found)
 {
-    PyObject *message = PyUnicode_DecodeUTF8(found->message.bytes, (Py_ssize_t)found->message.size, "replace");
-    if (!message || strcmp(found->reason, "weights-only.opcode") != 0)
+    PyObject *message = strcmp(found->reason, "weights-only.reduce") == 0 && found->name.size ? function_text(found) : NULL;
+    if (message)
         return message;
-    PyObject *beginning = PyUnicode_FromString(" (opcode "), *parts = beginning ? PyUnicode_Split(message, beginning, 1) : NULL;
-    set_reference(&message, parts ? Py_XNewRef(PyList_GetItem(parts, 0)) : NULL);
-    Py_XDECREF(parts);
-    Py_XDECREF(beginning);
+    message = PyUnicode_DecodeUTF8(found->message.bytes, (Py_ssize_t)found->message.size, "replace");
+    cut_at(&message, strcmp(found->reason, "weights-only.opcode") == 0 ? " (opcode " : "; to allow it: ");
+    print_class(&message);
     return message;
 }
 

@@ -40,9 +40,30 @@ static PyObject *allowed_dict(module_state *state)
     return dict;
 }
 
+/* "module.Class.method" of a method of a class, whose file says getattr(Class, "method"); NULL for all else. */
+static PyObject *method_name(module_state *state, PyObject *object)
+{
+    PyObject *class = PyObject_GetAttrString(object, "__self__"), *full = NULL;
+    if (class && PyType_Check(class)) {
+        PyObject *module = PyObject_GetAttr(class, NAME(state, __module__));
+        PyObject *owner = module ? PyObject_GetAttr(class, NAME(state, __qualname__)) : NULL;
+        PyObject *name = owner ? PyObject_GetAttr(object, NAME(state, __name__)) : NULL;
+        full = name ? PyUnicode_FromFormat("%S.%S.%S", module, owner, name) : NULL;
+        Py_XDECREF(module);
+        Py_XDECREF(owner);
+        Py_XDECREF(name);
+    }
+    Py_XDECREF(class);
+    PyErr_Clear();
+    return full;
+}
+
 /* "module.name" of what the object calls itself, or NULL. */
 static PyObject *own_name(module_state *state, PyObject *object)
 {
+    PyObject *method = method_name(state, object);
+    if (method)
+        return method;
     PyObject *module = PyObject_GetAttr(object, NAME(state, __module__));
     PyObject *name = module ? PyObject_GetAttr(object, NAME(state, __qualname__)) : NULL;
     PyObject *full = name ? PyUnicode_FromFormat("%S.%S", module, name) : NULL;
@@ -149,6 +170,18 @@ PyObject *py_clear_safe_globals(PyObject *module, PyObject *none)
     return PySet_Clear(state->safe_globals) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
+/* PyTorch's exceptions for a file that cannot be opened, and one that is no archive of torch.save(). */
+static void raise_no_checkpoint(module_state *state, const input *in, const ptio_error *err)
+{
+    static const char expected[] = "Expected input to be a checkpoint returned by torch.save";
+    if (err->status == PTIO_ERR_IO && in->path)
+        input_raise_open(in);
+    else if (strncmp(err->message, expected, sizeof expected - 1) == 0 && !PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, strstr(err->message, "torchscript") ? err->message : expected);
+    if (!PyErr_Occurred())
+        raise_error(state, err);
+}
+
 PyObject *py_get_unsafe_globals(PyObject *module, PyObject *f)
 {
     module_state *state = state_of(module);
@@ -165,7 +198,7 @@ PyObject *py_get_unsafe_globals(PyObject *module, PyObject *f)
     if (status == PTIO_OK)
         result = PyList_New(0);
     else
-        raise_error(state, &err);
+        raise_no_checkpoint(state, &in, &err);
     for (size_t i = 0; result && i < ptio_global_list_count(list); i++) {
         ptio_text text = ptio_global_list_name(list, i);
         PyObject *name = PyUnicode_DecodeUTF8(text.bytes, (Py_ssize_t)text.size, "replace");

@@ -124,7 +124,7 @@ static bool check_call(saver *s, PyObject *f)
 /* All of it, with a saver that the capsule holds. */
 static bool save(saver *s, PyObject *object, PyObject *f, PyObject *capsule)
 {
-    if (!prepare(s) || !check_call(s, f) || !output_open(s->state, f, &s->out))
+    if (!prepare(s) || !check_call(s, f) || !output_open(s->state, f, s->legacy, &s->out))
         return false;
     bool well = s->legacy ? save_stream(s, object, capsule) : save_archive(s, object, capsule);
     well = well && output_finish(&s->out);

@@ -31,5 +31,16 @@ def child():
     return run
 
 
+@pytest.fixture
+def nothing_allowed():
+    """PyTorch's list of what weights_only takes is empty, and as it was afterwards."""
+    import torch
+    before = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    yield
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals(before)
+
+
 # Put before a program for child(): the same Python as if it had no PyTorch.
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = None\n"

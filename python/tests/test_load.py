@@ -399,16 +399,7 @@ def test_mmap_outlives_the_file(path):
 # weights_only
 
 
-@pytest.fixture
-def no_safe_globals():
-    before = torch.serialization.get_safe_globals()
-    torch.serialization.clear_safe_globals()
-    yield
-    torch.serialization.clear_safe_globals()
-    torch.serialization.add_safe_globals(before)
-
-
-def test_refused(no_safe_globals):
+def test_refused(nothing_allowed):
     body = body_of([Point(1, 2)])
     same_error(lambda: io.BytesIO(body), pickle.UnpicklingError)
     same(lambda: io.BytesIO(body), weights_only=False)
@@ -442,7 +433,7 @@ def test_never_runs_what_it_refuses():
     assert not ran
 
 
-def test_allowed_by_torch(no_safe_globals):
+def test_allowed_by_torch(nothing_allowed):
     body = body_of([Point(1, torch.ones(1)), Stated()])
     with torch.serialization.safe_globals([Point, Stated]):
         loaded = same(lambda: io.BytesIO(body))
@@ -450,7 +441,7 @@ def test_allowed_by_torch(no_safe_globals):
     same_error(lambda: io.BytesIO(body), pickle.UnpicklingError)
 
 
-def test_allowed_by_ptio(no_safe_globals):
+def test_allowed_by_ptio(nothing_allowed):
     ptio.serialization.add_safe_globals([Point])
     assert Point in torch.serialization.get_safe_globals() and Point in ptio.serialization.get_safe_globals()
     same(lambda: io.BytesIO(body_of(Point(1, 2))))
@@ -459,7 +450,7 @@ def test_allowed_by_ptio(no_safe_globals):
     same_error(lambda: io.BytesIO(body_of(Point(1, 2))), pickle.UnpicklingError)
 
 
-def test_allowed_under_another_name(no_safe_globals):
+def test_allowed_under_another_name(nothing_allowed):
     body = body_of(Point(1, 2)).replace(b"Point", b"Pqint")
     with torch.serialization.safe_globals([(Point, "test_load.Pqint")]):
         try:
@@ -480,7 +471,7 @@ def test_unsafe_globals(tmp_path):
 @pytest.mark.parametrize("variable", ["TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"])
 @pytest.mark.parametrize("text", ["1", "y", "yes", "true", "TRUE", "0", "", "no"])
 @pytest.mark.parametrize("weights_only", [None, True, False])
-def test_environment(monkeypatch, no_safe_globals, variable, text, weights_only):
+def test_environment(monkeypatch, nothing_allowed, variable, text, weights_only):
     monkeypatch.setenv(variable, text)
     body = body_of(Point(1, 2))
     warned, outcomes = [], []

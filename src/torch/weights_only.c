@@ -339,11 +339,15 @@ static void judge_contents(verdict *v, const ptio_value *value, const called *c)
     bool dict = c->handler == PTIO_HANDLER_ORDERED_DICT || c->handler == PTIO_HANDLER_COUNTER;
     bool other = c->safety != PTIO_SAFE && (c->handler == PTIO_HANDLER_NONE || c->handler == PTIO_HANDLER_CLASS);
     bool lax_dict = v->rules.release < PTIO_RULES_2_13 && (other || c->handler == PTIO_HANDLER_DEFAULTDICT);
-    if (ptio_node_entry_count(value) && !dict && !lax_dict)
+    /* One is set by SETITEM or APPEND, as picklers write it, more by SETITEMS or APPENDS. */
+    uint64_t entries = ptio_node_entry_count(value), items = ptio_node_item_count(value);
+    if (entries && !dict && !lax_dict)
         refuse_called(v, "weights-only.setitem", value,
-                      "Can only SETITEM for dict, collections.OrderedDict, collections.Counter, but got");
-    if (ptio_node_item_count(value) && !(v->rules.release >= PTIO_RULES_2_14 && other))
-        refuse_called(v, "weights-only.append", value, "Can only append to lists, but got");
+                      entries == 1 ? "Can only SETITEM for dict, collections.OrderedDict, collections.Counter, but got"
+                                   : "Can only SETITEMS for dict, collections.OrderedDict, collections.Counter, but got");
+    if (items && !(v->rules.release >= PTIO_RULES_2_14 && other))
+        refuse_called(v, "weights-only.append", value,
+                      items == 1 ? "Can only append to lists, but got" : "Can only extend lists, but got");
 }
 
 static void judge_reduced(verdict *v, const ptio_value *value)
