@@ -418,6 +418,9 @@ typedef struct ptio_checkpoint_info {
 /** Describe a checkpoint. Reads nothing. */
 PTIO_API void ptio_checkpoint_describe(const ptio_checkpoint *ckpt, ptio_checkpoint_info *ret);
 
+/** Like ptio_checkpoint_describe(), without the two that take time in a large file: `opcodes` and `alignment` are 0. */
+PTIO_API void ptio_checkpoint_describe_briefly(const ptio_checkpoint *ckpt, ptio_checkpoint_info *ret);
+
 /* ------------------------------------------------------------------------------------------------------------------
  * 5  Values: what was saved
  *
@@ -621,6 +624,25 @@ PTIO_API const ptio_value *ptio_node_item(const ptio_value *value, size_t index)
 PTIO_API size_t ptio_node_entry_count(const ptio_value *value);
 PTIO_API const ptio_value *ptio_node_entry_key(const ptio_value *value, size_t index);
 PTIO_API const ptio_value *ptio_node_entry_value(const ptio_value *value, size_t index);
+
+/**
+ * The same as one array, for those who go over all of them: the items of ptio_node_item(); key, value, key, value … of the entries,
+ * so that `*count` entries have twice as many pointers. The array is borrowed; where there is nothing, *count is 0.
+ *
+ *     size_t count;
+ *     const ptio_value *const *entries = ptio_node_entry_array(dict, &count);
+ *     for (size_t i = 0; i < count; i++)
+ *         use(entries[2 * i], entries[2 * i + 1]);
+ */
+PTIO_API const ptio_value *const *ptio_node_item_array(const ptio_value *value, size_t *count);
+PTIO_API const ptio_value *const *ptio_node_entry_array(const ptio_value *value, size_t *count);
+
+/**
+ * Whether one place of its file holds a value, so that who translates a graph need not remember what became of it: nothing names
+ * it again. Most values are such: of a state dict all keys and tensors. False where it may be met twice, of constants such as None, and
+ * of what a builder made. What edits and ptio_builder put elsewhere is not counted.
+ */
+PTIO_API bool ptio_node_is_single(const ptio_value *value);
 
 /** Module and name of a global, as the file has them. */
 PTIO_API ptio_text ptio_node_module(const ptio_value *value);

@@ -24,47 +24,6 @@ typedef struct frame {
     stage stage;
 } frame;
 
-/* ---- scalars ---- */
-
-static PyObject *big_int(module_state *state, const ptio_value *value)
-{
-    size_t size = ptio_value_int_bytes(value, NULL, 0);
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size), *result = NULL;
-    if (!bytes)
-        return NULL;
-    ptio_value_int_bytes(value, PyBytes_AsString(bytes), size);
-    PyObject *from = PyObject_GetAttr((PyObject *)&PyLong_Type, NAME(state, from_bytes));
-    PyObject *args = Py_BuildValue("(Os)", bytes, "little"), *keywords = Py_BuildValue("{sO}", "signed", Py_True);
-    if (from && args && keywords)
-        result = PyObject_Call(from, args, keywords);
-    Py_XDECREF(from);
-    Py_XDECREF(args);
-    Py_XDECREF(keywords);
-    Py_DECREF(bytes);
-    return result;
-}
-
-static PyObject *scalar(builder *b, const ptio_value *value)
-{
-    int64_t number;
-    double real;
-    switch (ptio_value_kind(value)) {
-    case PTIO_KIND_BOOL: return PyBool_FromLong(ptio_value_bool(value));
-    case PTIO_KIND_INT: return ptio_value_int(value, &number) ? PyLong_FromLongLong(number) : big_int(b->state, value);
-    default: return ptio_value_float(value, &real) ? PyFloat_FromDouble(real) : NULL;
-    }
-}
-
-static PyObject *text(const ptio_value *value)
-{
-    ptio_text bytes = ptio_value_bytes(value);
-    switch (ptio_value_kind(value)) {
-    case PTIO_KIND_BYTES: return PyBytes_FromStringAndSize(bytes.bytes, (Py_ssize_t)bytes.size);
-    case PTIO_KIND_BYTEARRAY: return PyByteArray_FromStringAndSize(bytes.bytes, (Py_ssize_t)bytes.size);
-    default: bytes = ptio_value_str(value); return PyUnicode_DecodeUTF8(bytes.bytes, (Py_ssize_t)bytes.size, "surrogatepass");
-    }
-}
-
 /* ---- values ---- */
 
 static PyObject *get(builder *b, const ptio_value *value);
@@ -76,8 +35,8 @@ static PyObject *at_once(builder *b, const ptio_value *value)
         return make_bare(b, value);
     switch (ptio_node_view(value)) {
     case PTIO_NODE_NONE: return Py_NewRef(Py_None);
-    case PTIO_NODE_SCALAR: return scalar(b, value);
-    case PTIO_NODE_TEXT: return text(value);
+    case PTIO_NODE_SCALAR: return make_scalar(b, value);
+    case PTIO_NODE_TEXT: return make_text(value);
     case PTIO_NODE_GLOBAL:
         if (!b->torch)
             return find_bare(b, value);
@@ -98,6 +57,31 @@ static PyObject *at_once(builder *b, const ptio_value *value)
     return made;
 }
 
+static PyObject *take_made(builder *b)
+{
+    PyObject *made = b->made;
+    b->made = NULL;
+    b->made_of = NULL;
+    return made;
+}
+
+/* Where it is found again: what is met once waits for the frame below, which asks for it next; all else is in the memo. */
+static bool keep(builder *b, const ptio_value *value, PyObject *object)
+{
+    if (!ptio_node_is_single(value))
+        return memo_put(&b->memo, value, object);
+    Py_XDECREF(b->made);
+    b->made_of = value;
+    b->made = Py_NewRef(object);
+    return true;
+}
+
+/* What holds itself finds it while it is filled. */
+static bool keep_open(builder *b, const ptio_value *value, PyObject *object)
+{
+    return ptio_node_is_single(value) || memo_put(&b->memo, value, object);
+}
+
 /* The object of a value, if it is there or made at once; NULL without an exception where it takes a frame. */
 static PyObject *get(builder *b, const ptio_value *value)
 {
@@ -105,7 +89,9 @@ static PyObject *get(builder *b, const ptio_value *value)
     if (view == PTIO_NODE_NONE)
         return Py_NewRef(Py_None);
     if (view == PTIO_NODE_SCALAR)
-        return scalar(b, value);
+        return make_scalar(b, value);
+    if (ptio_node_is_single(value))
+        return b->made_of == value ? take_made(b) : view == PTIO_NODE_TEXT ? make_text(value) : at_once(b, value);
     PyObject *object = memo_get(&b->memo, value);
     if (object)
         return Py_NewRef(object);
@@ -210,7 +196,7 @@ static step begin_sequence(builder *b, frame *f)
     }
     if (!f->object)
         return FAILED;
-    if ((kind == PTIO_KIND_SET || kind == PTIO_KIND_LIST) && !memo_put(&b->memo, f->value, f->object))
+    if ((kind == PTIO_KIND_SET || kind == PTIO_KIND_LIST) && !keep_open(b, f->value, f->object))
         return FAILED;
     return GOES_ON;
 }
@@ -218,13 +204,14 @@ static step begin_sequence(builder *b, frame *f)
 static step sequence_items(builder *b, frame *f)
 {
     ptio_kind kind = ptio_value_kind(f->value);
-    size_t depth = b->depth - 1, count = ptio_node_item_count(f->value);
+    bool is_hashed = kind == PTIO_KIND_SET || kind == PTIO_KIND_FROZENSET;
+    size_t depth = b->depth - 1, count;
+    const ptio_value *const *items = ptio_node_item_array(f->value, &count);
     for (; f->index < count; f->index++) {
         PyObject *item;
-        const ptio_value *value = ptio_node_item(f->value, f->index);
-        if ((kind == PTIO_KIND_SET || kind == PTIO_KIND_FROZENSET) && !is_bounded(b, value))
+        if (is_hashed && !is_bounded(b, items[f->index]))
             return FAILED;
-        step next = part(b, value, &item);
+        step next = part(b, items[f->index], &item);
         f = &b->frames[depth]; /* which may have moved */
         if (next != GOES_ON)
             return next;
@@ -243,15 +230,79 @@ static step sequence_items(builder *b, frame *f)
 
 /* ---- entries ---- */
 
+#define BATCH 256
+
+/* Never takes a frame. */
+static bool is_plain(const ptio_value *value)
+{
+    ptio_node_kind view = ptio_node_view(value);
+    return view == PTIO_NODE_NONE || view == PTIO_NODE_SCALAR || view == PTIO_NODE_TEXT;
+}
+
+/* How many entries have plain keys and values, up to `most`. */
+static size_t count_plain(const ptio_value *const *entries, size_t most)
+{
+    size_t count = 0;
+    while (count < most && is_plain(entries[2 * count]) && is_plain(entries[2 * count + 1]))
+        count++;
+    return count;
+}
+
+/* Plain entries, a batch of them at a time: to make all keys, then all values, then to look for the places of all in the dict asks less
+ * of the processor's cache than to do this in turns. */
+static bool plain_entries(builder *b, PyObject *dict, const ptio_value *const *entries, size_t count)
+{
+    PyObject *made[2][BATCH];
+    size_t done[2] = {0, 0};
+    bool well = true;
+    for (size_t part = 0; part < 2 && well; part++)
+        for (; done[part] < count && well; done[part] += well)
+            well = (made[part][done[part]] = get(b, entries[2 * done[part] + part])) != NULL;
+    for (size_t i = 0; i < count && well; i++)
+        well = PyDict_SetItem(dict, made[0][i], made[1][i]) == 0;
+    for (size_t part = 0; part < 2; part++)
+        while (done[part])
+            Py_DECREF(made[part][--done[part]]);
+    return well;
+}
+
+/* All plain entries from where the frame is. */
+static bool pass_plain(builder *b, frame *f, const ptio_value *const *entries, size_t count)
+{
+    size_t plain;
+    do {
+        size_t left = count - f->index;
+        plain = count_plain(entries + 2 * f->index, left < BATCH ? left : BATCH);
+        if (!plain_entries(b, f->object, entries + 2 * f->index, plain))
+            return false;
+        f->index += plain;
+    } while (plain);
+    return true;
+}
+
+static int set_entry(frame *f, PyObject *item)
+{
+    int failed =
+        PyDict_CheckExact(f->object) ? PyDict_SetItem(f->object, f->key, item) : PyObject_SetItem(f->object, f->key, item);
+    Py_CLEAR(f->key);
+    return failed;
+}
+
 static step entries(builder *b, frame *f)
 {
-    size_t depth = b->depth - 1, count = ptio_node_entry_count(f->value);
+    size_t depth = b->depth - 1, count;
+    const ptio_value *const *entries = ptio_node_entry_array(f->value, &count);
     while (f->index < count) {
         PyObject *item;
         bool is_key = f->stage == KEYS;
-        if (is_key && !is_bounded(b, ptio_node_entry_key(f->value, f->index)))
+        if (is_key && PyDict_CheckExact(f->object) && !pass_plain(b, f, entries, count))
             return FAILED;
-        step next = part(b, is_key ? ptio_node_entry_key(f->value, f->index) : ptio_node_entry_value(f->value, f->index), &item);
+        if (f->index == count)
+            break;
+        const ptio_value *value = entries[2 * f->index + !is_key];
+        if (is_key && !is_bounded(b, value))
+            return FAILED;
+        step next = part(b, value, &item);
         f = &b->frames[depth];
         if (next != GOES_ON)
             return next;
@@ -260,10 +311,8 @@ static step entries(builder *b, frame *f)
             f->stage = VALUES;
             continue;
         }
-        int failed =
-            PyDict_CheckExact(f->object) ? PyDict_SetItem(f->object, f->key, item) : PyObject_SetItem(f->object, f->key, item);
+        int failed = set_entry(f, item);
         Py_DECREF(item);
-        Py_CLEAR(f->key);
         if (failed)
             return FAILED;
         f->index++;
@@ -278,7 +327,7 @@ static step entries(builder *b, frame *f)
 
 static PyObject *text_or_none(const ptio_value *value)
 {
-    return ptio_node_view(value) == PTIO_NODE_TEXT ? text(value) : Py_NewRef(Py_None);
+    return ptio_node_view(value) == PTIO_NODE_TEXT ? make_text(value) : Py_NewRef(Py_None);
 }
 
 /* persistent_load() of the stream of PyTorch before 1.6: ("module", class, source file, source) is the class. */
@@ -303,13 +352,13 @@ static step persistent(builder *b, frame *f)
     bool well = file && source && check_source(b->state, class, file, source);
     Py_XDECREF(file);
     Py_XDECREF(source);
-    return well && memo_put(&b->memo, f->value, class) ? GOES_ON : FAILED;
+    return well && keep_open(b, f->value, class) ? GOES_ON : FAILED;
 }
 
 static step make_object(builder *b, frame *f)
 {
     /* What its arguments hold may have made it meanwhile. */
-    PyObject *made = memo_get(&b->memo, f->value);
+    PyObject *made = ptio_node_is_single(f->value) ? NULL : memo_get(&b->memo, f->value);
     if (made) {
         f->object = Py_NewRef(made);
         f->stage = DONE;
@@ -320,16 +369,17 @@ static step make_object(builder *b, frame *f)
     f->object = make_reduced(b->state, ptio_node_opcode(f->value), f->callable, f->arguments, f->keywords);
     f->stage = ITEMS;
     f->index = 0;
-    return f->object && memo_put(&b->memo, f->value, f->object) ? GOES_ON : FAILED;
+    return f->object && keep_open(b, f->value, f->object) ? GOES_ON : FAILED;
 }
 
 static step append_items(builder *b, frame *f)
 {
-    size_t depth = b->depth - 1, count = ptio_node_item_count(f->value);
+    size_t depth = b->depth - 1, count;
+    const ptio_value *const *items = ptio_node_item_array(f->value, &count);
     bool is_list = PyList_CheckExact(f->object), is_set = !is_list && PyAnySet_Check(f->object);
     for (; f->index < count; f->index++) {
         PyObject *item;
-        step next = part(b, ptio_node_item(f->value, f->index), &item);
+        step next = part(b, items[f->index], &item);
         f = &b->frames[depth];
         if (next != GOES_ON)
             return next;
@@ -389,7 +439,7 @@ static step begin(builder *b, frame *f)
     case PTIO_NODE_MAPPING:
         f->stage = KEYS;
         f->object = PyDict_New();
-        return f->object && memo_put(&b->memo, f->value, f->object) ? GOES_ON : FAILED;
+        return f->object && keep_open(b, f->value, f->object) ? GOES_ON : FAILED;
     case PTIO_NODE_PERSISTENT: return persistent(b, f);
     default: f->stage = CALLABLE; return GOES_ON;
     }
@@ -429,7 +479,7 @@ static PyObject *build(builder *b, const ptio_value *root)
     while (b->depth) {
         frame *f = &b->frames[b->depth - 1];
         if (f->stage == DONE) {
-            if (!memo_put(&b->memo, f->value, f->object))
+            if (!keep(b, f->value, f->object))
                 return NULL;
             clear_frame(f);
             b->depth--;
@@ -437,7 +487,7 @@ static PyObject *build(builder *b, const ptio_value *root)
             return NULL;
         }
     }
-    return Py_NewRef(memo_get(&b->memo, root));
+    return get(b, root);
 }
 
 /* The bytes of all storages, by threads and without the GIL. */
@@ -471,6 +521,7 @@ static void release_builder(builder *b)
     for (size_t i = 0; i < b->depth; i++)
         clear_frame(&b->frames[i]);
     free(b->frames);
+    Py_XDECREF(b->made);
     memo_free(&b->memo);
     for (size_t i = 0; i < b->storage_count; i++) {
         Py_XDECREF(b->storages[i].tensor);
@@ -484,17 +535,16 @@ static void release_builder(builder *b)
 PyObject *build_objects(module_state *state, ptio_checkpoint *ckpt, blocks *storage_blocks, const build_options *options,
                         ptio_error *err)
 {
-    ptio_checkpoint_info info;
-    ptio_checkpoint_describe(ckpt, &info);
+    const ptio_checkpoint_info *info = options->info;
     builder b = {.state = state,
                  .torch = state->torch,
                  .ckpt = ckpt,
                  .blocks = storage_blocks,
                  .options = options,
-                 .is_stream = info.container != PTIO_CONTAINER_ZIP,
-                 .map_names = (info.protocol < 3 && !options->keeps_names) || options->allowed};
-    b.storages = calloc(info.storages ? (size_t)info.storages : 1, sizeof *b.storages);
-    b.storage_count = b.storages ? (size_t)info.storages : 0;
+                 .is_stream = info->container != PTIO_CONTAINER_ZIP,
+                 .map_names = (info->protocol < 3 && !options->keeps_names) || options->allowed};
+    b.storages = calloc(info->storages ? (size_t)info->storages : 1, sizeof *b.storages);
+    b.storage_count = b.storages ? (size_t)info->storages : 0;
     bool ready = b.storages || PyErr_NoMemory();
     if (ready && (options->mapped || !b.torch)) {
         ready = (b.holder = holder_new(ckpt, NULL)) != NULL;
@@ -502,7 +552,7 @@ PyObject *build_objects(module_state *state, ptio_checkpoint *ckpt, blocks *stor
             b.holder->blocks = blocks_hold(storage_blocks);
     }
     PyObject *result = NULL;
-    if (ready && build_settings(&b) && read_all(&b, err) && memo_reserve(&b.memo, info.opcodes / 8))
+    if (ready && build_settings(&b) && read_all(&b, err))
         result = build_without_collections(&b, ptio_root(ckpt));
     if (result && b.torch && !validate_sparse(&b))
         Py_CLEAR(result);

@@ -1,7 +1,8 @@
 /*
  * What the files that make Python objects of a graph share.
  *
- *     build.c          the walk: containers, objects, scalars
+ *     build.c          the walk: containers, objects
+ *     build_scalar.c   numbers and texts
  *     build_memo.c     values that are objects already
  *     build_storage.c  storages of PyTorch
  *     build_tensor.c   plain tensors and Parameters of PyTorch
@@ -40,6 +41,8 @@ struct builder {
     holder *holder; /* of the checkpoint, where tensors use its bytes: a map, or without PyTorch. NULL: the bytes are blocks */
     const build_options *options;
     memo memo;
+    const ptio_value *made_of; /* met once, made last: the frame below takes it next */
+    PyObject *made;
     struct frame *frames; /* build.c */
     size_t depth, room;
     made_storage *storages;
@@ -61,10 +64,15 @@ PyObject *memo_get(const memo *m, const ptio_value *value);
 /** Keeps a reference of its own. What is there already stays. */
 bool memo_put(memo *m, const ptio_value *value, PyObject *object);
 
-/** Room for so many values, so that it need not grow step by step. */
-bool memo_reserve(memo *m, uint64_t count);
-
 void memo_free(memo *m);
+
+/* ---- build_scalar.c ---- */
+
+/** bool, int, float. */
+PyObject *make_scalar(builder *b, const ptio_value *value);
+
+/** str, bytes, bytearray. */
+PyObject *make_text(const ptio_value *value);
 
 /* ---- build_storage.c ---- */
 

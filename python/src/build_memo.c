@@ -36,7 +36,7 @@ static bool memo_grow(memo *m, size_t capacity)
 
 bool memo_put(memo *m, const ptio_value *value, PyObject *object)
 {
-    if (2 * (m->used + 1) > m->capacity && !memo_grow(m, m->capacity * 2))
+    if (2 * (m->used + 1) > m->capacity && !memo_grow(m, m->capacity ? m->capacity * 2 : 64))
         return false;
     size_t at = memo_slot(m, value);
     if (m->slots[at].value)
@@ -45,14 +45,6 @@ bool memo_put(memo *m, const ptio_value *value, PyObject *object)
     m->slots[at].object = Py_NewRef(object);
     m->used++;
     return true;
-}
-
-bool memo_reserve(memo *m, uint64_t count)
-{
-    size_t capacity = 64;
-    while (capacity / 2 <= count && capacity < SIZE_MAX / 64)
-        capacity *= 2;
-    return memo_grow(m, capacity);
 }
 
 void memo_free(memo *m)

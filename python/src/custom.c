@@ -187,7 +187,7 @@ static PyObject *open_stream(builder *b, PyObject *pickle_module)
 static PyObject *new_unpickler(builder *b, PyObject *pickle_module, PyObject **opened)
 {
     ptio_checkpoint_info info;
-    ptio_checkpoint_describe(b->ckpt, &info);
+    ptio_checkpoint_describe_briefly(b->ckpt, &info);
     bool is_stream = info.container == PTIO_CONTAINER_LEGACY;
     PyObject *base = PyObject_GetAttrString(pickle_module, "Unpickler");
     PyObject *file = !base ? NULL : is_stream ? open_stream(b, pickle_module) : open_pickle(b);

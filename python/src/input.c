@@ -184,7 +184,7 @@ ptio_status input_load(input *in, ptio_load_options *options, ptio_checkpoint **
         status = ptio_load_source(in->source, options, ret, err);
         if (status == PTIO_OK) {
             ptio_checkpoint_info info;
-            ptio_checkpoint_describe(*ret, &info);
+            ptio_checkpoint_describe_briefly(*ret, &info);
             in->end = info.end_offset;
         }
         return status;

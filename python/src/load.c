@@ -315,7 +315,7 @@ static PyObject *refused_container(loading *l, const ptio_error *err)
     if (input_load(&l->input, &options, &ckpt, &again) != PTIO_OK)
         return raise_refusal(l->state, err, l->report);
     ptio_checkpoint_info info;
-    ptio_checkpoint_describe(ckpt, &info);
+    ptio_checkpoint_describe_briefly(ckpt, &info);
     ptio_checkpoint_free(ckpt);
     if (info.container == PTIO_CONTAINER_TAR)
         return PyErr_Format(PyExc_RuntimeError, "Cannot use ``weights_only=True`` with files saved in the legacy .tar format. %s",
@@ -383,7 +383,7 @@ static PyObject *own_unpickler(const loading *l)
 static PyObject *objects(loading *l, ptio_checkpoint *ckpt, ptio_error *err)
 {
     ptio_checkpoint_info info;
-    ptio_checkpoint_describe(ckpt, &info);
+    ptio_checkpoint_describe_briefly(ckpt, &info);
     if (!all_imported(l) || !is_mappable(l, info.container)) {
         ptio_checkpoint_free(ckpt);
         return NULL;
@@ -400,6 +400,7 @@ static PyObject *objects(loading *l, ptio_checkpoint *ckpt, ptio_error *err)
     }
     build_options options = {.mapped = l->options.mmap,
                              .without_gil = l->input.path != NULL,
+                             .info = &info,
                              .input = &l->input,
                              .map_location = l->arguments.map_location,
                              .pickle_module = own,

@@ -232,8 +232,9 @@ bool torch_is_own_entry(torch_bridge *torch, Py_ssize_t index, const char *name)
 
 /** How a graph becomes objects. */
 typedef struct build_options {
-    bool mapped;             /* storages are views of a map                                  */
-    bool without_gil;        /* the source is no Python object                               */
+    bool mapped;      /* storages are views of a map                                  */
+    bool without_gil; /* the source is no Python object                               */
+    const ptio_checkpoint_info *info;
     const input *input;      /* where the checkpoint is from                                 */
     PyObject *map_location;  /* None: where they were saved                                  */
     PyObject *pickle_module; /* of a caller's own Unpickler, or NULL                         */

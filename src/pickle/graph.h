@@ -50,10 +50,11 @@ enum {
     PTIO_NODE_LONG = 4,      /* INT written by LONG, LONG1 or LONG4: a `long` of Python 2                           */
     PTIO_NODE_MEMOIZED = 8,  /* a PUT named it: Python 2 does so only for objects that are used twice               */
     PTIO_NODE_TEXT_ID = 16,  /* PERSISTENT written by PERSID: its id is a line of text                              */
-    PTIO_NODE_HASHABLE = 32, /* TUPLE that holds no list, dict, set or bytearray, at any depth; set once that was asked */
     PTIO_NODE_FLEETING = 2,  /* TUPLE, PERSISTENT, REDUCED that a reducer has made for one visit: nobody meets it again        */
     PTIO_NODE_ITSELF = 4,    /* STR, GLOBAL of a reducer: it is what is written for it                                        */
     PTIO_NODE_INTERNED = 16, /* STR of a builder: it is the one of its text, of PyTorch's own words too                       */
+    PTIO_NODE_HASHABLE = 16, /* TUPLE that holds no list, dict, set or bytearray, at any depth; set once that was asked */
+    PTIO_NODE_ONCE = 32,     /* made by the machine and not taken up again, by GET or DUP: one place of the graph holds it */
     /* 64 is the interpreter's */
     PTIO_NODE_LATE_KEY = 128 /* TUPLE or SET that holds an object or frozenset, DICT with such a key: see key.h */
 };
@@ -170,6 +171,7 @@ typedef struct ptio_dialect {
     bool framed;      /* FRAME was used                                        */
     bool python2;     /* Python 2's strings occur                              */
     bool sparse_memo; /* memo numbers do not count up from 0                   */
+    bool unusual;     /* an opcode occurs that is not in ptio_opcode_usual[]   */
 } ptio_dialect;
 
 /** One pickle, run. */
@@ -219,6 +221,13 @@ static inline bool ptio_node_is_str(const ptio_value *value, const char *text)
 static inline const ptio_value *ptio_tuple_item(const ptio_value *tuple, size_t index)
 {
     return PTIO_NODE(tuple, tuple)->items[index];
+}
+
+/** A second place of the graph holds it from now on. */
+static inline void ptio_node_met_again(ptio_value *value)
+{
+    if (value->flags & PTIO_NODE_ONCE) /* constants, which are never written to, have it not */
+        value->flags &= (uint8_t)~PTIO_NODE_ONCE;
 }
 
 /** The items of a TUPLE, LIST, SET or FROZENSET node, those of sets each once; NULL and 0 for other nodes. */

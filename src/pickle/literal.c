@@ -206,7 +206,7 @@ ptio_status ptio_do_unicode(ptio_machine *m)
             return bad_line(m, "pickle.escape", "text: an escape in it is cut off or too large", line);
         line = (ptio_text){out, size};
     }
-    return ptio_machine_push(m, ptio_node_new_text(m->graph->arena, PTIO_NODE_TYPE_STR, line.bytes, line.size));
+    return ptio_machine_push_new(m, ptio_node_new_text(m->graph->arena, PTIO_NODE_TYPE_STR, line.bytes, line.size));
 }
 
 /* One escape of a Python string literal, of which the backslash is taken already. Source: CPython, Objects/bytesobject.c,
@@ -292,7 +292,7 @@ ptio_status ptio_machine_push_py2str(ptio_machine *m, const char *bytes, size_t 
         if (status == PTIO_OK)
             value->seen = PTIO_KIND_STR;
     }
-    return ptio_machine_push(m, value);
+    return ptio_machine_push_new(m, value);
 }
 
 /* ---- globals and ids ---- */

@@ -163,6 +163,13 @@ static ptio_status take_items(ptio_machine *m, ptio_value **target, ptio_value *
     return PTIO_OK;
 }
 
+ptio_status ptio_machine_push_new(ptio_machine *m, ptio_value *value)
+{
+    if (value)
+        value->flags |= PTIO_NODE_ONCE;
+    return ptio_machine_push(m, value);
+}
+
 ptio_status ptio_do_pop(ptio_machine *m)
 {
     if (m->top > m->floor) {
@@ -196,6 +203,7 @@ ptio_status ptio_machine_get(ptio_machine *m, uint64_t number)
     if (!value)
         return ptio_machine_fail(m, PTIO_ERR_FORMAT, "pickle.memo", "the memo has nothing under %llu",
                                  (unsigned long long)number);
+    ptio_node_met_again(value);
     return ptio_machine_push(m, value);
 }
 
@@ -400,7 +408,7 @@ ptio_status ptio_do_list(ptio_machine *m)
     ptio_node_list *list = new_list(m, PTIO_NODE_TYPE_LIST, PTIO_KIND_LIST);
     if (!list || (status = append(m, list, items, count)) != PTIO_OK)
         return ptio_machine_memory(m);
-    return ptio_machine_push(m, &list->head);
+    return ptio_machine_push_new(m, &list->head);
 }
 
 ptio_status ptio_do_frozenset(ptio_machine *m)
@@ -414,7 +422,7 @@ ptio_status ptio_do_frozenset(ptio_machine *m)
     if (!set)
         return ptio_machine_memory(m);
     status = add_to_set(m, set, items, count);
-    return status ? status : ptio_machine_push(m, &set->head);
+    return status ? status : ptio_machine_push_new(m, &set->head);
 }
 
 ptio_status ptio_do_dict(ptio_machine *m)
@@ -430,7 +438,7 @@ ptio_status ptio_do_dict(ptio_machine *m)
     if (!dict)
         return ptio_machine_memory(m);
     status = set_entries(m, dict, items, count);
-    return status ? status : ptio_machine_push(m, &dict->head);
+    return status ? status : ptio_machine_push_new(m, &dict->head);
 }
 
 /* ---- globals and objects ---- */
@@ -451,7 +459,8 @@ ptio_status ptio_machine_global(ptio_machine *m, const ptio_value *module, const
     ptio_node_global *node = ptio_arena_alloc(m->graph->arena, sizeof *node);
     if (!node)
         return ptio_machine_memory(m);
-    node->head = (ptio_value){.type = PTIO_NODE_TYPE_GLOBAL, .seen = PTIO_KIND_GLOBAL, .count = (uint32_t)(m->op - m->start)};
+    node->head = (ptio_value){
+        .type = PTIO_NODE_TYPE_GLOBAL, .seen = PTIO_KIND_GLOBAL, .flags = PTIO_NODE_ONCE, .count = (uint32_t)(m->op - m->start)};
     node->module = module;
     node->name = name;
     node->meaning = NULL;
@@ -481,7 +490,7 @@ ptio_status ptio_machine_persistent(ptio_machine *m, ptio_value *id, unsigned fl
         return ptio_machine_memory(m);
     node->head = (ptio_value){.type = PTIO_NODE_TYPE_PERSISTENT,
                               .seen = PTIO_KIND_OBJECT,
-                              .flags = (uint8_t)flags,
+                              .flags = (uint8_t)(flags | PTIO_NODE_ONCE),
                               .opcode = *m->op,
                               .count = (uint32_t)(m->op - m->start)};
     node->id = id;
@@ -505,6 +514,7 @@ ptio_status ptio_machine_reduce(ptio_machine *m, ptio_value *callable, ptio_valu
     *node = (ptio_node_reduced){
         .head = {.type = PTIO_NODE_TYPE_REDUCED,
                  .seen = PTIO_KIND_OBJECT,
+                 .flags = PTIO_NODE_ONCE,
                  .opcode = *m->op,
                  .count = (uint32_t)(m->op - m->start)},
         .callable = callable,
@@ -542,6 +552,7 @@ static ptio_status tuple_of(ptio_machine *m, ptio_value *const *items, size_t co
     ptio_node_tuple *tuple = ptio_node_new_tuple(m->graph->arena, count);
     if (!tuple)
         return ptio_machine_memory(m);
+    tuple->head.flags |= PTIO_NODE_ONCE;
     memcpy(tuple->items, items, count * sizeof *items);
     *ret = &tuple->head;
     return PTIO_OK;

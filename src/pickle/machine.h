@@ -49,6 +49,10 @@ ptio_status ptio_machine_grow_marks(ptio_machine *m);
 ptio_status ptio_machine_grow_objects(ptio_machine *m, size_t need);
 
 ptio_status ptio_machine_push(ptio_machine *m, ptio_value *value);
+
+/** The same of a node that was made for it. */
+ptio_status ptio_machine_push_new(ptio_machine *m, ptio_value *value);
+
 ptio_status ptio_machine_put(ptio_machine *m, uint64_t number);
 ptio_status ptio_machine_get(ptio_machine *m, uint64_t number);
 

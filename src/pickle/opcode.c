@@ -13,6 +13,37 @@ const ptio_opcode_info ptio_opcodes[256] = {
 #undef OP
 };
 
+#define USUAL(name) [PTIO_OP_##name] = true
+
+const bool ptio_opcode_usual[256] = {
+    USUAL(PROTO),   USUAL(STOP),     USUAL(MARK),   USUAL(NONE),        USUAL(NEWTRUE),    USUAL(NEWFALSE),    USUAL(BININT),
+    USUAL(BININT1), USUAL(BININT2),  USUAL(LONG1),  USUAL(BINFLOAT),    USUAL(BINUNICODE), USUAL(EMPTY_TUPLE), USUAL(TUPLE),
+    USUAL(TUPLE1),  USUAL(TUPLE2),   USUAL(TUPLE3), USUAL(EMPTY_LIST),  USUAL(APPEND),     USUAL(APPENDS),     USUAL(EMPTY_DICT),
+    USUAL(SETITEM), USUAL(SETITEMS), USUAL(BINGET), USUAL(LONG_BINGET), USUAL(BINPUT),     USUAL(LONG_BINPUT), USUAL(GLOBAL),
+    USUAL(NEWOBJ),  USUAL(REDUCE),   USUAL(BUILD),  USUAL(BINPERSID),
+};
+
+/* By form. */
+#define BYTES_NONE 0
+#define BYTES_U1 1
+#define BYTES_U2 2
+#define BYTES_U4 4
+#define BYTES_U8 8
+#define BYTES_I4 4
+#define BYTES_F8 8
+#define BYTES_BYTES1 PTIO_ARGUMENT_VARIES
+#define BYTES_BYTES4 PTIO_ARGUMENT_VARIES
+#define BYTES_BYTES8 PTIO_ARGUMENT_VARIES
+#define BYTES_SIGNED4 PTIO_ARGUMENT_VARIES
+#define BYTES_LINE PTIO_ARGUMENT_VARIES
+#define BYTES_LINES PTIO_ARGUMENT_VARIES
+
+const uint8_t ptio_opcode_arguments[256] = {
+#define OP(name, byte, form, effect, protocol) [(byte)] = BYTES_##form,
+#include "pickle/opcodes.def"
+#undef OP
+};
+
 const char *ptio_opcode_name(uint8_t opcode)
 {
     return ptio_opcodes[opcode].name;
@@ -123,4 +154,12 @@ ptio_status ptio_opcode_read(const uint8_t *bytes, size_t size, size_t offset, u
     *need = r.need;
     ret->end = ptio_cursor_offset(&r.cursor);
     return status ? ptio_error_in_context(err, status, ptio_text_of(ret->info->name)) : PTIO_OK;
+}
+
+size_t ptio_opcode_end_of(const uint8_t *bytes, size_t size, size_t offset)
+{
+    ptio_instruction instruction;
+    uint64_t need;
+    bool read = ptio_opcode_read(bytes, size, offset, UINT64_MAX, &instruction, &need, NULL) == PTIO_OK && !need;
+    return read ? instruction.end : size;
 }

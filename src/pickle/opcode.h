@@ -5,6 +5,7 @@
 #ifndef PTIO_PICKLE_OPCODE_H
 #define PTIO_PICKLE_OPCODE_H
 
+#include "base/cursor.h"
 #include "base/error.h"
 
 typedef enum ptio_opcode {
@@ -59,5 +60,26 @@ typedef struct ptio_instruction {
  */
 ptio_status ptio_opcode_read(const uint8_t *bytes, size_t size, size_t offset, uint64_t line_bytes, ptio_instruction *ret,
                              uint64_t *need, ptio_error *err);
+
+/** Those that CPython writes at protocol 2 in Python 3: what nearly every file of torch.save() is made of. */
+extern const bool ptio_opcode_usual[256];
+
+/** Bytes of the argument of each opcode; PTIO_ARGUMENT_VARIES of those that differ. */
+extern const uint8_t ptio_opcode_arguments[256];
+#define PTIO_ARGUMENT_VARIES 255
+
+/** Where the opcode at `offset` ends, of a pickle of `size` bytes that has run: `size` where it cannot be read. */
+size_t ptio_opcode_end_of(const uint8_t *bytes, size_t size, size_t offset);
+
+/** The same, for going over all of them: several times as fast as reading each. */
+PTIO_INLINE size_t ptio_opcode_pass(const uint8_t *program, size_t size, size_t offset)
+{
+    uint8_t argument = ptio_opcode_arguments[program[offset]];
+    if (PTIO_LIKELY(argument != PTIO_ARGUMENT_VARIES))
+        return offset + 1 + argument;
+    if (PTIO_LIKELY(program[offset] == PTIO_OP_BINUNICODE && size - offset > 5))
+        return offset + 5 + ptio_load_u32(program + offset + 1);
+    return ptio_opcode_end_of(program, size, offset);
+}
 
 #endif

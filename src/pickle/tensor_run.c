@@ -156,7 +156,7 @@ PTIO_INLINE bool read_run(const ptio_machine *m, run *r)
 
 /* ---- making the nodes ---- */
 
-enum { ID_ITEMS = 5, ARGUMENTS = 6 };
+enum { ID_ITEMS = 5, ARGUMENTS = 6, MEMOIZED_ONCE = PTIO_NODE_MEMOIZED | PTIO_NODE_ONCE };
 
 /* What a node takes of the piece of memory: nodes lie at multiples of 8. Where pointers have four bytes, not every size is one. */
 #define ROOM(size) (((size) + 7) & ~(size_t)7)
@@ -185,7 +185,7 @@ PTIO_INLINE const ptio_value *make_int(char **memory, int32_t value)
     if (value >= 0 && value < 256)
         return &ptio_small_ints[value].head;
     ptio_node_int *node = take(memory, sizeof *node);
-    node->head = (ptio_value){.type = PTIO_NODE_TYPE_INT, .seen = PTIO_KIND_INT};
+    node->head = (ptio_value){.type = PTIO_NODE_TYPE_INT, .seen = PTIO_KIND_INT, .flags = PTIO_NODE_ONCE};
     node->u.value = value;
     return &node->head;
 }
@@ -193,8 +193,8 @@ PTIO_INLINE const ptio_value *make_int(char **memory, int32_t value)
 PTIO_INLINE ptio_node_tuple *make_tuple(char **memory, size_t count)
 {
     ptio_node_tuple *node = take(memory, tuple_size(count));
-    node->head = (ptio_value){
-        .type = PTIO_NODE_TYPE_TUPLE, .seen = PTIO_KIND_TUPLE, .flags = PTIO_NODE_MEMOIZED, .count = (uint32_t)count};
+    node->head =
+        (ptio_value){.type = PTIO_NODE_TYPE_TUPLE, .seen = PTIO_KIND_TUPLE, .flags = MEMOIZED_ONCE, .count = (uint32_t)count};
     return node;
 }
 
@@ -214,7 +214,7 @@ PTIO_INLINE ptio_node_reduced *make_reduced(char **memory, const ptio_value *cal
     ptio_node_reduced *node = take(memory, sizeof *node);
     node->head = (ptio_value){.type = PTIO_NODE_TYPE_REDUCED,
                               .seen = PTIO_KIND_OBJECT,
-                              .flags = PTIO_NODE_MEMOIZED,
+                              .flags = MEMOIZED_ONCE,
                               .opcode = PTIO_OP_REDUCE,
                               .count = (uint32_t)offset};
     node->callable = callable;
@@ -229,11 +229,24 @@ PTIO_INLINE const ptio_value *make_key(char **memory, const run *r, ptio_value *
     if (r->key)
         return r->key;
     ptio_node_text *key = take(memory, sizeof *key);
-    key->head =
-        (ptio_value){.type = PTIO_NODE_TYPE_STR, .seen = PTIO_KIND_STR, .flags = PTIO_NODE_MEMOIZED, .count = r->key_size};
+    key->head = (ptio_value){.type = PTIO_NODE_TYPE_STR, .seen = PTIO_KIND_STR, .flags = MEMOIZED_ONCE, .count = r->key_size};
     key->bytes = (const char *)r->key_bytes;
     *(*put)++ = &key->head;
     return &key->head;
+}
+
+static void note_gets(const run *r)
+{
+    const ptio_value *const fetched[] = {r->storage, r->class, r->location, r->state_class, r->key ? r->key : r->storage};
+    for (size_t i = 0; i < sizeof fetched / sizeof *fetched; i++)
+        ptio_node_met_again((ptio_value *)(uintptr_t)fetched[i]);
+}
+
+/* Whether one of those that the memo gave was met once so far: in the first run only. */
+PTIO_INLINE bool has_new_gets(const run *r)
+{
+    return (r->storage->flags | r->class->flags | r->location->flags | r->state_class->flags | (r->key ? r->key->flags : 0)) &
+           PTIO_NODE_ONCE;
 }
 
 static void make_nodes(ptio_machine *m, const run *r, char *memory)
@@ -253,6 +266,7 @@ static void make_nodes(ptio_machine *m, const run *r, char *memory)
     ptio_node_persistent *storage = take(&memory, sizeof *storage);
     storage->head = (ptio_value){.type = PTIO_NODE_TYPE_PERSISTENT,
                                  .seen = PTIO_KIND_OBJECT,
+                                 .flags = PTIO_NODE_ONCE,
                                  .opcode = PTIO_OP_BINPERSID,
                                  .count = (uint32_t)(r->persistent_op - m->start)};
     storage->id = &id->head;
@@ -294,6 +308,8 @@ bool ptio_machine_tensor_run(ptio_machine *m)
     char *memory = ptio_arena_alloc(m->graph->arena, nodes_size(&r));
     if (!memory)
         return false;
+    if (PTIO_UNLIKELY(has_new_gets(&r)))
+        note_gets(&r);
     make_nodes(m, &r, memory);
     m->pos = r.end;
     return true;

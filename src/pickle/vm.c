@@ -32,6 +32,7 @@ PTIO_INLINE bool is_ascii(const uint8_t *p, size_t n)
 /* Two places hold it now, so whoever writes the graph again needs a PUT for it. */
 static void mark_shared(ptio_value *value)
 {
+    ptio_node_met_again(value);
     if (!(value->flags & PTIO_NODE_CONSTANT))
         value->flags |= PTIO_NODE_MEMOIZED;
 }
@@ -159,10 +160,10 @@ static ptio_status no_stop(ptio_machine *m)
         }                                                            \
     } while (0)
 
-#define HEAD(kind, number)                                                                   \
-    (ptio_value)                                                                             \
-    {                                                                                        \
-        .type = PTIO_NODE_TYPE_##kind, .seen = PTIO_KIND_##kind, .count = (uint32_t)(number) \
+#define HEAD(kind, number)                                                                                            \
+    (ptio_value)                                                                                                      \
+    {                                                                                                                 \
+        .type = PTIO_NODE_TYPE_##kind, .seen = PTIO_KIND_##kind, .flags = PTIO_NODE_ONCE, .count = (uint32_t)(number) \
     }
 
 #define PUSH_INT(number)                             \
@@ -199,10 +200,12 @@ static ptio_status no_stop(ptio_machine *m)
     do {                                                                                  \
         uint64_t number_ = (number);                                                      \
         ptio_value *value_ = number_ < m->memo.flat_count ? m->memo.flat[number_] : NULL; \
-        if (PTIO_LIKELY(value_ != NULL))                                                  \
+        if (PTIO_LIKELY(value_ != NULL)) {                                                \
+            ptio_node_met_again(value_);                                                  \
             PUSH(value_);                                                                 \
-        else                                                                              \
+        } else {                                                                          \
             CALL(ptio_machine_get(m, number_));                                           \
+        }                                                                                 \
     } while (0)
 
 /* Picklers count up: such a number takes the short way. */
@@ -313,7 +316,7 @@ static ptio_status loop(ptio_machine *m)
     const void *labels[256];
     for (size_t i = 0; i < 256; i++)
         labels[i] = &&unknown;
-#define OP(name, byte, form, effect, protocol) labels[byte] = &&do_##name;
+#define OP(name, byte, form, effect, protocol) labels[byte] = ptio_opcode_usual[byte] ? &&do_##name : &&unusual;
 #include "pickle/opcodes.def"
 #undef OP
     NEXT();
@@ -324,6 +327,8 @@ next_opcode:
     op = pos++;
     if (!ptio_opcodes[*op].name)
         goto unknown;
+    if (!ptio_opcode_usual[*op])
+        m->graph->dialect.unusual = true;
     switch ((ptio_opcode)*op) {
 #endif
 
@@ -500,6 +505,15 @@ next_opcode:
     }
 #if !PTIO_HAVE_COMPUTED_GOTO
     }
+#endif
+
+#if PTIO_HAVE_COMPUTED_GOTO
+unusual: /* the first of them: from now on all take the short way */
+    m->graph->dialect.unusual = true;
+#define OP(name, byte, form, effect, protocol) labels[byte] = &&do_##name;
+#include "pickle/opcodes.def"
+#undef OP
+    goto *labels[*op];
 #endif
 
 unknown:

@@ -85,17 +85,13 @@ static uint64_t alignment_of(const ptio_checkpoint *ckpt)
 static uint64_t count_opcodes(const ptio_checkpoint *ckpt)
 {
     const ptio_graph *graph = &ckpt->parts->graph;
-    ptio_instruction instruction;
-    uint64_t count = 0, need;
-    for (size_t at = 0; at < graph->size; at = instruction.end, count++) {
-        if (ptio_opcode_read(graph->bytes, graph->size, at, ckpt->limits.line_bytes, &instruction, &need, NULL) != PTIO_OK ||
-            need)
-            break;
-    }
+    uint64_t count = 0;
+    for (size_t at = 0; at < graph->size; at = ptio_opcode_pass(graph->bytes, graph->size, at))
+        count++;
     return count;
 }
 
-void ptio_checkpoint_describe(const ptio_checkpoint *ckpt, ptio_checkpoint_info *ret)
+void ptio_checkpoint_describe_briefly(const ptio_checkpoint *ckpt, ptio_checkpoint_info *ret)
 {
     *ret = (ptio_checkpoint_info){
         .container = ckpt->container,
@@ -105,7 +101,6 @@ void ptio_checkpoint_describe(const ptio_checkpoint *ckpt, ptio_checkpoint_info 
         .format_version = ckpt->format_version,
         .archive_version = ckpt->archive_version,
         .serialization_id = ckpt->serialization_id,
-        .alignment = alignment_of(ckpt),
         .byte_order = ckpt->byte_order,
         .byte_order_recorded = ckpt->byte_order_recorded,
         .source_bytes = ckpt->source ? ptio_source_size(ckpt->source) : 0,
@@ -116,12 +111,19 @@ void ptio_checkpoint_describe(const ptio_checkpoint *ckpt, ptio_checkpoint_info 
     if (ckpt->parts) {
         ret->protocol = ckpt->parts->graph.dialect.protocol;
         ret->pickle_bytes = ckpt->parts->graph.size;
-        ret->opcodes = count_opcodes(ckpt);
     }
     for (const ptio_storage *storage = ckpt->pool->newest; storage; storage = storage->older) {
         ret->storages++;
         ret->storage_bytes += storage->nbytes;
     }
+}
+
+void ptio_checkpoint_describe(const ptio_checkpoint *ckpt, ptio_checkpoint_info *ret)
+{
+    ptio_checkpoint_describe_briefly(ckpt, ret);
+    ret->alignment = alignment_of(ckpt);
+    if (ckpt->parts)
+        ret->opcodes = count_opcodes(ckpt);
 }
 
 ptio_archive *ptio_checkpoint_archive(const ptio_checkpoint *ckpt)

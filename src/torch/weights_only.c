@@ -62,27 +62,41 @@ bool ptio_weights_only_opcode(uint8_t opcode)
     return memchr(known, opcode, sizeof known - 1) != NULL;
 }
 
+/* A SHORT_BINSTRING that no encoding was given for. */
+static void judge_byte_string(verdict *v, size_t at)
+{
+    const char *argument = (const char *)v->part->graph.bytes + at + 1;
+    if (!ptio_utf8_valid(argument + 1, (uint8_t)argument[0], false))
+        refuse(v, "weights-only.text", at, "a byte string of Python 2 is no UTF-8, and no other encoding was asked for");
+}
+
+static void refuse_opcode(verdict *v, size_t at)
+{
+    char message[160];
+    uint8_t opcode = v->part->graph.bytes[at];
+    (void)snprintf(message, sizeof message, "Unsupported operand %u (opcode %s, first met here)", opcode,
+                   ptio_opcode_name(opcode));
+    refuse(v, "weights-only.opcode", at, message);
+}
+
 static void judge_opcodes(verdict *v)
 {
-    bool told[256] = {false};
+    bool passes[256];
     const ptio_graph *graph = &v->part->graph;
-    ptio_instruction instruction;
-    uint64_t need;
-    for (size_t at = 0; at < graph->size; at = instruction.end) {
-        /* The pickle ran, so its opcodes can be read. */
-        if (ptio_opcode_read(graph->bytes, graph->size, at, v->ckpt->limits.line_bytes, &instruction, &need, NULL) != PTIO_OK ||
-            need)
-            return;
-        if (instruction.byte == PTIO_OP_SHORT_BINSTRING && v->rules.utf8 &&
-            !ptio_utf8_valid(instruction.text.bytes, instruction.text.size, false))
-            refuse(v, "weights-only.text", at, "a byte string of Python 2 is no UTF-8, and no other encoding was asked for");
-        if (ptio_weights_only_opcode(instruction.byte) || told[instruction.byte])
+    if (!graph->dialect.unusual) /* weights_only knows all the others */
+        return;
+    for (unsigned opcode = 0; opcode < 256; opcode++)
+        passes[opcode] = ptio_weights_only_opcode((uint8_t)opcode) && !(opcode == PTIO_OP_SHORT_BINSTRING && v->rules.utf8);
+    for (size_t at = 0; at < graph->size; at = ptio_opcode_pass(graph->bytes, graph->size, at)) {
+        uint8_t opcode = graph->bytes[at];
+        if (passes[opcode])
             continue;
-        told[instruction.byte] = true;
-        char message[160];
-        (void)snprintf(message, sizeof message, "Unsupported operand %u (opcode %s, first met here)", instruction.byte,
-                       instruction.info->name);
-        refuse(v, "weights-only.opcode", at, message);
+        if (opcode == PTIO_OP_SHORT_BINSTRING) {
+            judge_byte_string(v, at);
+            continue;
+        }
+        refuse_opcode(v, at);
+        passes[opcode] = true;
     }
 }
 

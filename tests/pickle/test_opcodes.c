@@ -168,6 +168,37 @@ static bool has_opcode(size_t index, uint8_t wanted)
     return false;
 }
 
+static void passing_is_reading(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CASES; i++) {
+        const uint8_t *bytes = (const uint8_t *)cases[i].bytes;
+        ptio_instruction instruction = {.byte = 0};
+        uint64_t need = 0;
+        for (size_t at = 0; at < cases[i].size; at = instruction.end) {
+            assert_int_equal(ptio_opcode_read(bytes, cases[i].size, at, 1000, &instruction, &need, NULL), PTIO_OK);
+            assert_int_equal(ptio_opcode_pass(bytes, cases[i].size, at), instruction.end);
+        }
+    }
+    assert_int_equal(ptio_opcode_pass((const uint8_t *)"X\5\0\0", 4, 0), 4); /* cut off */
+    assert_int_equal(ptio_opcode_pass((const uint8_t *)"I12", 3, 0), 3);
+}
+
+static void unusual_opcodes_are_noted(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CASES; i++) {
+        bool unusual = false;
+        for (unsigned byte = 0; byte < 256; byte++)
+            unusual = unusual || (ptio_opcode_name((uint8_t)byte) && !ptio_opcode_usual[byte] && has_opcode(i, (uint8_t)byte));
+        run r = {.fail_at = 0};
+        run_begin(&r, cases[i].bytes, cases[i].size);
+        if (cases[i].text)
+            assert_int_equal(r.graph.dialect.unusual, unusual);
+        run_end(&r);
+    }
+}
+
 static void every_opcode_has_a_case(void **state)
 {
     (void)state;
@@ -201,10 +232,9 @@ static void every_other_byte_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_gives_its_graph),
-        cmocka_unit_test(what_needs_the_outside_is_unsupported),
-        cmocka_unit_test(every_opcode_has_a_case),
-        cmocka_unit_test(every_other_byte_is_refused),
+        cmocka_unit_test(each_gives_its_graph),      cmocka_unit_test(what_needs_the_outside_is_unsupported),
+        cmocka_unit_test(every_opcode_has_a_case),   cmocka_unit_test(passing_is_reading),
+        cmocka_unit_test(unusual_opcodes_are_noted), cmocka_unit_test(every_other_byte_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,6 +145,12 @@ static void null_is_a_missing_value(void **state)
     assert_null(ptio_node_item(NULL, 0));
     assert_null(ptio_node_entry_key(NULL, 0));
     assert_null(ptio_node_entry_value(NULL, 0));
+    size_t count = 1;
+    assert_non_null(ptio_node_item_array(NULL, &count));
+    assert_int_equal(count, 0);
+    assert_non_null(ptio_node_entry_array(NULL, &count));
+    assert_int_equal(count, 0);
+    assert_false(ptio_node_is_single(NULL));
     assert_null(ptio_node_module(NULL).bytes);
     assert_null(ptio_node_qualname(NULL).bytes);
 }
@@ -639,6 +645,82 @@ static void nodes_are_what_the_pickle_says(void **state)
     loaded_free(&l);
 }
 
+static void assert_items(const ptio_value *value, size_t expected)
+{
+    size_t count;
+    const ptio_value *const *items = ptio_node_item_array(value, &count);
+    assert_int_equal(count, expected);
+    assert_int_equal(count, ptio_node_item_count(value));
+    for (size_t i = 0; i < count; i++)
+        assert_ptr_equal(items[i], ptio_node_item(value, i));
+}
+
+static void assert_entries(const ptio_value *value, size_t expected)
+{
+    size_t count;
+    const ptio_value *const *entries = ptio_node_entry_array(value, &count);
+    assert_int_equal(count, expected);
+    assert_int_equal(count, ptio_node_entry_count(value));
+    for (size_t i = 0; i < count; i++) {
+        assert_ptr_equal(entries[2 * i], ptio_node_entry_key(value, i));
+        assert_ptr_equal(entries[2 * i + 1], ptio_node_entry_value(value, i));
+    }
+}
+
+static void contents_are_arrays_too(void **state)
+{
+    (void)state;
+    loaded l = {0};
+    load(&l, "] ( ] ( 1 2 e ) 5 6 2t } } ( 1 2 1 3 u c:my:Listed ) NEW ( 1 2 3 e 'k' 4 s c:my:Plain ) NEW 'text' e");
+    static const size_t items[] = {2, 0, 2, 0, 0, 3, 0, 0}, entries[] = {0, 0, 0, 0, 2, 1, 0, 0};
+    assert_items(l.root, 8);
+    for (size_t i = 0; i < 8; i++) {
+        assert_items(ptio_value_item(l.root, i), items[i]);
+        assert_entries(ptio_value_item(l.root, i), entries[i]); /* equal keys are not merged */
+    }
+    loaded_free(&l);
+}
+
+static void what_is_met_once_is_known(void **state)
+{
+    (void)state;
+    loaded l = {0};
+    /* Memoized and never taken up again, of each kind. Then those that are: by a number of one byte, of four, in text, by DUP. Constants. */
+    load(&l, "] p0 ( ] p1 } p2 1 2 2t p3 'abc' p4 c:my:Plain ) NEW p5 " TENSOR(
+                 0, 4) "p6 ] p7 g7 'x' p8 x6A08000000 } p9 x67390A 4 5 2t x32 N 7 ) e");
+    assert_true(ptio_node_is_single(l.root));
+    for (size_t i = 0; i < ptio_value_count(l.root); i++)
+        assert_int_equal(ptio_node_is_single(ptio_value_item(l.root, i)), i < 6);
+    assert_int_equal(ptio_value_count(l.root), 17);
+    /* The tensor's own parts, all but the class of its hooks, which TENSOR writes anew each time, too. */
+    const ptio_value *arguments = ptio_node_arguments(ptio_value_item(l.root, 5));
+    assert_true(ptio_node_is_single(arguments));
+    assert_true(ptio_node_is_single(ptio_node_item(arguments, 0)));
+    /* Kinds that other protocols have. */
+    load(&l, "] ( s'a' b'b' x8F ( 1 x90 ( 1 x91 ( 1 2 x6C ( 1 2 x64 c:my:K ) } x92 ( c:my:O 1 x6F ( 1 x696D790A490A x56610A e");
+    for (size_t i = 0; i < ptio_value_count(l.root); i++)
+        assert_true(ptio_node_is_single(ptio_value_item(l.root, i)));
+    assert_int_equal(ptio_value_count(l.root), 10);
+    loaded_free(&l);
+}
+
+static void descriptions_are_brief_or_whole(void **state)
+{
+    (void)state;
+    loaded l = {0};
+    load(&l, "} ( 'a' " FLOATS "'b' 1 u");
+    ptio_checkpoint_info whole, brief;
+    ptio_checkpoint_describe(l.ckpt, &whole);
+    ptio_checkpoint_describe_briefly(l.ckpt, &brief);
+    assert_true(whole.alignment > 0);
+    assert_int_equal(whole.opcodes, 16);
+    assert_int_equal(brief.alignment + brief.opcodes, 0);
+    brief.alignment = whole.alignment;
+    brief.opcodes = whole.opcodes;
+    assert_memory_equal(&brief, &whole, sizeof whole);
+    loaded_free(&l);
+}
+
 static void classes_inside_classes(void **state)
 {
     (void)state;
@@ -753,6 +835,9 @@ int main(void)
         cmocka_unit_test(one_object_is_one_pointer),
         cmocka_unit_test(objects_keep_what_was_done_to_them),
         cmocka_unit_test(nodes_are_what_the_pickle_says),
+        cmocka_unit_test(contents_are_arrays_too),
+        cmocka_unit_test(what_is_met_once_is_known),
+        cmocka_unit_test(descriptions_are_brief_or_whole),
         cmocka_unit_test(classes_inside_classes),
         cmocka_unit_test(state_dicts_have_metadata),
         cmocka_unit_test(tensors_have_slots),

@@ -1,6 +1,9 @@
 /*
  * The rules of weights_only by release, what the caller allows, the lines of Python that allow the rest, and the list of unsafe globals.
  */
+#include "pickle/opcode.h"
+#include "torch/weights_only.h"
+
 #include "support/exercise.h"
 #include "support/build.h"
 
@@ -530,6 +533,20 @@ static void what_getattr_cannot_reach(void **state)
     bytes_free(&words);
 }
 
+/* A pickle of usual opcodes is not gone through again. */
+static void usual_opcodes_are_taken(void **state)
+{
+    (void)state;
+    for (unsigned opcode = 0; opcode < 256; opcode++)
+        if (ptio_opcode_usual[opcode])
+            assert_true(ptio_weights_only_opcode((uint8_t)opcode));
+    assert_false(ptio_opcode_usual[PTIO_OP_SHORT_BINSTRING]); /* its bytes are looked at */
+    assert_rule("'a'", "2.13", NULL, 0, NULL);
+    assert_rule("b'a'", "2.13", NULL, 0, "weights-only.opcode");
+    assert_rule("s'a'", "2.13", NULL, 0, NULL);
+    assert_rule("s'\\xff'", "2.13", NULL, 0, "weights-only.text");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -547,6 +564,7 @@ int main(void)
         cmocka_unit_test(the_list_is_sorted),
         cmocka_unit_test(what_is_listed_need_not_load),
         cmocka_unit_test(what_cannot_be_listed),
+        cmocka_unit_test(usual_opcodes_are_taken),
         cmocka_unit_test(want_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
