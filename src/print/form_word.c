@@ -1,19 +1,27 @@
 /*
- * The words of forms: what is not one value written as it is.
- *
- * Dates and times are saved as bytes (year in two, month, day, hour, minute, second, microsecond in three), paths as their parts, a UUID
- * as an int, flags as bits. Source: CPython, Lib/_pydatetime.py, Lib/pathlib, Modules/_sre/sre.c, Objects/exceptions.c.
+ * The words of forms: what is not one value written as it is. Here are those of any object and of PyTorch's; the other files of words are
+ * in form_word.h.
  */
-#include "base/text.h"
-#include "print/cell.h"
-#include "print/printer.h"
-#include "print/repr.h"
+#include "print/form_word.h"
 
 #include <stdio.h>
 
+#include "base/text.h"
+#include "print/cell.h"
+#include "print/repr.h"
+
+/* ---- what they share ---- */
+
+void ptio_word_format(ptio_printer *p, const char *format, unsigned a, unsigned b, unsigned c)
+{
+    char text[64];
+    (void)snprintf(text, sizeof text, format, a, b, c);
+    ptio_out_string(p->out, text);
+}
+
 /* ---- the items of a tuple and the entries of a dict ---- */
 
-static void push_row(ptio_printer *p, const ptio_value *value, ptio_shape shape, bool more)
+void ptio_word_push(ptio_printer *p, const ptio_value *value, ptio_shape shape, bool more)
 {
     ptio_frame *f = ptio_push_frame(p, value, shape);
     if (f)
@@ -23,13 +31,13 @@ static void push_row(ptio_printer *p, const ptio_value *value, ptio_shape shape,
 static void items_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
 {
     (void)object;
-    push_row(p, argument, PTIO_SHAPE_ITEMS, false);
+    ptio_word_push(p, argument, PTIO_SHAPE_ITEMS, false);
 }
 
 static void more_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
 {
     (void)object;
-    push_row(p, argument, PTIO_SHAPE_ITEMS, true);
+    ptio_word_push(p, argument, PTIO_SHAPE_ITEMS, true);
 }
 
 static void parts_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
@@ -64,624 +72,7 @@ static void namespace_word(ptio_printer *p, const ptio_value *object, const ptio
 static void morenames_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
 {
     (void)object;
-    push_row(p, argument, PTIO_SHAPE_NAMES, true);
-}
-
-/* ---- dates and times ---- */
-
-#define MOST_NUMBERS 7
-
-/* The numbers of a date (3), a time (4) or both (7); false where the bytes are not as long. The microseconds are one number. */
-static bool read_numbers(const ptio_value *bytes, size_t count, unsigned ret[MOST_NUMBERS])
-{
-    ptio_text text = ptio_value_bytes(bytes);
-    const unsigned char *b = (const unsigned char *)text.bytes;
-    if (text.size != (count == 3 ? 4 : count == 4 ? 6 : 10))
-        return false;
-    size_t n = 0, at = 0;
-    if (count != 4) {
-        ret[n++] = (unsigned)b[0] << 8 | b[1];
-        at = 2;
-    }
-    while (n < (count == 3 ? 3 : count - 1))
-        ret[n++] = b[at++];
-    if (count != 3)
-        ret[n++] = (unsigned)b[at] << 16 | (unsigned)b[at + 1] << 8 | b[at + 2];
-    /* The highest bit of the month, or of a time's hour, is the fold. */
-    ret[count == 4 ? 0 : 1] &= 0x7F;
-    return true;
-}
-
-static bool has_fold(const ptio_value *bytes)
-{
-    ptio_text text = ptio_value_bytes(bytes);
-    return (text.size == 10 && (text.bytes[2] & 0x80)) || (text.size == 6 && (text.bytes[0] & 0x80));
-}
-
-static void put_numbers(ptio_printer *p, const ptio_value *bytes, size_t count)
-{
-    unsigned n[MOST_NUMBERS];
-    if (!read_numbers(bytes, count, n)) {
-        ptio_write_value(p, bytes);
-        return;
-    }
-    size_t shown = count;
-    for (size_t i = 0; i < 2 && count > 3 && !n[shown - 1]; i++)
-        shown--; /* microseconds, then seconds */
-    for (size_t i = 0; i < shown; i++) {
-        if (i)
-            ptio_out_string(p->out, ", ");
-        ptio_out_u64(p->out, n[i]);
-    }
-}
-
-static void put_format(ptio_printer *p, const char *format, unsigned a, unsigned b, unsigned c)
-{
-    char text[64];
-    (void)snprintf(text, sizeof text, format, a, b, c);
-    ptio_out_string(p->out, text);
-}
-
-static void date_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)object;
-    put_numbers(p, argument, 3);
-}
-
-static void time_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)object;
-    put_numbers(p, argument, 4);
-}
-
-static void datetime_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)object;
-    put_numbers(p, argument, 7);
-}
-
-static void fold_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)object;
-    if (has_fold(argument))
-        ptio_out_string(p->out, ", fold=1");
-}
-
-static bool read_span(const ptio_value *delta, int64_t ret[3])
-{
-    const ptio_value *arguments = ptio_node_arguments(delta);
-    for (size_t i = 0; i < 3; i++)
-        if (!ptio_value_int(ptio_value_item(arguments, i), &ret[i]))
-            return false;
-    return true;
-}
-
-static void span_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    static const char *const names[] = {"days=", "seconds=", "microseconds="};
-    int64_t n[3];
-    (void)argument;
-    if (!read_span(object, n)) {
-        push_row(p, ptio_arguments_of(p, object), PTIO_SHAPE_ITEMS, false);
-        return;
-    }
-    bool any = false;
-    for (size_t i = 0; i < 3; i++) {
-        if (!n[i])
-            continue;
-        if (any)
-            ptio_out_string(p->out, ", ");
-        ptio_out_string(p->out, names[i]);
-        ptio_out_i64(p->out, n[i]);
-        any = true;
-    }
-    if (!any)
-        ptio_out_char(p->out, '0');
-}
-
-/* "1 day, 0:00:02.000003" */
-static void isospan_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    int64_t n[3];
-    (void)argument;
-    if (!read_span(object, n))
-        return;
-    if (n[0]) {
-        ptio_out_i64(p->out, n[0]);
-        ptio_out_string(p->out, n[0] == 1 || n[0] == -1 ? " day, " : " days, ");
-    }
-    put_format(p, "%u:%02u:%02u", (unsigned)(n[1] / 3600), (unsigned)(n[1] / 60 % 60), (unsigned)(n[1] % 60));
-    if (n[2])
-        put_format(p, ".%06u", (unsigned)n[2], 0, 0);
-}
-
-static bool is_utc(const ptio_value *zone)
-{
-    int64_t n[3];
-    const ptio_value *arguments = ptio_node_arguments(zone);
-    return ptio_value_count(arguments) == 1 && read_span(ptio_value_item(arguments, 0), n) && !n[0] && !n[1] && !n[2];
-}
-
-static void offset_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)argument;
-    if (is_utc(object)) {
-        ptio_out_string(p->out, ".utc");
-        return;
-    }
-    ptio_out_char(p->out, '(');
-    push_row(p, ptio_arguments_of(p, object), PTIO_SHAPE_ITEMS, false);
-}
-
-static void offsetend_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)argument;
-    if (!is_utc(object))
-        ptio_out_char(p->out, ')');
-}
-
-/* "+01:00" behind an ISO text. What a named zone's offset was on that day, no file tells. */
-static void isozone_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    int64_t n[3];
-    (void)object;
-    if (!ptio_text_is(ptio_value_class(argument), "datetime.timezone") ||
-        !read_span(ptio_item_of(p, ptio_arguments_of(p, argument), 0), n))
-        return;
-    int64_t seconds = n[0] * 86400 + n[1], size = seconds < 0 ? -seconds : seconds;
-    ptio_out_char(p->out, seconds < 0 ? '-' : '+');
-    put_format(p, size % 60 ? "%02u:%02u:%02u" : "%02u:%02u", (unsigned)(size / 3600), (unsigned)(size / 60 % 60),
-               (unsigned)(size % 60));
-}
-
-/* A zone's name, or UTC and how far it is from there. */
-static void zonename_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    const ptio_value *name = ptio_item_of(p, ptio_arguments_of(p, object), 1);
-    (void)argument;
-    if (name) {
-        ptio_write_plain(p, name);
-        return;
-    }
-    ptio_out_string(p->out, "UTC");
-    if (!is_utc(object))
-        isozone_word(p, object, object);
-}
-
-static void zone_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)object;
-    if (!argument || ptio_value_kind(argument) == PTIO_KIND_NONE)
-        return;
-    ptio_out_string(p->out, ", tzinfo=");
-    ptio_write_value(p, argument);
-}
-
-static void put_iso(ptio_printer *p, const ptio_value *bytes, size_t count)
-{
-    unsigned n[MOST_NUMBERS], *time = count == 4 ? n : n + 3;
-    if (!read_numbers(bytes, count, n))
-        return;
-    if (count != 4)
-        put_format(p, count == 7 ? "%04u-%02u-%02u " : "%04u-%02u-%02u", n[0], n[1], n[2]);
-    if (count == 3)
-        return;
-    put_format(p, "%02u:%02u:%02u", time[0], time[1], time[2]);
-    if (time[3])
-        put_format(p, ".%06u", time[3], 0, 0);
-}
-
-static void isodate_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)object;
-    put_iso(p, argument, 3);
-}
-
-static void isotime_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)object;
-    put_iso(p, argument, 4);
-}
-
-static void isodatetime_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)object;
-    put_iso(p, argument, 7);
-}
-
-/* ---- numbers ---- */
-
-/* Fractions were saved as text before they were saved as two ints. */
-static void put_fraction(ptio_printer *p, const ptio_value *object, const char *between)
-{
-    const ptio_value *arguments = ptio_arguments_of(p, object), *above = ptio_item_of(p, arguments, 0);
-    const ptio_value *below = ptio_item_of(p, arguments, 1);
-    if (ptio_value_kind(above) == PTIO_KIND_STR) {
-        ptio_text text = ptio_value_str(above);
-        const char *slash = memchr(text.bytes, '/', text.size);
-        size_t size = slash ? (size_t)(slash - text.bytes) : text.size;
-        ptio_repr_escaped(p->out, (ptio_text){text.bytes, size});
-        if (!slash && *between == '/')
-            return;
-        ptio_out_string(p->out, between);
-        ptio_repr_escaped(p->out, slash ? (ptio_text){slash + 1, text.size - size - 1} : PTIO_TEXT("1"));
-        return;
-    }
-    int64_t whole;
-    ptio_write_value(p, above);
-    if (*between == '/' && ptio_value_int(below, &whole) && whole == 1)
-        return;
-    ptio_out_string(p->out, between);
-    if (below)
-        ptio_write_value(p, below);
-    else
-        ptio_out_char(p->out, '1');
-}
-
-static void fraction_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)argument;
-    put_fraction(p, object, ", ");
-}
-
-static void ratio_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)argument;
-    put_fraction(p, object, "/");
-}
-
-/* ---- array.array ---- */
-
-/* Text is one str. */
-static void put_array_text(ptio_printer *p, const ptio_value *items)
-{
-    if (!ptio_push_layer(p, true))
-        return;
-    for (size_t i = 0; i < ptio_value_count(items); i++)
-        ptio_out_text(p->out, ptio_value_str(ptio_item_of(p, items, i)));
-    ptio_held held = ptio_take_layer(p);
-    ptio_repr_str(p->out, (ptio_text){held.text, held.size});
-    ptio_heap_free(&p->heap, held.text, held.capacity);
-}
-
-/* An element as bits: of `size` bytes, from the least or from the most significant one. */
-static uint64_t element_bits(const char *bytes, size_t size, bool big)
-{
-    uint64_t bits = 0;
-    for (size_t i = 0; i < size; i++)
-        bits |= (uint64_t)(unsigned char)bytes[i] << 8 * (big ? size - 1 - i : i);
-    return bits;
-}
-
-static void put_element(ptio_printer *p, char kind, size_t size, uint64_t bits)
-{
-    uint32_t half = (uint32_t)bits;
-    double value;
-    float single;
-    if (kind == 'u') {
-        ptio_out_u64(p->out, bits);
-    } else if (kind == 'i') {
-        uint64_t sign = (uint64_t)1 << (8 * size - 1);
-        ptio_out_i64(p->out, (int64_t)((bits ^ sign) - sign));
-    } else if (size == sizeof single) {
-        memcpy(&single, &half, sizeof single);
-        ptio_repr_float(p->out, (double)single);
-    } else {
-        memcpy(&value, &bits, sizeof value);
-        ptio_repr_float(p->out, value);
-    }
-}
-
-static void put_characters(ptio_printer *p, ptio_text bytes, bool big)
-{
-    if (!ptio_push_layer(p, true))
-        return;
-    for (size_t i = 0; i + 4 <= bytes.size; i += 4) {
-        char letter[4];
-        uint32_t code = (uint32_t)element_bits(bytes.bytes + i, 4, big);
-        if (code <= 0x10FFFF)
-            ptio_out_bytes(p->out, letter, ptio_utf8_encode(code, letter));
-    }
-    ptio_held held = ptio_take_layer(p);
-    ptio_repr_str(p->out, (ptio_text){held.text, held.size});
-    ptio_heap_free(&p->heap, held.text, held.capacity);
-}
-
-/* From protocol 3 on the elements are bytes, in a format by its number; odd ones, and not 1, are big-endian. */
-static void put_packed(ptio_printer *p, int64_t format, ptio_text bytes)
-{
-    static const struct {
-        char kind;
-        size_t size;
-    } formats[] = {{'u', 2}, {'i', 2}, {'u', 4}, {'i', 4}, {'u', 8}, {'i', 8}, {'f', 4}, {'f', 8}, {'w', 2}, {'w', 4}};
-    char kind = format ? 'i' : 'u';
-    size_t size = 1;
-    if (format >= 2) {
-        kind = formats[(format - 2) / 2].kind;
-        size = formats[(format - 2) / 2].size;
-    }
-    if (kind == 'w') {
-        put_characters(p, bytes, format & 1);
-        return;
-    }
-    ptio_out_char(p->out, '[');
-    for (size_t i = 0; i + size <= bytes.size; i += size) {
-        ptio_out_string(p->out, i ? ", " : "");
-        put_element(p, kind, size, element_bits(bytes.bytes + i, size, format > 1 && format & 1));
-    }
-    ptio_out_char(p->out, ']');
-}
-
-/* 'd', [0.5] of array(…): saved as a letter and a list, or as class, letter, format and bytes. */
-static void array_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    const ptio_value *items = ptio_item_of(p, argument, 1), *letter = ptio_item_of(p, argument, 0);
-    ptio_text bytes = ptio_value_bytes(ptio_item_of(p, argument, 3));
-    int64_t format = -1;
-    (void)object;
-    if (ptio_value_count(argument) == 4 && ptio_value_int(ptio_item_of(p, argument, 2), &format) && format >= 0 && format < 22 &&
-        (format & ~1) != 18) { /* UTF-16, of no machine that runs Python 3 */
-        ptio_write_value(p, items);
-        if (bytes.size) {
-            ptio_out_string(p->out, ", ");
-            put_packed(p, format, bytes);
-        }
-        return;
-    }
-    bool list = ptio_value_kind(items) == PTIO_KIND_LIST;
-    ptio_write_value(p, letter);
-    if (!items || (list && !ptio_value_count(items)))
-        return;
-    ptio_out_string(p->out, ", ");
-    if (list && (ptio_text_is(ptio_value_str(letter), "u") || ptio_text_is(ptio_value_str(letter), "w")))
-        put_array_text(p, items);
-    else
-        ptio_write_value(p, items);
-}
-
-/* An address is saved as an int. */
-static void ipv4_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    int64_t address = 0;
-    (void)object;
-    if (!ptio_value_int(argument, &address)) {
-        ptio_write_plain(p, argument);
-        return;
-    }
-    for (int shift = 24; shift >= 0; shift -= 8) {
-        ptio_out_u64(p->out, (uint64_t)address >> shift & 255);
-        if (shift)
-            ptio_out_char(p->out, '.');
-    }
-}
-
-static void uuid_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    unsigned char bytes[17] = {0};
-    (void)argument;
-    if (ptio_value_int_bytes(ptio_attribute_of(p, object, "int"), bytes, sizeof bytes) > sizeof bytes)
-        return;
-    for (size_t i = 16; i-- > 0;) {
-        put_format(p, "%02x", bytes[i], 0, 0);
-        if (i == 12 || i == 10 || i == 8 || i == 6)
-            ptio_out_char(p->out, '-');
-    }
-}
-
-/* ---- paths ---- */
-
-static bool ends_drive(ptio_text part)
-{
-    char last = part.size ? part.bytes[part.size - 1] : '\0';
-    return last == '/' || last == '\\' || last == ':';
-}
-
-/* The parts in one text. posix: with '/' everywhere, as repr() has it. */
-static void put_parts(ptio_printer *p, const ptio_value *object, bool posix)
-{
-    const ptio_value *parts = ptio_arguments_of(p, object);
-    bool windows = memchr(ptio_value_class(object).bytes, 'W', ptio_value_class(object).size) != NULL;
-    size_t count = ptio_value_count(parts);
-    for (size_t i = 0; i < count; i++) {
-        ptio_text part = ptio_value_str(ptio_item_of(p, parts, i));
-        if (i && !(i == 1 && ends_drive(ptio_value_str(ptio_item_of(p, parts, 0)))))
-            ptio_out_char(p->out, windows && !posix ? '\\' : '/');
-        for (size_t k = 0; k < part.size; k++)
-            ptio_out_char(p->out, windows && posix && part.bytes[k] == '\\' ? '/' : part.bytes[k]);
-    }
-    if (!count)
-        ptio_out_char(p->out, '.');
-}
-
-static ptio_held held_parts(ptio_printer *p, const ptio_value *object, bool posix)
-{
-    if (!ptio_push_layer(p, true))
-        return (ptio_held){0};
-    put_parts(p, object, posix);
-    return ptio_take_layer(p);
-}
-
-static void path_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)argument;
-    ptio_held held = held_parts(p, object, true);
-    if (held.text)
-        ptio_repr_str(p->out, (ptio_text){held.text, held.size});
-    ptio_heap_free(&p->heap, held.text, held.capacity);
-}
-
-static void barepath_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)argument;
-    ptio_held held = held_parts(p, object, false);
-    if (held.text)
-        ptio_write_bare_text(p, (ptio_text){held.text, held.size});
-    ptio_heap_free(&p->heap, held.text, held.capacity);
-}
-
-/* ---- patterns ---- */
-
-#define MOST_PATTERN 200
-
-/* Characters from the beginning of a text. */
-static size_t first_characters(ptio_text text, size_t count)
-{
-    size_t at = 0;
-    while (at < text.size && count) {
-        at++;
-        while (at < text.size && (text.bytes[at] & 0xC0) == 0x80)
-            at++;
-        count--;
-    }
-    return at;
-}
-
-static void pattern_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)object;
-    ptio_kind kind = ptio_value_kind(argument);
-    if ((kind != PTIO_KIND_STR && kind != PTIO_KIND_BYTES) || !ptio_push_layer(p, true)) {
-        ptio_write_value(p, argument);
-        return;
-    }
-    ptio_write_value(p, argument);
-    ptio_held held = ptio_take_layer(p);
-    if (held.text)
-        ptio_out_bytes(p->out, held.text, first_characters((ptio_text){held.text, held.size}, MOST_PATTERN));
-    ptio_heap_free(&p->heap, held.text, held.capacity);
-}
-
-#define RE_UNICODE 32u
-#define RE_LOCALE 4u
-#define RE_ASCII 256u
-
-/* re.IGNORECASE|re.MULTILINE, behind `before` where there are any. */
-static void put_flags(ptio_printer *p, uint64_t flags, const char *before)
-{
-    static const struct {
-        const char *name;
-        uint64_t bit;
-    } names[] = {{"re.IGNORECASE", 2},       {"re.LOCALE", RE_LOCALE}, {"re.MULTILINE", 8}, {"re.DOTALL", 16},
-                 {"re.UNICODE", RE_UNICODE}, {"re.VERBOSE", 64},       {"re.DEBUG", 128},   {"re.ASCII", RE_ASCII}};
-    const char *between = before;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (!(flags & names[i].bit))
-            continue;
-        ptio_out_string(p->out, between);
-        ptio_out_string(p->out, names[i].name);
-        flags &= ~names[i].bit;
-        between = "|";
-    }
-    if (flags) {
-        char rest[32];
-        (void)snprintf(rest, sizeof rest, "0x%llx", (unsigned long long)flags);
-        ptio_out_string(p->out, between);
-        ptio_out_string(p->out, rest);
-    }
-}
-
-static void flags_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    int64_t given = 0;
-    (void)ptio_value_int(argument, &given);
-    uint64_t flags = (uint64_t)given;
-    bool text = ptio_value_kind(ptio_item_of(p, ptio_arguments_of(p, object), 0)) == PTIO_KIND_STR;
-    if (text && (flags & (RE_LOCALE | RE_UNICODE | RE_ASCII)) == RE_UNICODE)
-        flags &= ~(uint64_t)RE_UNICODE; /* of every pattern that is text */
-    put_flags(p, flags, ", ");
-}
-
-static void regexflags_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    int64_t given = 0;
-    (void)object;
-    (void)ptio_value_int(argument, &given);
-    if (given)
-        put_flags(p, (uint64_t)given, "");
-    else
-        ptio_out_string(p->out, "re.NOFLAG");
-}
-
-/* ---- exceptions ---- */
-
-static void message_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    (void)object;
-    if (ptio_value_count(argument) == 1)
-        ptio_write_plain(p, ptio_item_of(p, argument, 0));
-    else if (ptio_value_count(argument))
-        ptio_write_value(p, argument);
-}
-
-static void keymessage_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    if (ptio_value_count(argument) == 1)
-        ptio_write_value(p, ptio_item_of(p, argument, 0));
-    else
-        message_word(p, object, argument);
-}
-
-/* Whether the arguments are an errno, a text and a file: then the two alone are shown, and the number chooses a subclass of OSError. */
-static bool has_errno(const ptio_value *arguments, int64_t *number)
-{
-    size_t count = ptio_value_count(arguments);
-    return count >= 2 && count <= 5 && ptio_value_int(ptio_value_item(arguments, 0), number);
-}
-
-static void osclass_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    static const struct {
-        const char *name;
-        unsigned char numbers[4]; /* of Linux */
-    } classes[] = {{"PermissionError", {1, 13}},   {"FileNotFoundError", {2}},        {"ProcessLookupError", {3}},
-                   {"InterruptedError", {4}},      {"ChildProcessError", {10}},       {"BlockingIOError", {11, 114, 115}},
-                   {"FileExistsError", {17}},      {"NotADirectoryError", {20}},      {"IsADirectoryError", {21}},
-                   {"BrokenPipeError", {32, 108}}, {"ConnectionAbortedError", {103}}, {"ConnectionResetError", {104}},
-                   {"TimeoutError", {110}},        {"ConnectionRefusedError", {111}}};
-    int64_t number;
-    const char *name = "OSError";
-    (void)argument;
-    if (has_errno(ptio_arguments_of(p, object), &number))
-        for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
-            for (size_t k = 0; k < 4; k++)
-                if (number && classes[i].numbers[k] == number)
-                    name = classes[i].name;
-    ptio_out_string(p->out, name);
-}
-
-static void osarguments_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    const ptio_value *arguments = ptio_arguments_of(p, object);
-    int64_t number;
-    (void)argument;
-    if (!has_errno(arguments, &number) || ptio_value_count(arguments) == 2 ||
-        ptio_value_kind(ptio_item_of(p, arguments, 1)) != PTIO_KIND_STR) {
-        push_row(p, arguments, PTIO_SHAPE_ITEMS, false);
-        return;
-    }
-    ptio_out_i64(p->out, number);
-    ptio_out_string(p->out, ", ");
-    ptio_write_value(p, ptio_item_of(p, arguments, 1));
-}
-
-/* [Errno 2] text: 'file' */
-static void oserror_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
-{
-    size_t count = ptio_value_count(argument);
-    int64_t number;
-    if (count < 2 || !ptio_value_int(ptio_item_of(p, argument, 0), &number) ||
-        ptio_value_kind(ptio_item_of(p, argument, 1)) != PTIO_KIND_STR) {
-        message_word(p, object, argument);
-        return;
-    }
-    ptio_out_string(p->out, "[Errno ");
-    ptio_out_i64(p->out, number);
-    ptio_out_string(p->out, "] ");
-    ptio_write_plain(p, ptio_item_of(p, argument, 1));
-    if (count > 2) {
-        ptio_out_string(p->out, ": ");
-        ptio_write_value(p, ptio_item_of(p, argument, 2));
-    }
+    ptio_word_push(p, argument, PTIO_SHAPE_NAMES, true);
 }
 
 /* ---- torch ---- */
@@ -777,54 +168,27 @@ static void parameters_word(ptio_printer *p, const ptio_value *object, const pti
     }
 }
 
-static const struct {
-    const char *name;
-    ptio_form_word word;
-} words[] = {
-    {"barepath", barepath_word},
-    {"array", array_word},
-    {"date", date_word},
-    {"datetime", datetime_word},
-    {"flags", flags_word},
-    {"fold", fold_word},
-    {"fraction", fraction_word},
-    {"ipv4", ipv4_word},
-    {"isodate", isodate_word},
-    {"isodatetime", isodatetime_word},
-    {"isospan", isospan_word},
-    {"isotime", isotime_word},
-    {"isozone", isozone_word},
+static const ptio_form_row words[] = {
+    {"attributes", attributes_word},
     {"items", items_word},
-    {"keymessage", keymessage_word},
-    {"message", message_word},
     {"more", more_word},
     {"morenames", morenames_word},
-    {"attributes", attributes_word},
     {"namespace", namespace_word},
-    {"offset", offset_word},
-    {"offsetend", offsetend_word},
-    {"osarguments", osarguments_word},
-    {"osclass", osclass_word},
-    {"oserror", oserror_word},
     {"parameters", parameters_word},
     {"parts", parts_word},
-    {"path", path_word},
-    {"pattern", pattern_word},
     {"qscheme", qscheme_word},
-    {"ratio", ratio_word},
-    {"regexflags", regexflags_word},
     {"script", script_word},
-    {"span", span_word},
-    {"time", time_word},
-    {"uuid", uuid_word},
-    {"zone", zone_word},
-    {"zonename", zonename_word},
+    {NULL, NULL},
 };
 
+static const ptio_form_row *const tables[] = {words, ptio_words_of_time, ptio_words_of_library};
+
+/* Every form's words are there: a test sees to it. */
 ptio_form_word ptio_find_word(ptio_text name)
 {
-    size_t i = 0;
-    while (!ptio_text_is(name, words[i].name))
-        i++;
-    return words[i].word;
+    const ptio_form_row *const *table = tables;
+    const ptio_form_row *row = *table;
+    while (!row->name || !ptio_text_is(name, row->name))
+        row = row->name ? row + 1 : *++table;
+    return row->word;
 }
