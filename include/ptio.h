@@ -1617,7 +1617,7 @@ typedef struct ptio_save_options {
     bool skip_data;            /* storages are holes: torch.serialization.skip_data(). Not in a stream               */
     bool libcxx_id;            /* serialization_id as the macOS wheels make it, not as the Linux ones                */
     uint32_t alignment;        /* of the data of each record, 1 to 65504; 0: 64                                      */
-    const char *root;          /* the folder of the records; NULL: as PyTorch names it after the path                */
+    const char *root;          /* the folder of the records, up to 510 bytes; NULL: as PyTorch names it after the path */
     const ptio_text *keys;     /* what the storages are called, in the order in which they first appear; NULL, or as */
     size_t key_count;          /*    far as they do not reach: "0", "1", …                                           */
     const ptio_checkpoint *as; /* write the pickle as this checkpoint had it, and archive or stream too, in place of all

@@ -321,9 +321,32 @@ ptio_status ptio_put_bytearray(ptio_pickling *p, ptio_text text)
     return put_sized(p, PTIO_OP_BYTEARRAY8, 8, text.bytes, text.size);
 }
 
+static bool is_ascii(ptio_text text)
+{
+    size_t i = 0;
+    while (i < text.size && !((unsigned char)text.bytes[i] & 0x80))
+        i++;
+    return i == text.size;
+}
+
+/* Python 2 has no other names, so Python 3 writes none for it; they can be read all the same. */
+static ptio_status check_identifier(ptio_pickling *p, const char *what, ptio_text text)
+{
+    if (p->options->protocol > 2 || p->options->as_found || is_ascii(text))
+        return PTIO_OK;
+    return ptio_fail(p->err, PTIO_ERR_UNSUPPORTED, "pickle.protocol", PTIO_NO_OFFSET,
+                     "can't pickle %s identifier '%s' using pickle protocol %u", what, ptio_quote(text).text,
+                     p->options->protocol);
+}
+
 ptio_status ptio_put_lines(ptio_pickling *p, uint8_t opcode, const ptio_node_global *global)
 {
     ptio_text module = ptio_node_text_of(global->module), name = ptio_node_text_of(global->name);
+    ptio_status checked = check_identifier(p, "module", module);
+    if (checked == PTIO_OK)
+        checked = check_identifier(p, "global", name);
+    if (checked != PTIO_OK)
+        return checked;
     if (memchr(module.bytes, '\n', module.size) || memchr(name.bytes, '\n', name.size))
         return ptio_put_not_in_protocol(p, "a name with a line break", 4);
     ptio_status status = ptio_put_op(p, opcode);

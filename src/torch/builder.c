@@ -73,6 +73,14 @@ void *ptio_builder_fail(ptio_builder *b, const char *reason, const char *message
     return NULL;
 }
 
+void *ptio_builder_refuse(ptio_builder *b)
+{
+    bool is_of_file = b->err.record[0] != '\0'; /* elements of a loaded tensor were looked at */
+    if (b->err.status == PTIO_ERR_FORMAT && !is_of_file)
+        b->err.status = PTIO_ERR_ARGUMENT;
+    return NULL;
+}
+
 void ptio_builder_hold(ptio_builder *b, ptio_checkpoint *ckpt)
 {
     if (!ptio_builder_good(b) || !ckpt)
@@ -118,7 +126,7 @@ const ptio_value *ptio_new_int(ptio_builder *b, int64_t value)
 
 const ptio_value *ptio_new_int_bytes(ptio_builder *b, const void *bytes, size_t size)
 {
-    size = ptio_int_fewest(bytes, size);
+    size = bytes ? ptio_int_fewest(bytes, size) : 0;
     if (size <= 8)
         return ptio_new_int(b, ptio_int_value(bytes, size));
     if (!ptio_builder_good(b))
@@ -153,6 +161,8 @@ static const ptio_value *new_text(ptio_builder *b, ptio_node_type type, const vo
 {
     if (!ptio_builder_good(b))
         return NULL;
+    if (size && !data)
+        return ptio_builder_fail(b, "builder.none", "a text is NULL");
     if (size > UINT32_MAX)
         return ptio_builder_fail(b, "builder.size", "a text has more bytes than 32 bits count");
     ptio_text kept = ptio_arena_text(&b->ckpt->arena, (ptio_text){data, size});
@@ -164,14 +174,19 @@ static const ptio_value *new_text(ptio_builder *b, ptio_node_type type, const vo
 
 const ptio_value *ptio_new_str_n(ptio_builder *b, const char *text, size_t size)
 {
-    if (ptio_builder_good(b) && !ptio_utf8_valid(text, size, true))
+    if (ptio_builder_good(b) && text && !ptio_utf8_valid(text, size, true))
         return ptio_builder_fail(b, "builder.utf8", "the text of a str is not UTF-8");
     return new_text(b, PTIO_NODE_TYPE_STR, text, size);
 }
 
+static const ptio_value *no_text(ptio_builder *b)
+{
+    return ptio_builder_good(b) ? ptio_builder_fail(b, "builder.none", "a text is NULL") : NULL;
+}
+
 const ptio_value *ptio_new_str(ptio_builder *b, const char *text)
 {
-    return ptio_new_str_n(b, text, strlen(text));
+    return text ? ptio_new_str_n(b, text, strlen(text)) : no_text(b);
 }
 
 const ptio_value *ptio_new_bytes(ptio_builder *b, const void *data, size_t size)
@@ -191,7 +206,7 @@ static bool all_there(ptio_builder *b, const ptio_value *const *items, size_t co
     if (!ptio_builder_good(b))
         return false;
     for (size_t i = 0; i < count; i++)
-        if (!items[i]) {
+        if (!items || !items[i]) {
             ptio_builder_fail(b, "builder.none", "an item is NULL");
             return false;
         }
@@ -224,7 +239,7 @@ static const ptio_value *new_set(ptio_builder *b, ptio_node_type type, ptio_kind
         return ptio_builder_no_memory(b, "a set");
     b->part.graph.steps = 0;
     if (ptio_graph_distinct_items(&b->part.graph, items, count, &b->ckpt->heap, &distinct, &b->err) != PTIO_OK)
-        return NULL;
+        return ptio_builder_refuse(b);
     if (distinct) {
         items = distinct->block->items;
         count = distinct->head.count;
@@ -284,6 +299,8 @@ const ptio_value *ptio_new_name(ptio_builder *b, const char *text)
     if (!ptio_builder_good(b) || (!names && !(names = ptio_new_dict(b))))
         return NULL;
     b->names = names;
+    if (!text)
+        return no_text(b);
     size_t size = strlen(text);
     const ptio_node_text sought = {
         .head = {.type = PTIO_NODE_TYPE_STR, .seen = PTIO_KIND_STR, .count = (uint32_t)(size < UINT32_MAX ? size : 0)},
@@ -302,6 +319,8 @@ const ptio_value *ptio_new_name(ptio_builder *b, const char *text)
 
 const ptio_value *ptio_new_global(ptio_builder *b, const char *module, const char *name)
 {
+    if (!module || !name)
+        return no_text(b);
     return ptio_builder_good(b) ? made(b, ptio_make_global(&b->loader, ptio_text_of(module), ptio_text_of(name))) : NULL;
 }
 
@@ -309,7 +328,7 @@ const ptio_value *ptio_builder_interpret(ptio_builder *b, ptio_node_reduced *nod
 {
     if (!node)
         return ptio_builder_no_memory(b, "an object");
-    return ptio_interpret_made(&b->loader, &node->head, &b->err) == PTIO_OK ? &node->head : NULL;
+    return ptio_interpret_made(&b->loader, &node->head, &b->err) == PTIO_OK ? &node->head : ptio_builder_refuse(b);
 }
 
 /* Restore a state. False where there is no memory. */

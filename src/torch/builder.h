@@ -46,6 +46,9 @@ struct ptio_builder {
 void *ptio_builder_no_memory(ptio_builder *builder, const char *what);
 void *ptio_builder_fail(ptio_builder *builder, const char *reason, const char *message);
 
+/** What a handler found wrong, which is the caller's mistake here and not a file's; gives NULL. */
+void *ptio_builder_refuse(ptio_builder *builder);
+
 /** Whether a maker should go on: not after a failure. */
 static inline bool ptio_builder_good(const ptio_builder *builder)
 {

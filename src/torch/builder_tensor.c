@@ -13,11 +13,19 @@ const ptio_value *ptio_new_dtype(ptio_builder *b, ptio_dtype dtype)
     return ptio_new_global(b, "torch", ptio_dtype_rows[dtype].name);
 }
 
+/* Sizes that are NULL where there are dimensions; false, and a failure. */
+static bool has_shape(ptio_builder *b, size_t ndim, const int64_t *shape)
+{
+    return !ndim || shape || (ptio_builder_good(b) && ptio_builder_fail(b, "builder.shape", "the shape is NULL"));
+}
+
 static const ptio_value *new_ints(ptio_builder *b, size_t count, const int64_t *numbers)
 {
     const ptio_value *items[PTIO_MOST_DIMENSIONS];
     if (count > PTIO_MOST_DIMENSIONS)
         return ptio_builder_good(b) ? ptio_builder_fail(b, "builder.ndim", "there are more than 64 dimensions") : NULL;
+    if (!has_shape(b, count, numbers))
+        return NULL;
     for (size_t i = 0; i < count; i++)
         items[i] = ptio_new_int(b, numbers[i]);
     return ptio_new_tuple(b, items, count);
@@ -31,7 +39,9 @@ const ptio_value *ptio_new_size(ptio_builder *b, size_t ndim, const int64_t *sha
 
 const ptio_value *ptio_new_device(ptio_builder *b, const char *name)
 {
-    const char *colon = strchr(name, ':');
+    const char *colon = name ? strchr(name, ':') : NULL;
+    if (!name || !*name || colon == name || (colon && !colon[1]))
+        return ptio_builder_good(b) ? ptio_builder_fail(b, "builder.device", "a device has a type, such as cpu or cuda:1") : NULL;
     int64_t index = 0;
     for (const char *digit = colon ? colon + 1 : ""; *digit; digit++) {
         if (*digit < '0' || *digit > '9' || index > 99999)
@@ -94,10 +104,23 @@ bool ptio_builder_release(ptio_builder *b, const ptio_storage *storage)
 
 /* ---- strided tensors ---- */
 
+/* No PyTorch loads a tensor that requires a gradient and cannot have one. */
+static bool check_grad(ptio_builder *b, ptio_dtype dtype, bool requires_grad)
+{
+    int class_ = ptio_dtype_rows[dtype].class_;
+    return !requires_grad || class_ == PTIO_DTYPE_REAL || class_ == PTIO_DTYPE_COMPLEX || dtype == PTIO_FLOAT4_E2M1FN_X2 ||
+           ptio_builder_fail(b, "builder.requires-grad",
+                             "only Tensors of floating point and complex dtype can require gradients");
+}
+
 static const ptio_value *new_strided(ptio_builder *b, const ptio_tensor_spec *spec)
 {
     const ptio_value *value;
-    return ptio_make_tensor(&b->maker, spec, &value, &b->err) == PTIO_OK ? value : NULL;
+    if (!has_shape(b, spec->ndim, spec->shape) || !check_grad(b, spec->dtype, spec->flags & PTIO_TENSOR_REQUIRES_GRAD))
+        return NULL;
+    if (ptio_make_tensor(&b->maker, spec, &value, &b->err) != PTIO_OK)
+        return ptio_builder_refuse(b);
+    return value;
 }
 
 const ptio_value *ptio_new_view(ptio_builder *b, const ptio_storage *storage, ptio_dtype dtype, size_t ndim, const int64_t *shape,
@@ -128,6 +151,8 @@ const ptio_value *ptio_new_view(ptio_builder *b, const ptio_storage *storage, pt
 static bool count_bytes(ptio_builder *b, ptio_dtype dtype, size_t ndim, const int64_t *shape, uint64_t *ret)
 {
     uint64_t nbytes = ptio_dtype_rows[dtype].itemsize;
+    if (!has_shape(b, ndim, shape))
+        return false;
     for (size_t i = 0; i < ndim; i++)
         if (shape[i] < 0 || !ptio_mul_u64(nbytes, (uint64_t)shape[i], &nbytes) || nbytes > INT64_MAX)
             return ptio_builder_fail(b, "builder.shape", "a size is negative, or the tensor too large") != NULL;
@@ -171,6 +196,9 @@ static const ptio_value *no_hooks(ptio_builder *b)
 
 const ptio_value *ptio_new_parameter(ptio_builder *b, const ptio_value *tensor, bool requires_grad)
 {
+    const ptio_tensor *data = ptio_value_tensor(tensor);
+    if (!ptio_builder_good(b) || (data && !check_grad(b, ptio_tensor_dtype(data), requires_grad)))
+        return NULL;
     const ptio_value *arguments[] = {tensor, requires_grad ? &ptio_true : &ptio_false, no_hooks(b)};
     return ptio_builder_call(b, "torch._utils", "_rebuild_parameter", arguments, 3);
 }
@@ -201,8 +229,10 @@ const ptio_value *ptio_new_quantized(ptio_builder *b, const ptio_storage *storag
     int64_t stride[PTIO_MOST_DIMENSIONS], step = 1;
     if (!ptio_builder_good(b))
         return NULL;
-    if (!storage || ndim > PTIO_MOST_DIMENSIONS)
-        return ptio_builder_fail(b, "builder.storage", "there is no storage, or more than 64 dimensions");
+    if (!storage || !quantizer || ndim > PTIO_MOST_DIMENSIONS)
+        return ptio_builder_fail(b, "builder.storage", "there is no storage or quantizer, or more than 64 dimensions");
+    if (!has_shape(b, ndim, shape))
+        return NULL;
     for (size_t i = ndim; i-- > 0; step *= shape[i] > 0 && step < INT32_MAX ? shape[i] : 1)
         stride[i] = step;
     bool per_tensor = quantizer->scheme == PTIO_PER_TENSOR_AFFINE;

@@ -114,12 +114,18 @@ static ptio_status add_tail(zip_save *z, ptio_error *err)
     return status ? status : ptio_zip_writer_finish(z->writer, err);
 }
 
+/* PyTorch looks for the slash behind it in the first 511 bytes of a name. */
+#define LONGEST_ROOT 510
+
 static ptio_status root_name(const zip_save *z, ptio_text *ret, ptio_error *err)
 {
     *ret = PTIO_TEXT("archive");
     if (z->saver->options.root) {
         *ret = ptio_text_of(z->saver->options.root);
-        return PTIO_OK;
+        return ret->size <= LONGEST_ROOT
+                   ? PTIO_OK
+                   : ptio_fail(err, PTIO_ERR_ARGUMENT, "save.root", PTIO_NO_OFFSET,
+                               "a root folder of %zu bytes is one that no PyTorch can read: at most %d", ret->size, LONGEST_ROOT);
     }
     return z->profile->root_of_path ? ptio_zip_root_of_path(ptio_sink_path(z->saver->sink), ret, err) : PTIO_OK;
 }

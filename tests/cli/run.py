@@ -1131,11 +1131,12 @@ def save_hostile_names(bench):
     objects = [(text("\x1b[31m"), glob("\x1b]0;owned\x07", "\u202e") + b")\x81")]
     path, out = bench.file("hostile.pt", archive(dct(*pairs, *objects))), bench.folder / "out.pt"
     for options in (("--drop=*",), ("--rename-regex=^=x",), ("--data-only",), ("--rename-regex=.*=x",), ("--drop=\x1b[31m",), ("--drop", "\\x00")):
-        done = bench.run("save", "--dry-run", *options, path, out)
+        done = bench.run("save", "--dry-run", "--protocol=4", *options, path, out)
         output = (done.stdout + done.stderr).decode("utf-8")
         bad = [c for c in output if c != "\n" and (unicodedata.category(c)[0] == "C" or c in "\u2028\u2029")]
         assert not bad, (options, bad)
         assert done.returncode in (0, 1, 4), (options, done)
+    assert "can't pickle global identifier '\\u202e' using pickle protocol 2" in bench.fails(2, "save", path, out)
 
 
 @test

@@ -127,6 +127,12 @@ static void refused(void **state)
                 "a\x94."),
          4},
         {PICKLE("\x80\x02K\x01Q."), 0},
+        {PICKLE("\x80\x03"
+                "cm\xC3\xA9\nC\nq\x00."),
+         2},
+        {PICKLE("\x80\x03"
+                "cm\nC\xC3\xA9\nq\x00."),
+         0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         run r = {0};
@@ -139,6 +145,16 @@ static void refused(void **state)
         ptio_pickled_free(&out, &r.heap);
         run_end(&r);
     }
+}
+
+/* A file of protocol 2 that has such a name all the same is written as it was. */
+static void names_beyond_ascii(void **state)
+{
+    (void)state;
+    SAME("\x80\x03"
+         "cm\xC3\xA9\nC\nq\x00.");
+    SAME("\x80\x02"
+         "cm\xC3\xA9\nC\nq\x00.");
 }
 
 /* A million lists in one another take no stack. */
@@ -172,6 +188,7 @@ int main(void)
         cmocka_unit_test(cycles),
         cmocka_unit_test(groups),
         cmocka_unit_test(refused),
+        cmocka_unit_test(names_beyond_ascii),
         cmocka_unit_test(deep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

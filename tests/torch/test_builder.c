@@ -132,6 +132,64 @@ static void read_back(void **state)
     end(b);
 }
 
+static void assert_refused(const void *made, ptio_builder *b, const char *reason)
+{
+    ptio_error err = {0};
+    assert_null(made);
+    assert_int_equal(ptio_builder_status(b, &err), PTIO_ERR_ARGUMENT);
+    assert_string_equal(err.reason, reason);
+    ptio_builder_free(b);
+}
+
+static const ptio_storage *floats(ptio_builder *b)
+{
+    return ptio_new_storage(b, PTIO_FLOAT32, NULL, 4, NULL);
+}
+
+static const ptio_value *small(ptio_builder *b, ptio_dtype dtype)
+{
+    return ptio_new_tensor(b, dtype, 0, NULL, NULL);
+}
+
+/* What is missing, and what no PyTorch could load: the call is wrong, whoever found it. */
+static void wrong_calls(void **state)
+{
+    (void)state;
+#define REFUSED(call, reason)              \
+    do {                                   \
+        ptio_builder *b = begin();         \
+        assert_refused((call), b, reason); \
+    } while (0)
+    REFUSED(ptio_new_tensor(b, PTIO_INT8, 2, NULL, NULL), "builder.shape");
+    REFUSED(ptio_new_meta(b, PTIO_INT8, 2, NULL), "builder.shape");
+    REFUSED(ptio_new_size(b, 1, NULL), "builder.shape");
+    REFUSED(ptio_new_view(b, floats(b), PTIO_FLOAT32, 1, NULL, NULL, 0, false), "builder.shape");
+    REFUSED(ptio_new_view(b, floats(b), PTIO_FLOAT32, 1, (int64_t[]){1}, (int64_t[]){-1}, 0, false), "tensor.stride");
+    REFUSED(ptio_new_view(b, floats(b), PTIO_FLOAT32, 65, (int64_t[65]){1}, NULL, 0, false), "tensor.ndim");
+    REFUSED(ptio_new_quantized(b, floats(b), 0, NULL, NULL, NULL, NULL), "builder.storage");
+    REFUSED(ptio_new_sparse_coo(b, small(b, PTIO_INT64), small(b, PTIO_FLOAT32), 1, NULL, false), "builder.shape");
+    REFUSED(ptio_new_parameter(b, ptio_new_int(b, 3), true), "rebuild.arguments");
+    REFUSED(ptio_new_parameter(b, small(b, PTIO_INT32), true), "builder.requires-grad");
+    REFUSED(ptio_new_view(b, ptio_new_storage(b, PTIO_BOOL, NULL, 1, NULL), PTIO_BOOL, 0, NULL, NULL, 0, true),
+            "builder.requires-grad");
+    REFUSED(ptio_new_str(b, NULL), "builder.none");
+    REFUSED(ptio_new_name(b, NULL), "builder.none");
+    REFUSED(ptio_new_bytes(b, NULL, 1), "builder.none");
+    REFUSED(ptio_new_global(b, "module", NULL), "builder.none");
+    REFUSED(ptio_new_tuple(b, NULL, 1), "builder.none");
+    REFUSED(ptio_new_set(b, (const ptio_value *const[]){ptio_new_list(b)}, 1), "pickle.unhashable-key");
+    REFUSED(ptio_new_device(b, NULL), "builder.device");
+    REFUSED(ptio_new_device(b, "cuda:"), "builder.device");
+    REFUSED(ptio_new_device(b, ":1"), "builder.device");
+    REFUSED(ptio_put(b, ptio_new_dict(b), NULL, ptio_new_int(b, 1)) ? b : NULL, "builder.none");
+    ptio_builder *b = begin();
+    assert_non_null(ptio_new_parameter(b, small(b, PTIO_INT32), false));
+    assert_non_null(ptio_new_parameter(b, small(b, PTIO_FLOAT4_E2M1FN_X2), true));
+    assert_non_null(ptio_new_bytes(b, NULL, 0));
+    assert_non_null(ptio_new_int_bytes(b, NULL, 0));
+    end(b);
+}
+
 /* A maker that fails leaves its failure, makers after it give NULL, and a save of that fails. */
 static void failures_stay(void **state)
 {
@@ -142,7 +200,7 @@ static void failures_stay(void **state)
     const ptio_storage *storage = ptio_new_storage(b, PTIO_FLOAT32, &one, sizeof one, NULL);
     assert_null(ptio_new_view(b, storage, PTIO_FLOAT32, 1, (int64_t[]){2}, NULL, 0, false));
     assert_null(ptio_new_dict(b));
-    assert_int_equal(ptio_builder_status(b, &err), PTIO_ERR_FORMAT);
+    assert_int_equal(ptio_builder_status(b, &err), PTIO_ERR_ARGUMENT);
     assert_string_equal(err.reason, "tensor.bounds");
     ptio_error none = {0};
     assert_int_equal(ptio_save(NULL, "/nowhere/x.pt", NULL, &none), PTIO_ERR_ARGUMENT);
@@ -385,6 +443,7 @@ int main(void)
         cmocka_unit_test(sharing),
         cmocka_unit_test(names_are_words),
         cmocka_unit_test(read_back),
+        cmocka_unit_test(wrong_calls),
         cmocka_unit_test(failures_stay),
         cmocka_unit_test(two_dtypes),
         cmocka_unit_test(unknown_dtype),

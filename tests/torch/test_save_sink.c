@@ -190,8 +190,15 @@ static void a_save_that_was_refused_is_not_there(void **state)
     assert_int_equal(ptio_save_sink(value, sink, &holes, &err), PTIO_ERR_ARGUMENT);
     assert_string_equal(err.reason, "save.skip-data");
     assert_int_equal(ptio_save_sink(value, sink, &root, NULL), PTIO_ERR_ARGUMENT);
+    static char long_root[512];
+    memset(long_root, 'r', 511);
+    const ptio_save_options unreadable = {PTIO_SAVE_OPTIONS, .root = long_root};
+    err = (ptio_error){0};
+    assert_int_equal(ptio_save_sink(value, sink, &unreadable, &err), PTIO_ERR_ARGUMENT);
+    assert_string_equal(err.reason, "save.root");
     assert_int_equal(ptio_sink_bytes(sink).size, 0);
-    assert_int_equal(ptio_save_sink(value, sink, NULL, NULL), PTIO_OK);
+    long_root[510] = '\0';
+    assert_int_equal(ptio_save_sink(value, sink, &unreadable, NULL), PTIO_OK);
     assert_int_equal(ptio_sink_finish(sink, NULL), PTIO_OK);
     ptio_sink_free(sink);
     ptio_builder_free(builder);
