@@ -85,8 +85,13 @@ static void raise_not_seekable(void)
     PyErr_Fetch(&type, &value, &trace);
     PyErr_NormalizeException(&type, &value, &trace);
     PyObject *text = value ? PyObject_Str(value) : NULL, *words[2] = {PyUnicode_FromString("seek"), PyUnicode_FromString("tell")};
-    bool told =
-        text && words[0] && words[1] && (PyUnicode_Contains(text, words[0]) == 1 || PyUnicode_Contains(text, words[1]) == 1);
+    /* Of an OSError PyTorch sees this one kind only, which says that there is no such method. */
+    PyObject *unsupported =
+        type && !PyErr_GivenExceptionMatches(type, PyExc_AttributeError) ? import_attribute("io", "UnsupportedOperation") : NULL;
+    bool is_other = unsupported && !PyErr_GivenExceptionMatches(type, unsupported);
+    Py_XDECREF(unsupported);
+    bool told = text && !is_other && words[0] && words[1] &&
+                (PyUnicode_Contains(text, words[0]) == 1 || PyUnicode_Contains(text, words[1]) == 1);
     Py_XDECREF(words[0]);
     Py_XDECREF(words[1]);
     if (told) {

@@ -304,8 +304,20 @@ static bool prepare(loading *l)
     return input_open(l->state, a->f, &l->input);
 }
 
+/* weights_only is made for protocol 2, which PyTorch says of others, whether it takes them or not. False where that is an error. */
+static bool warn_protocol(const loading *l, const ptio_checkpoint_info *info)
+{
+    bool is_its_own = info->container == PTIO_CONTAINER_ZIP || info->container == PTIO_CONTAINER_LEGACY;
+    return !l->options.weights_only || !l->state->torch || !is_its_own || info->protocol <= 2 ||
+           PyErr_WarnFormat(PyExc_UserWarning, 1,
+                            "Detected pickle protocol %u in the checkpoint, which was not the default pickle protocol used by "
+                            "`torch.load` (2). The weights_only Unpickler might not support all instructions implemented by "
+                            "this protocol, please file an issue for adding support if you encounter this.",
+                            info->protocol) == 0;
+}
+
 /* TorchScript archives, tar files and other pickles are refused in sentences of their own. */
-static PyObject *refused_container(loading *l, const ptio_error *err)
+static PyObject *refused(loading *l, const ptio_error *err)
 {
     ptio_load_options options = l->options;
     ptio_checkpoint *ckpt = NULL;
@@ -313,10 +325,14 @@ static PyObject *refused_container(loading *l, const ptio_error *err)
     options.weights_only = false;
     options.report = NULL;
     if (input_load(&l->input, &options, &ckpt, &again) != PTIO_OK)
-        return raise_refusal(l->state, err, l->report);
+        return PyErr_Occurred() ? NULL : raise_refusal(l->state, err, l->report);
     ptio_checkpoint_info info;
     ptio_checkpoint_describe_briefly(ckpt, &info);
     ptio_checkpoint_free(ckpt);
+    if (!warn_protocol(l, &info))
+        return NULL;
+    if (strcmp(err->reason, "weights-only.container") != 0)
+        return raise_refusal(l->state, err, l->report);
     if (info.container == PTIO_CONTAINER_TAR)
         return PyErr_Format(PyExc_RuntimeError, "Cannot use ``weights_only=True`` with files saved in the legacy .tar format. %s",
                             weights_only_advice());
@@ -335,9 +351,7 @@ static PyObject *failed(loading *l, const ptio_error *err)
 {
     if (PyErr_Occurred())
         return NULL;
-    if (err->status == PTIO_ERR_DENIED && err->reason && strcmp(err->reason, "weights-only.container") == 0)
-        return refused_container(l, err);
-    return err->status == PTIO_ERR_DENIED ? raise_refusal(l->state, err, l->report) : raise_error(l->state, err);
+    return err->status == PTIO_ERR_DENIED && err->reason ? refused(l, err) : raise_error(l->state, err);
 }
 
 /* Classes that weights_only takes once their module is imported, which then says so itself. Without PyTorch no class is needed. */
@@ -384,7 +398,7 @@ static PyObject *objects(loading *l, ptio_checkpoint *ckpt, ptio_error *err)
 {
     ptio_checkpoint_info info;
     ptio_checkpoint_describe_briefly(ckpt, &info);
-    if (!all_imported(l) || !is_mappable(l, info.container)) {
+    if (!is_mappable(l, info.container) || !warn_protocol(l, &info) || !all_imported(l)) {
         ptio_checkpoint_free(ckpt);
         return NULL;
     }

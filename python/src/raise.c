@@ -167,7 +167,9 @@ static void print_class(PyObject **text)
     } else if (PyList_Size(parts) == 2) {
         PyObject *name = PyList_GetItem(parts, 1), *space = PyUnicode_FromString(" ");
         const char *bytes = space && PyUnicode_Contains(name, space) == 0 ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
-        if (bytes) /* else it is "an object" */
+        if (PyUnicode_CompareWithASCIIString(name, "a class of modules") == 0)
+            bytes = "str"; /* it prints the type of the word "module" */
+        if (bytes)         /* else it is "an object" */
             set_reference(text, PyUnicode_FromFormat("%Ubut got <class '%s'>", PyList_GetItem(parts, 0),
                                                      begins_with(bytes, "builtins.") ? bytes + 9 : bytes));
         Py_XDECREF(space);

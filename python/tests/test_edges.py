@@ -31,6 +31,22 @@ class OwnTensor(torch.Tensor):
     pass
 
 
+class OwnItems:
+    """Items of both kinds, and a state."""
+
+    def __reduce__(self):
+        return OwnItems, (), {"state": 1}, iter([1, 2]), iter({"a": 1}.items())
+
+    def append(self, x):
+        pass
+
+    def extend(self, x):
+        pass
+
+    def __setitem__(self, key, value):
+        pass
+
+
 def body_of(x, **options):
     out = io.BytesIO()
     torch.save(x, out, **options)
@@ -222,16 +238,49 @@ def test_fake_mode(options, place):
         assert (type(ours), str(ours)) == (type(theirs), str(theirs))
 
 
+def test_sources_that_cannot_seek():
+    """With advice where they have no such method, and with their own words where it fails."""
+
+    class File(io.BytesIO):
+        def seek(self, *arguments):
+            raise self.what
+
+    for what, advice in ((io.UnsupportedOperation("seek"), True), (io.UnsupportedOperation("no"), False), (OSError(29, "Illegal seek"), False), (AttributeError("tell"), True)):
+        File.what = what
+        assert ("You can only torch.load from a file that is seekable" in str(same(File))) == advice
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Refusals of weights_only, in PyTorch's words
 
 
-@pytest.mark.parametrize("x", [OwnDict(a=1), OwnDict(a=1, b=2), OwnList([1]), OwnList([1, 2])], ids=repr)
+@pytest.mark.parametrize("x", [OwnDict(a=1), OwnDict(a=1, b=2), OwnList([1]), OwnList([1, 2]), OwnItems()], ids=repr)
 def test_classes_are_printed(x):
     body = body_of(x)
-    with torch.serialization.safe_globals([OwnDict, OwnList]):
+    with torch.serialization.safe_globals([OwnDict, OwnList, OwnItems]):
         refusal = same(lambda: io.BytesIO(body), weights_only=True)
     assert "but got <class 'test_edges.Own" in str(refusal)
+
+
+def test_sources_of_modules():
+    body = body_of(torch.nn.ReLU(), _use_new_zipfile_serialization=False)
+    with torch.serialization.safe_globals([torch.nn.ReLU]):
+        refusal = same(lambda: io.BytesIO(body), weights_only=True)
+    assert "Only persistent_load of storage is allowed" in str(refusal)
+
+
+@containers
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("x", [{"a": torch.ones(2), "n": [1, "x"]}, {"d": OwnDict()}], ids=["taken", "refused"])
+def test_protocols_are_warned_of(x, protocol, options):
+    """weights_only is made for protocol 2. PyTorch says so for each pickle of a stream."""
+    body, told = body_of(x, pickle_protocol=protocol, **options), []
+    for load in (torch.load, ptio.load):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            well, result = alike.outcome_as_it_is(load, io.BytesIO(body), weights_only=True)
+        told.append((well, None if well else str(result), {str(w.message) for w in caught if "TypedStorage" not in str(w.message)}))
+    assert told[0] == told[1] and (protocol > 2) == bool(told[1][2])
 
 
 def test_unsafe_globals_of_what_is_no_checkpoint(tmp_path):

@@ -355,13 +355,13 @@ static void judge_contents(verdict *v, const ptio_value *value, const called *c)
     bool lax_dict = v->rules.release < PTIO_RULES_2_13 && (other || c->handler == PTIO_HANDLER_DEFAULTDICT);
     /* One is set by SETITEM or APPEND, as picklers write it, more by SETITEMS or APPENDS. */
     uint64_t entries = ptio_node_entry_count(value), items = ptio_node_item_count(value);
+    if (items && !(v->rules.release >= PTIO_RULES_2_14 && other))
+        refuse_called(v, "weights-only.append", value,
+                      items == 1 ? "Can only append to lists, but got" : "Can only extend lists, but got");
     if (entries && !dict && !lax_dict)
         refuse_called(v, "weights-only.setitem", value,
                       entries == 1 ? "Can only SETITEM for dict, collections.OrderedDict, collections.Counter, but got"
                                    : "Can only SETITEMS for dict, collections.OrderedDict, collections.Counter, but got");
-    if (items && !(v->rules.release >= PTIO_RULES_2_14 && other))
-        refuse_called(v, "weights-only.append", value,
-                      items == 1 ? "Can only append to lists, but got" : "Can only extend lists, but got");
 }
 
 static void judge_reduced(verdict *v, const ptio_value *value)
@@ -370,8 +370,8 @@ static void judge_reduced(verdict *v, const ptio_value *value)
     judge_call(v, value, &c);
     if ((c.callable->type != PTIO_NODE_TYPE_GLOBAL && c.safety != PTIO_SAFE_BY_LIST) || c.safety == PTIO_UNSAFE_BLOCKED)
         return;
+    judge_contents(v, value, &c); /* in the order in which picklers write them */
     judge_state(v, value, &c);
-    judge_contents(v, value, &c);
     if (c.handler == PTIO_HANDLER_NESTED &&
         ptio_tensor_ndim(ptio_value_tensor(ptio_value_item(ptio_node_arguments(value), 1))) != 2)
         refuse(v, "weights-only.nested", value->count,
