@@ -45,11 +45,20 @@ void ptio_limits_fill(ptio_limits *limits, const ptio_limits *given)
 
 /* ---- what all containers use ---- */
 
+/* The budget is that of the pickle before, and is about what is made of it; these bytes are the file's, so that heap_bytes alone counts. */
+static void allow_bytes(ptio_checkpoint *ckpt, size_t size)
+{
+    uint64_t most = ckpt->limits.heap_bytes, limit;
+    if (ckpt->heap.limit < most)
+        ckpt->heap.limit = ptio_add_u64(ckpt->heap.limit, size, &limit) && limit < most ? limit : most;
+}
+
 uint8_t *ptio_checkpoint_buffer(ptio_checkpoint *ckpt, size_t size)
 {
     size_t whole;
     if (!ptio_add_size(size, sizeof(ptio_buffer), &whole))
         return NULL;
+    allow_bytes(ckpt, whole);
     ptio_buffer *buffer = ptio_heap_resize(&ckpt->heap, NULL, 0, whole);
     if (!buffer)
         return NULL;

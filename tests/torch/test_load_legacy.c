@@ -262,6 +262,41 @@ static void empty_storages_are_made_anew(void **state)
     loaded_free(&l);
 }
 
+/* The object may be as long as the file: the budget of the short pickles in front of it is not for its bytes, heap_bytes is. */
+static void long_pickles_are_read(void **state)
+{
+    (void)state;
+    enum { LETTERS = 3 << 20 };
+    bytes file = {0};
+    ptio_source *source;
+    ptio_checkpoint *ckpt;
+    ptio_error err = {0};
+    const ptio_limits limits = {.heap_bytes = 1 << 20};
+    char *letters = malloc(LETTERS);
+    assert_non_null(letters);
+    memset(letters, 'a', LETTERS);
+    legacy_header(&file);
+    put(&file, "\x80\x02X", 3);
+    put_le(&file, LETTERS, 4);
+    put(&file, letters, LETTERS);
+    put(&file, "q\0.", 3);
+    pickle(&file, "proto2 ] .");
+    FILE *out = tmpfile();
+    assert_non_null(out);
+    assert_int_equal(fwrite(file.data, 1, file.size, out), file.size);
+    assert_int_equal(ptio_source_from_file(out, NULL, NULL, &source, NULL), PTIO_OK);
+    assert_int_equal(ptio_load_source(source, NULL, &ckpt, NULL), PTIO_OK);
+    assert_int_equal(ptio_value_str(ptio_root(ckpt)).size, LETTERS);
+    ptio_checkpoint_free(ckpt);
+    assert_int_equal(ptio_load_source(source, &(ptio_load_options){PTIO_LOAD_OPTIONS, .limits = &limits}, &ckpt, &err),
+                     PTIO_ERR_LIMIT);
+    assert_string_equal(err.reason, "limit.heap");
+    ptio_source_free(source);
+    (void)fclose(out);
+    free(letters);
+    bytes_free(&file);
+}
+
 /* Every prefix fails, within itself; in memory of exactly its size, so that a read too far is seen. */
 static void every_prefix_is_cut_off(void **state)
 {
@@ -358,6 +393,7 @@ int main(void)
         cmocka_unit_test(headers_are_those_of_torch),
         cmocka_unit_test(classes_may_bring_their_source),
         cmocka_unit_test(empty_storages_are_made_anew),
+        cmocka_unit_test(long_pickles_are_read),
         cmocka_unit_test(every_prefix_is_cut_off),
         cmocka_unit_test(streams_inside_bytes),
         cmocka_unit_test(offsets_of_plain_pickles),
