@@ -14,7 +14,7 @@
  * The classes stand in forms.def, sorted by name; the texts of modules in modules.def.
  */
 #include "base/text.h"
-#include "print/printer.h"
+#include "print/form_word.h"
 
 #include <stdlib.h>
 
@@ -44,7 +44,10 @@ static int compare_class(const void *key, const void *row)
 bool ptio_form_of(const ptio_value *object, uint16_t *row)
 {
     ptio_text name = ptio_value_class(object);
+    uint64_t flags;
     const form *found = name.size ? bsearch(&name, forms, FORMS, sizeof *forms, compare_class) : NULL;
+    if (ptio_text_is(name, "_operator.or_") && !ptio_regex_flags(object, &flags)) /* a|b of whatever else has that operator */
+        return false;
     if (found)
         *row = (uint16_t)(found - forms);
     return found != NULL;

@@ -178,6 +178,56 @@ static void ipv4_word(ptio_printer *p, const ptio_value *object, const ptio_valu
     }
 }
 
+/* The longest run of at least two zeros, the first of equal ones: it is left out. */
+static size_t longest_zeros(const unsigned groups[8], size_t *begin)
+{
+    size_t longest = 1;
+    for (size_t i = 0, run = 0; i < 8; i++) {
+        run = groups[i] ? 0 : run + 1;
+        if (run > longest) {
+            longest = run;
+            *begin = i + 1 - run;
+        }
+    }
+    return longest > 1 ? longest : 0;
+}
+
+/* Eight groups of 16 bits; since Python 3.13 the last two of an address of IPv4 as that. */
+static void put_ipv6(ptio_printer *p, const unsigned groups[8])
+{
+    size_t begin = 8, size = longest_zeros(groups, &begin), count = 8;
+    bool mapped = p->python >= 313 && begin == 0 && size == 5 && groups[5] == 0xFFFF;
+    if (mapped)
+        count = 6;
+    for (size_t i = 0; i < count; i++) {
+        if (i == begin) {
+            ptio_out_string(p->out, "::");
+            i += size - 1;
+            continue;
+        }
+        ptio_word_format(p, i && i != begin + size ? ":%x" : "%x", groups[i], 0, 0);
+    }
+    if (mapped) {
+        ptio_word_format(p, ":%u.%u", groups[6] >> 8, groups[6] & 255, 0);
+        ptio_word_format(p, ".%u.%u", groups[7] >> 8, groups[7] & 255, 0);
+    }
+}
+
+/* It was saved as an int before Python 3.11.4, and is as text since. */
+static void ipv6_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
+{
+    unsigned char bytes[17] = {0};
+    unsigned groups[8];
+    (void)object;
+    if (ptio_value_kind(argument) != PTIO_KIND_INT || ptio_value_int_bytes(argument, bytes, sizeof bytes) > sizeof bytes) {
+        ptio_write_plain(p, argument);
+        return;
+    }
+    for (size_t i = 0; i < 8; i++)
+        groups[i] = bytes[14 - 2 * i] | (unsigned)bytes[15 - 2 * i] << 8;
+    put_ipv6(p, groups);
+}
+
 static void uuid_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
 {
     unsigned char bytes[17] = {0};
@@ -277,22 +327,25 @@ static void pattern_word(ptio_printer *p, const ptio_value *object, const ptio_v
 #define RE_UNICODE 32u
 #define RE_LOCALE 4u
 #define RE_ASCII 256u
+#define MOST_FLAGS 16
+
+static const struct {
+    const char *name;
+    uint64_t bit;
+} flag_names[] = {{"IGNORECASE", 2},       {"LOCALE", RE_LOCALE}, {"MULTILINE", 8}, {"DOTALL", 16},
+                  {"UNICODE", RE_UNICODE}, {"VERBOSE", 64},       {"DEBUG", 128},   {"ASCII", RE_ASCII}};
 
 /* re.IGNORECASE|re.MULTILINE, behind `before` where there are any. */
 static void put_flags(ptio_printer *p, uint64_t flags, const char *before)
 {
-    static const struct {
-        const char *name;
-        uint64_t bit;
-    } names[] = {{"re.IGNORECASE", 2},       {"re.LOCALE", RE_LOCALE}, {"re.MULTILINE", 8}, {"re.DOTALL", 16},
-                 {"re.UNICODE", RE_UNICODE}, {"re.VERBOSE", 64},       {"re.DEBUG", 128},   {"re.ASCII", RE_ASCII}};
     const char *between = before;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (!(flags & names[i].bit))
+    for (size_t i = 0; i < sizeof flag_names / sizeof *flag_names; i++) {
+        if (!(flags & flag_names[i].bit))
             continue;
         ptio_out_string(p->out, between);
-        ptio_out_string(p->out, names[i].name);
-        flags &= ~names[i].bit;
+        ptio_out_string(p->out, "re.");
+        ptio_out_string(p->out, flag_names[i].name);
+        flags &= ~flag_names[i].bit;
         between = "|";
     }
     if (flags) {
@@ -314,13 +367,48 @@ static void flags_word(ptio_printer *p, const ptio_value *object, const ptio_val
     put_flags(p, flags, ", ");
 }
 
+/* One flag, by its name or as a number. */
+static bool read_flag(const ptio_value *value, uint64_t *flags)
+{
+    int64_t number;
+    ptio_text name = ptio_value_class(value);
+    if (ptio_value_kind(value) == PTIO_KIND_OBJECT && ptio_text_is(ptio_value_class(value), "re.RegexFlag"))
+        value = ptio_value_item(ptio_node_arguments(value), 0);
+    if (ptio_value_int(value, &number)) {
+        *flags |= (uint64_t)number;
+        return true;
+    }
+    if (ptio_value_kind(value) != PTIO_KIND_GLOBAL || !ptio_text_starts(name, PTIO_REGEX_FLAG))
+        return false;
+    name = (ptio_text){name.bytes + strlen(PTIO_REGEX_FLAG), name.size - strlen(PTIO_REGEX_FLAG)};
+    for (size_t i = 0; i < sizeof flag_names / sizeof *flag_names; i++)
+        if (ptio_text_is(name, flag_names[i].name)) {
+            *flags |= flag_names[i].bit;
+            return true;
+        }
+    return false;
+}
+
+/* Python 3.11.0 to 3.11.3 save a sum of flags as (C | B) | A. */
+bool ptio_regex_flags(const ptio_value *value, uint64_t *ret)
+{
+    *ret = 0;
+    for (int i = 0; i < MOST_FLAGS && ptio_text_is(ptio_value_class(value), "_operator.or_"); i++) {
+        const ptio_value *arguments = ptio_node_arguments(value);
+        if (ptio_value_count(arguments) != 2 || !read_flag(ptio_value_item(arguments, 1), ret))
+            return false;
+        value = ptio_value_item(arguments, 0);
+    }
+    return read_flag(value, ret);
+}
+
 static void regexflags_word(ptio_printer *p, const ptio_value *object, const ptio_value *argument)
 {
-    int64_t given = 0;
-    (void)object;
-    (void)ptio_value_int(argument, &given);
-    if (given)
-        put_flags(p, (uint64_t)given, "");
+    uint64_t flags = 0;
+    (void)argument;
+    (void)ptio_regex_flags(object, &flags);
+    if (flags)
+        put_flags(p, flags, "");
     else
         ptio_out_string(p->out, "re.NOFLAG");
 }
@@ -408,8 +496,21 @@ static void oserror_word(ptio_printer *p, const ptio_value *object, const ptio_v
 }
 
 const ptio_form_row ptio_words_of_library[] = {
-    {"array", array_word},     {"barepath", barepath_word},     {"flags", flags_word},     {"fraction", fraction_word},
-    {"ipv4", ipv4_word},       {"keymessage", keymessage_word}, {"message", message_word}, {"osarguments", osarguments_word},
-    {"osclass", osclass_word}, {"oserror", oserror_word},       {"path", path_word},       {"pattern", pattern_word},
-    {"ratio", ratio_word},     {"regexflags", regexflags_word}, {"uuid", uuid_word},       {NULL, NULL},
+    {"array", array_word},
+    {"barepath", barepath_word},
+    {"flags", flags_word},
+    {"fraction", fraction_word},
+    {"ipv4", ipv4_word},
+    {"ipv6", ipv6_word},
+    {"keymessage", keymessage_word},
+    {"message", message_word},
+    {"osarguments", osarguments_word},
+    {"osclass", osclass_word},
+    {"oserror", oserror_word},
+    {"path", path_word},
+    {"pattern", pattern_word},
+    {"ratio", ratio_word},
+    {"regexflags", regexflags_word},
+    {"uuid", uuid_word},
+    {NULL, NULL},
 };

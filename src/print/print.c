@@ -11,7 +11,7 @@
 #include "base/number_text.h"
 #include "base/text.h"
 #include "print/cell.h"
-#include "print/printer.h"
+#include "print/form_word.h"
 #include "print/repr_array.h"
 #include "print/repr_masked.h"
 #include "tensor/pieces.h"
@@ -441,6 +441,11 @@ static void write_global(ptio_printer *p, ptio_text name)
         "print",      "repr", "round",  "setattr", "sorted",  "sum",      "vars", "__import__"};
     bool builtin = ptio_text_starts(name, "builtins."), function = false;
     bool known = is_function(name);
+    if (ptio_text_starts(name, PTIO_REGEX_FLAG)) {
+        ptio_out_string(p->out, "re.");
+        ptio_repr_escaped(p->out, (ptio_text){name.bytes + strlen(PTIO_REGEX_FLAG), name.size - strlen(PTIO_REGEX_FLAG)});
+        return;
+    }
     if (known || !is_class(name)) {
         ptio_out_string(p->out, known ? "<ptio function " : "<ptio global ");
         ptio_repr_escaped(p->out, name);

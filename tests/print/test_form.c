@@ -76,7 +76,20 @@ static void numbers_and_names(void **state)
     shows("c:array:array 'd' ] ( f0.5 e 2t R", "array('d', [0.5])", NULL);
     shows("c:array:_array_reconstructor ( c:array:array 'h' 5 b'\\x00\\x01\\xff\\xff' t R", "array('h', [1, -1])", NULL);
     shows("c:re:RegexFlag 10 1t R", "re.IGNORECASE|re.MULTILINE", NULL);
+    const char *flag = "c:__builtin__:getattr c:re:RegexFlag 'MULTILINE' 2t R";
+    shows(flag, "re.MULTILINE", NULL);
+    char both[300];
+    (void)snprintf(both, sizeof both, "c:_operator:or_ %s c:__builtin__:getattr c:re:RegexFlag 'IGNORECASE' 2t R 2t R", flag);
+    shows(both, "re.IGNORECASE|re.MULTILINE", NULL);
+    shows("c:_operator:or_ c:_operator:or_ c:re:RegexFlag 16 1t R 8 2t R 2 2t R", "re.IGNORECASE|re.MULTILINE|re.DOTALL", NULL);
+    shows("c:_operator:or_ 'x' 1 2t R", "<ptio object _operator.or_ args=('x', 1)>", NULL);
     shows("c:ipaddress:IPv4Address 2130706433 1t R", "IPv4Address('127.0.0.1')", "127.0.0.1");
+    shows("c:ipaddress:IPv6Address 0 1t R", "IPv6Address('::')", "::");
+    shows("c:ipaddress:IPv6Address 29465 1t R", "IPv6Address('::7319')", "::7319");
+    shows("c:ipaddress:IPv6Address 281470698652420 1t R", "IPv6Address('::ffff:1.2.3.4')", "::ffff:1.2.3.4");
+    shows("c:ipaddress:IPv6Address 4294967296 1t R", "IPv6Address('::1:0:0')", "::1:0:0");
+    shows("c:ipaddress:IPv6Address 'fe80::1%3' 1t R", "IPv6Address('fe80::1%3')", "fe80::1%3");
+    shows("c:ipaddress:IPv6Network '1::/64' 1t R", "IPv6Network('1::/64')", "1::/64");
     shows("c:collections:ChainMap ) NEW } 'maps' ] ( } } e s b", "ChainMap({}, {})", NULL);
     shows("c:datetime:timezone c:datetime:timedelta ( 0 -3600 0 t R 1t R", "datetime.timezone(datetime.timedelta(seconds=-3600))",
           "UTC-01:00");
