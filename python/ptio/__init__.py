@@ -1,6 +1,13 @@
 """torch.save and torch.load, written in C."""
 
-from ._ptio import File, Slice, Tensor, __version__, dtype, load, open, save
+try:
+    from ._ptio import File, Slice, Tensor, __version__, dtype, load, open, save
+except ImportError as e:
+    import sys
+
+    if "t" in getattr(sys, "abiflags", ""):
+        raise ImportError("ptio needs a Python with the global lock: this is a free-threaded build") from e
+    raise
 from . import serialization
 
 __all__ = ["File", "Slice", "Tensor", "dtype", "load", "open", "save", "serialization"]

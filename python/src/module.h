@@ -30,6 +30,11 @@
 #ifndef PTIO_PYTHON_MODULE_H
 #define PTIO_PYTHON_MODULE_H
 
+#include <pyconfig.h>
+#ifdef Py_GIL_DISABLED
+#error "ptio's Python module needs a Python with the global lock: this is a free-threaded build"
+#endif
+
 #define PY_SSIZE_T_CLEAN
 #ifndef Py_LIMITED_API
 #define Py_LIMITED_API 0x030B0000

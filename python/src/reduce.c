@@ -40,6 +40,15 @@ static bool map_name(module_state *state, PyObject **module, PyObject **name)
     return !PyErr_Occurred();
 }
 
+/* What pickle says of a name that is not there. Since Python 3.14 that is what getattr() says, which is set, but for names with dots. */
+static void raise_no_name(PyObject *module, PyObject *module_name, PyObject *name, bool is_path)
+{
+    if (Py_Version < 0x030E0000)
+        PyErr_Format(PyExc_AttributeError, "Can't get attribute %R on %R", name, module);
+    else if (is_path)
+        PyErr_Format(PyExc_AttributeError, "Can't resolve path %R on module %R", name, module_name);
+}
+
 /* module.name; with dots in it, of a class in a class. */
 static PyObject *import_name(PyObject *module, PyObject *name)
 {
@@ -59,8 +68,8 @@ static PyObject *import_name(PyObject *module, PyObject *name)
     PyObject *at = parts ? Py_NewRef(from) : NULL;
     for (Py_ssize_t i = 0; at && i < count; i++)
         set_reference(&at, PyObject_GetAttr(at, PyList_GetItem(parts, i)));
-    if (parts && !at && PyErr_ExceptionMatches(PyExc_AttributeError)) /* in pickle's words */
-        PyErr_Format(PyExc_AttributeError, "Can't get attribute %R on %R", name, from);
+    if (parts && !at && PyErr_ExceptionMatches(PyExc_AttributeError))
+        raise_no_name(from, module, name, count > 1);
     Py_XDECREF(parts);
     Py_DECREF(from);
     return at;

@@ -2,6 +2,8 @@
 import gc
 import io
 import os
+import subprocess
+import sysconfig
 import threading
 import time
 
@@ -109,7 +111,27 @@ def test_fork(opened):
 INTERPRETERS = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import _xxsubinterpreters as interpreters
+try:
+    import _interpreters as interpreters  # Python 3.13 and later
+except ImportError:
+    import _xxsubinterpreters as interpreters
+
+
+def create(own_lock=False):
+    if sys.version_info >= (3, 13):
+        return interpreters.create("isolated" if own_lock else "legacy")
+    return interpreters.create(isolated=own_lock)
+
+
+# What it raised, which comes as an exception up to Python 3.12, and as a note of one since.
+def run(interpreter, program):
+    try:
+        raised = interpreters.run_string(interpreter, program)
+        return raised and raised.formatted
+    except interpreters.RunFailedError as e:
+        return str(e)
+
+
 work = '''
 import sys
 sys.path.insert(0, {!r})
@@ -120,14 +142,18 @@ assert t.tolist() == {!r}, t
 del t
 '''.format(sys.argv[1], sys.argv[2], eval(sys.argv[3]))
 for _ in range(3):
-    one, other = interpreters.create(), interpreters.create()
-    for _ in range(2):
-        interpreters.run_string(one, work)
-        interpreters.run_string(other, work)
+    one, other = create(), create()
+    for interpreter in (one, other, one, other):
+        assert not run(interpreter, work)
     interpreters.destroy(one)
-    interpreters.run_string(other, work)
+    assert not run(other, work)
     interpreters.destroy(other)
 exec(work)
+if sys.version_info >= (3, 12):
+    own = create(own_lock=True)
+    raised = run(own, work)
+    assert "_ptio does not support loading in subinterpreters" in raised, raised
+    interpreters.destroy(own)
 print("done")
 """
 
@@ -137,6 +163,25 @@ def test_interpreters(child):
     path = CORPUS / "2.13.0" / "dtype_float32.pt"
     package = os.path.dirname(os.path.dirname(ptio.__file__))
     assert child(INTERPRETERS, package, path, torch.load(path).tolist()).strip() == "done"
+
+
+def test_free_threaded_builds_are_refused(child):
+    """By a sentence: where the package is imported, and where its sources are compiled."""
+    program = """
+        import sys
+        sys.abiflags += "t"
+        sys.modules["ptio._ptio"] = None  # it finds no module of the stable ABI
+        try:
+            import ptio
+        except ImportError as e:
+            print(e)
+    """
+    assert child(program).strip() == "ptio needs a Python with the global lock: this is a free-threaded build"
+    folders = [sysconfig.get_paths()["include"], conftest.SOURCE / "include"]
+    command = [os.environ.get("CC", "cc"), "-fsyntax-only", *("-I%s" % folder for folder in folders), conftest.SOURCE / "python" / "src" / "module.c"]
+    assert subprocess.run(command).returncode == 0
+    done = subprocess.run([*command, "-DPy_GIL_DISABLED"], capture_output=True, text=True)
+    assert done.returncode and "needs a Python with the global lock: this is a free-threaded build" in done.stderr, done.stderr
 
 
 def test_import_is_light(child):
