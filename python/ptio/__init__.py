@@ -1,7 +1,7 @@
 """torch.save and torch.load, written in C."""
 
 try:
-    from ._ptio import File, Slice, Tensor, __version__, dtype, load, open, save
+    from ._ptio import File, Slice, Tensor, __version__, dtype, from_dlpack, load, open, save
 except ImportError as e:
     import sys
 
@@ -10,4 +10,4 @@ except ImportError as e:
     raise
 from . import serialization
 
-__all__ = ["File", "Slice", "Tensor", "dtype", "load", "open", "save", "serialization"]
+__all__ = ["File", "Slice", "Tensor", "dtype", "from_dlpack", "load", "open", "save", "serialization"]

@@ -5,7 +5,7 @@ from typing import IO, Any, SupportsIndex, TypeAlias
 
 from . import serialization as serialization
 
-__all__ = ["File", "Slice", "Tensor", "dtype", "load", "open", "save", "serialization"]
+__all__ = ["File", "Slice", "Tensor", "dtype", "from_dlpack", "load", "open", "save", "serialization"]
 __version__: str
 
 _File: TypeAlias = str | PathLike[str] | IO[bytes]
@@ -29,6 +29,7 @@ def save(
     _use_new_zipfile_serialization: bool = True,
     _disable_byteorder_record: bool = False,
 ) -> None: ...
+def from_dlpack(x: Any, /) -> Tensor: ...
 def open(f: _File, map_location: _MapLocation = None) -> File: ...
 
 class dtype:

@@ -1,5 +1,6 @@
 /*
- * What the bytes of tensors live in: a loaded checkpoint, or a builder over one block of memory. Each tensor over it counts, and with the
+ * What the bytes of tensors live in: a loaded checkpoint, or a builder over one block of memory, or over memory
+ * that another library handed over. Each tensor over it counts, and with the
  * last one it goes.
  */
 #include <stdlib.h>
@@ -32,6 +33,8 @@ void holder_release(void *owner)
         ptio_checkpoint_free(h->ckpt);
         if (h->block)
             block_release(h->block);
+        if (h->give_back)
+            h->give_back(h->managed);
         blocks_free(h->blocks);
         free(h);
         h = base;

@@ -102,6 +102,9 @@ static PyMethodDef methods[] = {
     {"load", KEYWORD_FUNCTION(py_load), METH_VARARGS | METH_KEYWORDS, load_doc},
     {"save", KEYWORD_FUNCTION(py_save), METH_VARARGS | METH_KEYWORDS, save_doc},
     {"open", KEYWORD_FUNCTION(py_open), METH_VARARGS | METH_KEYWORDS, open_doc},
+    {"from_dlpack", py_from_dlpack, METH_O,
+     "from_dlpack(x, /)\n--\n\nA ptio.Tensor over the memory of x: an object with __dlpack__() on the CPU, such as an array of "
+     "NumPy, or a capsule of DLPack.\n\nNothing is copied: what is written in one of them is seen in the other."},
     {"add_safe_globals", py_add_safe_globals, METH_O,
      "add_safe_globals(safe_globals)\n--\n\nLet weights_only take these classes and functions too; an item may be a pair "
      "(object, name in files)."},

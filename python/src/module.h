@@ -173,13 +173,17 @@ void blocks_free(blocks *b);
 
 /* ---- holder.c ---- */
 
-/** What tensors are in, with what it needs to live; counted. All fields but `uses` may be NULL. */
+/** What tensors are in, with what it needs to live; counted. All fields but `uses` may be zero. */
 typedef struct holder {
     atomic_size_t uses;
     ptio_checkpoint *ckpt;
     ptio_builder *builder;
-    blocks *blocks;      /* that the checkpoint was loaded with */
-    void *block;         /* block_new()                         */
+    blocks *blocks; /* that the checkpoint was loaded with */
+    void *block;    /* block_new()                         */
+    void *managed;  /* what another library handed over    */
+    void (*give_back)(void *managed);
+    bool in_place;       /* the bytes are in memory that is not ptio's, and written there: the block, or what was handed over */
+    bool readonly;       /* then: who handed it over forbids that */
     struct holder *base; /* in which the bytes are; it has no base */
 } holder;
 
@@ -332,6 +336,7 @@ bool warn_no_source(module_state *state, PyObject *class);
 PyObject *py_load(PyObject *module, PyObject *args, PyObject *keywords);
 PyObject *py_save(PyObject *module, PyObject *args, PyObject *keywords);
 PyObject *py_open(PyObject *module, PyObject *args, PyObject *keywords);
+PyObject *py_from_dlpack(PyObject *module, PyObject *object);
 PyObject *py_add_safe_globals(PyObject *module, PyObject *items);
 PyObject *py_get_safe_globals(PyObject *module, PyObject *none);
 PyObject *py_clear_safe_globals(PyObject *module, PyObject *none);

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dlpack_abi.h"
 #include "plain.h"
 
 static PyObject *attribute(PyObject *object, const char *name)
@@ -21,24 +20,11 @@ static PyObject *attribute(PyObject *object, const char *name)
 /* Where they begin and end. False with an exception. */
 static bool find_bytes(array *a, const char *data)
 {
-    int64_t itemsize = (int64_t)ptio_dtype_itemsize(a->dtype), last = 0;
-    uint64_t nbytes;
-    a->begin = a->end = data;
-    if (!count_bytes(a->ndim, a->shape, a->dtype, &nbytes))
+    uint64_t span;
+    if (!count_span(a->dtype, a->ndim, a->shape, a->stride, &span))
         return false;
-    for (size_t i = 0; i < a->ndim; i++) {
-        if (a->stride[i] < 0) {
-            PyErr_SetString(PyExc_ValueError,
-                            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
-                            "currently supported. (You can probably work around this by making a copy of your array  with "
-                            "array.copy().) ");
-            return false;
-        }
-        if (nbytes)
-            last += (a->shape[i] - 1) * a->stride[i];
-    }
-    if (nbytes)
-        a->end = data + (last + 1) * itemsize;
+    a->begin = data;
+    a->end = span ? data + span : data;
     return true;
 }
 
@@ -131,71 +117,18 @@ static bool read_numpy(plain *p, PyObject *object, array *a)
 
 /* ---- DLPack ---- */
 
-static ptio_dtype dtype_of_dlpack(dl_type type)
-{
-    static const struct {
-        uint8_t code, bits;
-        ptio_dtype dtype;
-    } rows[] = {
-        {DL_FLOAT, 64, PTIO_FLOAT64},     {DL_FLOAT, 32, PTIO_FLOAT32},
-        {DL_FLOAT, 16, PTIO_FLOAT16},     {DL_BFLOAT, 16, PTIO_BFLOAT16},
-        {DL_INT, 64, PTIO_INT64},         {DL_INT, 32, PTIO_INT32},
-        {DL_INT, 16, PTIO_INT16},         {DL_INT, 8, PTIO_INT8},
-        {DL_UINT, 64, PTIO_UINT64},       {DL_UINT, 32, PTIO_UINT32},
-        {DL_UINT, 16, PTIO_UINT16},       {DL_UINT, 8, PTIO_UINT8},
-        {DL_BOOL, 8, PTIO_BOOL},          {DL_COMPLEX, 128, PTIO_COMPLEX128},
-        {DL_COMPLEX, 64, PTIO_COMPLEX64}, {DL_COMPLEX, 32, PTIO_COMPLEX32},
-        {10, 8, PTIO_FLOAT8_E4M3FN},      {11, 8, PTIO_FLOAT8_E4M3FNUZ},
-        {12, 8, PTIO_FLOAT8_E5M2},        {13, 8, PTIO_FLOAT8_E5M2FNUZ},
-        {14, 8, PTIO_FLOAT8_E8M0FNU},
-    };
-    for (size_t i = 0; type.lanes == 1 && i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].code == type.code && rows[i].bits == type.bits)
-            return rows[i].dtype;
-    return PTIO_NO_DTYPE;
-}
-
-static bool read_dl_tensor(const dl_tensor *dl, array *a)
-{
-    a->dtype = dtype_of_dlpack(dl->dtype);
-    if (dl->device_type != DL_CPU) {
-        PyErr_SetString(PyExc_BufferError, "only arrays on the CPU can be saved without PyTorch");
-        return false;
-    }
-    if (a->dtype == PTIO_NO_DTYPE || dl->ndim < 0 || dl->ndim > MOST_DIMENSIONS) {
-        PyErr_SetString(PyExc_TypeError, "there is no dtype for what __dlpack__() gives");
-        return false;
-    }
-    a->ndim = (size_t)dl->ndim;
-    int64_t step = 1;
-    for (size_t i = a->ndim; i-- > 0;) {
-        a->shape[i] = dl->shape[i];
-        a->stride[i] = dl->strides ? dl->strides[i] : step;
-        step *= dl->shape[i] > 1 ? dl->shape[i] : 1;
-    }
-    return find_bytes(a, (const char *)dl->data + dl->byte_offset);
-}
-
 /* The capsule is kept and not taken: then it gives the memory back itself, when the save is done. */
 static bool read_dlpack(PyObject *object, array *a)
 {
-    PyObject *method = attribute(object, "__dlpack__"), *none = method ? PyTuple_New(0) : NULL;
-    PyObject *keywords = none ? Py_BuildValue("{s(ii)}", "max_version", 1, 0) : NULL;
-    a->owner = keywords ? PyObject_Call(method, none, keywords) : NULL;
-    if (!a->owner && keywords && PyErr_ExceptionMatches(PyExc_TypeError)) {
-        PyErr_Clear(); /* it is older than that argument */
-        a->owner = PyObject_CallNoArgs(method);
-    }
-    Py_XDECREF(keywords);
-    Py_XDECREF(none);
-    Py_XDECREF(method);
-    if (!a->owner)
+    dlpack_elements elements;
+    a->owner = dlpack_ask(object);
+    if (!a->owner || !dlpack_read(a->owner, &elements))
         return false;
-    if (PyCapsule_IsValid(a->owner, "dltensor_versioned"))
-        return read_dl_tensor(
-            &((struct DLManagedTensorVersioned *)PyCapsule_GetPointer(a->owner, "dltensor_versioned"))->dl_tensor, a);
-    struct DLManagedTensor *dl = PyCapsule_GetPointer(a->owner, "dltensor");
-    return dl && read_dl_tensor(&dl->dl_tensor, a);
+    a->dtype = elements.dtype;
+    a->ndim = elements.ndim;
+    memcpy(a->shape, elements.shape, sizeof a->shape);
+    memcpy(a->stride, elements.stride, sizeof a->stride);
+    return find_bytes(a, elements.data);
 }
 
 /* ---- finding them ---- */

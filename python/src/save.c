@@ -11,6 +11,7 @@
  * Source: torch/serialization.py: save, _save, _legacy_save; torch/_tensor.py: __reduce_ex__
  */
 #include "save.h"
+#include "tensor.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -353,9 +354,22 @@ static PyObject *reduce_parameter(saver *s, PyObject *parameter)
     return result;
 }
 
+/* A ptio.Tensor is saved as the tensor of PyTorch over the same memory. */
+static PyObject *reduce_own(saver *s, PyObject *own)
+{
+    PyObject *tensor = PyObject_CallMethod(s->torch->torch, "from_dlpack", "O", own);
+    PyObject *result = tensor ? reduce_tensor(s, tensor) : NULL;
+    if (result == Py_NotImplemented) /* of uint16, for example */
+        set_reference(&result, PyObject_CallMethod(tensor, "__reduce_ex__", "O", s->protocol));
+    Py_XDECREF(tensor);
+    return result;
+}
+
 static PyObject *reducer_override(PyObject *self, PyObject *object)
 {
     saver *s = saver_of(self);
+    if (is_tensor(s->state, object))
+        return reduce_own(s, object);
     PyObject *type = (PyObject *)Py_TYPE(object);
     if (type == s->torch->tensor)
         return reduce_tensor(s, object);

@@ -5,6 +5,7 @@
  *     tensor.c         the type: what it tells of itself
  *     tensor_make.c    copies and views
  *     tensor_list.c    its elements as Python's numbers
+ *     tensor_import.c  a tensor over elements of others: DLPack
  *     tensor_export.c  its elements for others: the buffer protocol, NumPy, DLPack
  *     index.c          t[1, ::2]
  */
@@ -96,6 +97,26 @@ PyObject *tensor_numpy(PyObject *self, PyObject *args, PyObject *keywords);
 PyObject *tensor_array(PyObject *self, PyObject *args, PyObject *keywords);
 PyObject *tensor_dlpack(PyObject *self, PyObject *args, PyObject *keywords);
 PyObject *tensor_dlpack_device(PyObject *self, PyObject *none);
+
+/* ---- tensor_import.c ---- */
+
+/** What is in a capsule of DLPack; strides in elements. */
+typedef struct dlpack_elements {
+    ptio_dtype dtype;
+    size_t ndim;
+    int64_t shape[MOST_DIMENSIONS], stride[MOST_DIMENSIONS];
+    const char *data;
+    bool readonly;
+} dlpack_elements;
+
+/** object.__dlpack__(): a capsule. */
+PyObject *dlpack_ask(PyObject *object);
+
+/** Read a capsule, which stays as it is. False with an exception. */
+bool dlpack_read(PyObject *capsule, dlpack_elements *ret);
+
+/** Bytes from the first element to the last. False with an exception, also for negative strides. */
+bool count_span(ptio_dtype dtype, size_t ndim, const int64_t *shape, const int64_t *stride, uint64_t *ret);
 
 /* ---- index.c ---- */
 

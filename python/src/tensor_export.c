@@ -41,22 +41,30 @@ static const char *format_of(ptio_dtype dtype)
     }
 }
 
-/* The bytes of a storage. False with an exception. */
-static bool storage_bytes(module_state *state, const ptio_storage *storage, char **ret, bool *readonly)
+/* In which the bytes are. */
+static const holder *base_of(const tensor_object *self)
 {
+    return self->holder->base ? self->holder->base : self->holder;
+}
+
+/* The bytes of its storage. False with an exception. */
+static bool storage_bytes(tensor_object *self, char **ret, bool *readonly)
+{
+    const ptio_storage *storage = ptio_tensor_storage(self->tensor);
+    const holder *base = base_of(self);
     ptio_error err = {0};
     void *bytes = NULL;
     const void *read = NULL;
-    *readonly = false;
-    ptio_status status = ptio_storage_writable(storage, &bytes, &err);
+    /* ptio would copy bytes that are not its own before they are written. */
+    ptio_status status = base->in_place ? PTIO_ERR_ARGUMENT : ptio_storage_writable(storage, &bytes, &err);
+    *readonly = status == PTIO_ERR_ARGUMENT && (!base->in_place || base->readonly);
     if (status == PTIO_ERR_ARGUMENT) {
         err = (ptio_error){0};
-        *readonly = true;
         status = ptio_storage_data(storage, &read, &err);
         bytes = (void *)(uintptr_t)read;
     }
     if (status != PTIO_OK)
-        return raise_error(state, &err), false;
+        return raise_error(state_of_tensor((PyObject *)self), &err), false;
     *ret = bytes ? bytes : nothing;
     return true;
 }
@@ -70,7 +78,7 @@ static bool element_bytes(tensor_object *self, char **ret, bool *readonly)
                         "are in memory as they are; numpy() gives a copy");
         return false;
     }
-    if (!storage_bytes(state_of_tensor((PyObject *)self), ptio_tensor_storage(t), ret, readonly))
+    if (!storage_bytes(self, ret, readonly))
         return false;
     if (ptio_tensor_numel(t))
         *ret += (size_t)ptio_tensor_storage_offset(t) * ptio_dtype_itemsize(ptio_tensor_dtype(t));
@@ -102,7 +110,8 @@ static bool can_take(const ptio_tensor *t, bool readonly, int flags)
     bool contiguous = ptio_tensor_is_contiguous(t), one = ptio_tensor_ndim(t) <= 1;
     const char *problem = NULL;
     if (readonly && (flags & PyBUF_WRITABLE) == PyBUF_WRITABLE)
-        problem = "the elements cannot be written: they are in a shared map that does not show them as they are";
+        problem = "the elements cannot be written: they are in a shared map that does not show them as they are, or of an owner "
+                  "who forbids it";
     else if ((flags & PyBUF_STRIDES) != PyBUF_STRIDES && !contiguous)
         problem = "the tensor is not contiguous, and strides were not asked for";
     else if ((flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS && !contiguous)
@@ -155,7 +164,7 @@ int tensor_getbuffer(PyObject *object, Py_buffer *view, int flags)
     const ptio_storage *storage = ptio_tensor_storage(self->tensor);
     char *bytes;
     bool readonly;
-    if (!storage_bytes(state_of_tensor(object), storage, &bytes, &readonly))
+    if (!storage_bytes(self, &bytes, &readonly))
         return -1;
     return fill_bytes(view, object, bytes, (size_t)ptio_storage_nbytes(storage), readonly, flags);
 }
@@ -324,36 +333,51 @@ static void delete_capsule(PyObject *capsule)
         delete_unversioned(PyCapsule_GetPointer(capsule, "dltensor"));
 }
 
-static ptio_status hand_over(const ptio_tensor *t, bool versioned, bool is_copy, handed *h, ptio_error *err)
+/* A view that its taker may write. ptio would copy bytes that are not its own before: those are handed over as they are. */
+static ptio_status view_of(const ptio_tensor *t, const holder *base, struct DLManagedTensorVersioned **ret, ptio_error *err)
 {
-    if (!versioned) {
+    ptio_status status = ptio_tensor_to_dlpack(t, !base->in_place, ret, err);
+    if (status == PTIO_ERR_ARGUMENT && err->reason && strncmp(err->reason, "storage.", 8) == 0) {
+        *err = (ptio_error){0};
+        status = ptio_tensor_to_dlpack(t, false, ret, err);
+    }
+    if (status == PTIO_OK && base->in_place && !base->readonly)
+        (*ret)->flags &= ~(uint64_t)DL_READ_ONLY;
+    return status;
+}
+
+static ptio_status hand_over(const ptio_tensor *t, const holder *base, bool versioned, bool is_copy, handed *h, ptio_error *err)
+{
+    if (!versioned && !base->in_place) {
         ptio_status status = ptio_tensor_to_dlpack_unversioned(t, &h->unversioned_inside, err);
         if (status == PTIO_OK)
             h->unversioned = (struct DLManagedTensor){h->unversioned_inside->dl_tensor, h, delete_unversioned};
         return status;
     }
-    ptio_status status = ptio_tensor_to_dlpack(t, true, &h->versioned_inside, err);
-    if (status == PTIO_ERR_ARGUMENT && err->reason && strncmp(err->reason, "storage.", 8) == 0) {
-        *err = (ptio_error){0};
-        status = ptio_tensor_to_dlpack(t, false, &h->versioned_inside, err);
-    }
+    ptio_status status = view_of(t, base, &h->versioned_inside, err);
     if (status == PTIO_OK) {
         h->versioned = *h->versioned_inside;
         h->versioned.manager_ctx = h;
         h->versioned.deleter = delete_versioned;
         h->versioned.flags |= is_copy ? DL_IS_COPIED : 0;
+        h->unversioned = (struct DLManagedTensor){h->versioned.dl_tensor, h, delete_unversioned};
     }
     return status;
 }
 
 static PyObject *capsule_of(tensor_object *self, bool versioned, bool is_copy)
 {
+    const holder *base = base_of(self);
+    if (!versioned && base->readonly) {
+        PyErr_SetString(PyExc_BufferError, "the elements cannot be written, which only DLPack 1.0 and later can tell");
+        return NULL;
+    }
     handed *h = calloc(1, sizeof *h);
     ptio_error err = {0};
     if (!h)
         return PyErr_NoMemory();
     h->holder = holder_hold(self->holder);
-    ptio_status status = hand_over(self->tensor, versioned, is_copy, h, &err);
+    ptio_status status = hand_over(self->tensor, base, versioned, is_copy, h, &err);
     if (status != PTIO_OK) {
         free_handed(h);
         if (status != PTIO_ERR_ARGUMENT)

@@ -67,6 +67,7 @@ PyObject *tensor_over_block(module_state *state, void *block, ptio_dtype dtype, 
         return NULL;
     }
     h->block = block;
+    h->in_place = true;
     uint64_t nbytes;
     const ptio_value *value = NULL;
     if (count_bytes(ndim, shape, dtype, &nbytes))
