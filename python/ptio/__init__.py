@@ -1,13 +1,11 @@
 """torch.save and torch.load, written in C."""
 
-try:
-    from ._ptio import File, Slice, Tensor, __version__, dtype, from_dlpack, load, open, save
-except ImportError as e:
-    import sys
+import sys as _sys
 
-    if "t" in getattr(sys, "abiflags", ""):
-        raise ImportError("ptio needs a Python with the global lock: this is a free-threaded build") from e
-    raise
+if "t" in getattr(_sys, "abiflags", ""):  # it would load the module of the stable ABI, which is another one there
+    raise ImportError("ptio needs a Python with the global lock: this is a free-threaded build")
+
+from ._ptio import File, Slice, Tensor, __version__, dtype, from_dlpack, load, open, save
 from . import serialization
 
 __all__ = ["File", "Slice", "Tensor", "dtype", "from_dlpack", "load", "open", "save", "serialization"]
