@@ -3,14 +3,15 @@
  *
  * The graph is walked by a stack of frames, one for each value that is being made. A list, dict or object is in the memo from the
  * moment it exists, before its contents are made, so that what holds itself finds it there; a tuple or the arguments of a call come
- * when they are complete. A value that is met again meanwhile, through a list, is begun again: whichever is complete first stays.
+ * when they are complete. A value that is met again meanwhile, through a list, is begun again: whichever is complete first stays. So does
+ * a pickler: a dict that it was given a copy of, as argument of a call, is met once, and full when the call is made.
  *
  * Plain tensors and Parameters, which most of a checkpoint is, are made at once, without making their arguments first.
  */
+#include "build.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "build.h"
 
 typedef enum stage { BEGIN, CALLABLE, ARGUMENTS, KEYWORDS, MAKE, ITEMS, KEYS, VALUES, STATES, DONE } stage;
 
@@ -189,11 +190,7 @@ static step begin_sequence(builder *b, frame *f)
 {
     ptio_kind kind = ptio_value_kind(f->value);
     f->stage = ITEMS;
-    if (kind == PTIO_KIND_SET) {
-        f->object = PySet_New(NULL);
-    } else {
-        f->object = PyList_New(0);
-    }
+    f->object = kind == PTIO_KIND_SET ? PySet_New(NULL) : PyList_New(0);
     if (!f->object)
         return FAILED;
     if ((kind == PTIO_KIND_SET || kind == PTIO_KIND_LIST) && !keep_open(b, f->value, f->object))
@@ -258,6 +255,8 @@ static bool plain_entries(builder *b, PyObject *dict, const ptio_value *const *e
     for (size_t part = 0; part < 2 && well; part++)
         for (; done[part] < count && well; done[part] += well)
             well = (made[part][done[part]] = get(b, entries[2 * done[part] + part])) != NULL;
+    for (size_t i = 0; i < count && well; i++)
+        well = PyObject_Hash(made[0][i]) != -1; /* which a str keeps */
     for (size_t i = 0; i < count && well; i++)
         well = PyDict_SetItem(dict, made[0][i], made[1][i]) == 0;
     for (size_t part = 0; part < 2; part++)
@@ -468,8 +467,7 @@ static step advance(builder *b, frame *f)
     return GOES_ON;
 }
 
-/* Everything below `root`. */
-static PyObject *build(builder *b, const ptio_value *root)
+PyObject *build(builder *b, const ptio_value *root)
 {
     PyObject *object = get(b, root);
     if (object || PyErr_Occurred())
@@ -490,76 +488,10 @@ static PyObject *build(builder *b, const ptio_value *root)
     return get(b, root);
 }
 
-/* The bytes of all storages, by threads and without the GIL. */
-static bool read_all(builder *b, ptio_error *err)
-{
-    if (b->options->mapped || b->fake || b->meta || b->skip_data)
-        return true;
-    PyThreadState *thread = b->options->without_gil ? PyEval_SaveThread() : NULL;
-    ptio_status status = ptio_checkpoint_read(b->ckpt, err);
-    if (thread)
-        PyEval_RestoreThread(thread);
-    return status == PTIO_OK;
-}
-
-/* All that is made is needed, so to look for garbage every few hundred objects would be for nothing. */
-static PyObject *build_without_collections(builder *b, const ptio_value *root)
-{
-    if (!tell_location(b, b->options->map_location))
-        return NULL;
-    int collects = PyGC_Disable();
-    PyObject *result = b->options->pickle_module ? build_custom(b, b->options->pickle_module) : build(b, root);
-    if (collects)
-        PyGC_Enable();
-    if (result && !tell_location(b, Py_None))
-        Py_CLEAR(result);
-    return result;
-}
-
-static void release_builder(builder *b)
+void release_frames(builder *b)
 {
     for (size_t i = 0; i < b->depth; i++)
         clear_frame(&b->frames[i]);
     free(b->frames);
     Py_XDECREF(b->made);
-    memo_free(&b->memo);
-    for (size_t i = 0; i < b->storage_count; i++) {
-        Py_XDECREF(b->storages[i].tensor);
-        Py_XDECREF(b->storages[i].untyped);
-        Py_XDECREF(b->storages[i].typed);
-    }
-    free(b->storages);
-    Py_XDECREF(b->restore);
-}
-
-PyObject *build_objects(module_state *state, ptio_checkpoint *ckpt, blocks *storage_blocks, const build_options *options,
-                        ptio_error *err)
-{
-    const ptio_checkpoint_info *info = options->info;
-    builder b = {.state = state,
-                 .torch = state->torch,
-                 .ckpt = ckpt,
-                 .blocks = storage_blocks,
-                 .options = options,
-                 .is_stream = info->container != PTIO_CONTAINER_ZIP,
-                 .map_names = (info->protocol < 3 && !options->keeps_names) || options->allowed};
-    b.storages = calloc(info->storages ? (size_t)info->storages : 1, sizeof *b.storages);
-    b.storage_count = b.storages ? (size_t)info->storages : 0;
-    bool ready = b.storages || PyErr_NoMemory();
-    if (ready && (options->mapped || !b.torch)) {
-        ready = (b.holder = holder_new(ckpt, NULL)) != NULL;
-        if (ready)
-            b.holder->blocks = blocks_hold(storage_blocks);
-    }
-    PyObject *result = NULL;
-    if (ready && build_settings(&b) && read_all(&b, err))
-        result = build_without_collections(&b, ptio_root(ckpt));
-    if (result && b.torch && !validate_sparse(&b))
-        Py_CLEAR(result);
-    release_builder(&b);
-    if (b.holder)
-        holder_release(b.holder);
-    else
-        ptio_checkpoint_free(ckpt);
-    return result;
 }

@@ -3,6 +3,7 @@
  *
  *     build.c          the walk: containers, objects
  *     build_scalar.c   numbers and texts
+ *     build_load.c     all of a load: settings, bytes, the walk
  *     build_memo.c     values that are objects already
  *     build_storage.c  storages of PyTorch
  *     build_tensor.c   plain tensors and Parameters of PyTorch
@@ -65,6 +66,14 @@ PyObject *memo_get(const memo *m, const ptio_value *value);
 bool memo_put(memo *m, const ptio_value *value, PyObject *object);
 
 void memo_free(memo *m);
+
+/* ---- build.c ---- */
+
+/** Everything below `root`. */
+PyObject *build(builder *b, const ptio_value *root);
+
+/** What a walk that failed leaves. */
+void release_frames(builder *b);
 
 /* ---- build_scalar.c ---- */
 
