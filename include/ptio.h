@@ -1600,9 +1600,10 @@ PTIO_API void ptio_writer_free(ptio_writer *writer);
 typedef enum ptio_profile {
     PTIO_PROFILE_2_7,  /* PyTorch 2.7 and newer, checked with 2.13                         */
     PTIO_PROFILE_2_1,  /* 2.1 to 2.6: without .format_version and .storage_alignment       */
-    PTIO_PROFILE_1_13, /* 1.13 and 2.0: without byteorder and serialization_id             */
+    PTIO_PROFILE_1_13, /* without byteorder and serialization_id                           */
     PTIO_PROFILE_1_10, /* 1.10 to 1.12: the root folder is always "archive"                */
-    PTIO_PROFILE_1_6   /* 1.6 to 1.9: the same; storages were named by memory addresses    */
+    PTIO_PROFILE_1_6,  /* 1.6 to 1.9: the same; storages were named by memory addresses    */
+    PTIO_PROFILE_2_0   /* the records of 1.13, the forms of 2.1 but of COO tensors         */
 } ptio_profile;
 
 /** Options of a save. Begin with PTIO_SAVE_OPTIONS, so that later versions of ptio know which fields you know. */

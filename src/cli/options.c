@@ -329,11 +329,8 @@ static bool set_profile(cli_options *o, const char *value)
     static const struct {
         unsigned major, minor; /* the first release of it */
         ptio_profile profile;
-    } rows[] = {{2, 7, PTIO_PROFILE_2_7},
-                {2, 1, PTIO_PROFILE_2_1},
-                {1, 13, PTIO_PROFILE_1_13},
-                {1, 10, PTIO_PROFILE_1_10},
-                {1, 6, PTIO_PROFILE_1_6}};
+    } rows[] = {{2, 7, PTIO_PROFILE_2_7},   {2, 1, PTIO_PROFILE_2_1},   {2, 0, PTIO_PROFILE_2_0},
+                {1, 13, PTIO_PROFILE_1_13}, {1, 10, PTIO_PROFILE_1_10}, {1, 6, PTIO_PROFILE_1_6}};
     uint64_t minor;
     if (strcmp(value, "keep") == 0)
         return o->keep = true;

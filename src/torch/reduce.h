@@ -142,10 +142,16 @@ const ptio_value *ptio_reduce_numpy(ptio_reducer *r, const ptio_value *object);
 /** PTIO_ERR_UNSUPPORTED "save.numpy-fields" an array of a .npy whose dtype is known by its name alone. */
 ptio_status ptio_reduce_check_numpy(const ptio_value *object, ptio_error *err);
 const ptio_value *ptio_reduce_identify_numpy(ptio_reducer *r, const ptio_value *scalar);
-/** Whether the forms of PyTorch 1.13 and older are asked for: sparse tensors in three parts, no attributes, NumPy 1. */
-static inline bool ptio_reduce_as_version_1(const ptio_reducer *r)
+/** Whether the forms of PyTorch 2.0 and older are asked for: COO tensors in three parts, NumPy 1. */
+static inline bool ptio_reduce_before_2_1(const ptio_reducer *r)
 {
     return r->profile >= PTIO_PROFILE_1_13;
+}
+
+/** Those of 1.13 and older: no attributes of tensors, no conj and neg bits, and of compressed tensors CSR alone, in a form of its own. */
+static inline bool ptio_reduce_as_version_1(const ptio_reducer *r)
+{
+    return ptio_reduce_before_2_1(r) && r->profile != PTIO_PROFILE_2_0;
 }
 
 /** Where tuples, calls, ids and ints are made, and the flags of those that have some. */

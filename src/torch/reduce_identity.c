@@ -121,7 +121,7 @@ static const ptio_value *new_global(ptio_reducer *r, ptio_text module, ptio_text
         return NULL;
     if (r->protocol < 3)
         ptio_python2_name(&module, &name);
-    if (ptio_reduce_as_version_1(r)) {
+    if (ptio_reduce_before_2_1(r)) {
         /* Of NumPy 1, which both read. */
         if (ptio_text_is(module, "numpy._core.multiarray"))
             module = PTIO_TEXT("numpy.core.multiarray");

@@ -247,10 +247,10 @@ static const ptio_value *math_bits(ptio_reducer *r, const ptio_tensor *tensor)
     return dict ? &dict->head : NULL;
 }
 
-/* Dtypes that exist only as objects: PyTorch has neither a storage class for them nor takes them as untyped; 1.x takes none so. */
+/* Dtypes that exist only as objects: PyTorch has neither a storage class for them nor takes them as untyped; 2.0 and older take none so. */
 static ptio_status check_dtype(const ptio_reducer *r, ptio_dtype dtype, ptio_error *err)
 {
-    bool untyped_is_known = !ptio_reduce_as_version_1(r) && (dtype < PTIO_UINT1 || dtype > PTIO_INT7);
+    bool untyped_is_known = !ptio_reduce_before_2_1(r) && (dtype < PTIO_UINT1 || dtype > PTIO_INT7);
     if (ptio_dtype_rows[dtype].storage_class[0] || untyped_is_known)
         return PTIO_OK;
     return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.dtype", PTIO_NO_OFFSET, "dtype torch.%s is not recognized",
@@ -357,7 +357,7 @@ static ptio_status sparse(ptio_reducer *r, const ptio_tensor *tensor, bool requi
     const ptio_value *sizes = ptio_reduce_ints(r, tensor->dims, tensor->ndim);
     ptio_node_reduced *size = ptio_reduce_call(r, ptio_reduce_global(r, "torch", "Size"), ptio_reduce_tuple(r, &sizes, 1));
     data[count++] = size ? &size->head : NULL;
-    if (is_coo && !old)
+    if (is_coo && !ptio_reduce_before_2_1(r))
         data[count++] = boolean(tensor->flags & PTIO_TENSOR_COALESCED);
     arguments[0] = ptio_reduce_layout(r, ptio_text_of(ptio_layout_name((ptio_layout)tensor->layout)));
     arguments[1] = ptio_reduce_tuple(r, data, count);
@@ -370,9 +370,9 @@ static ptio_status sparse(ptio_reducer *r, const ptio_tensor *tensor, bool requi
 /* _rebuild_nested_tensor(buffer, sizes, strides, offsets) */
 static ptio_status nested(ptio_reducer *r, const ptio_tensor *tensor, call *ret, ptio_error *err)
 {
-    if (ptio_reduce_as_version_1(r))
+    if (ptio_reduce_before_2_1(r))
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.profile", PTIO_NO_OFFSET,
-                         "PyTorch 1.13 and older cannot save nested tensors");
+                         "PyTorch 2.0 and older cannot save nested tensors");
     static const char *const names[] = {"buffer", "sizes", "strides", "offsets"};
     const ptio_value *arguments[4];
     for (size_t i = 0; i < 4; i++) {

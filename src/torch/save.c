@@ -35,7 +35,7 @@ static ptio_status check_options(const ptio_save_options *options, ptio_error *e
     if (options->protocol > 5)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.protocol", PTIO_NO_OFFSET, "pickle protocol must be <= 5, not %u",
                          options->protocol);
-    if ((unsigned)options->profile > PTIO_PROFILE_1_6)
+    if ((unsigned)options->profile > PTIO_PROFILE_2_0)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.profile", PTIO_NO_OFFSET, "there is no profile %d", (int)options->profile);
     if ((unsigned)options->byte_order > PTIO_NATIVE_ENDIAN)
         return ptio_fail(err, PTIO_ERR_ARGUMENT, "save.byte-order", PTIO_NO_OFFSET, "there is no byte order %d",

@@ -20,7 +20,7 @@ typedef struct profile {
 static const profile profiles[] = {
     [PTIO_PROFILE_2_7] = {true, true, true, true},     [PTIO_PROFILE_2_1] = {false, true, false, true},
     [PTIO_PROFILE_1_13] = {false, false, false, true}, [PTIO_PROFILE_1_10] = {false, false, false, false},
-    [PTIO_PROFILE_1_6] = {false, false, false, false},
+    [PTIO_PROFILE_1_6] = {false, false, false, false}, [PTIO_PROFILE_2_0] = {false, false, false, true},
 };
 
 typedef struct zip_save {

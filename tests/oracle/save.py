@@ -56,7 +56,7 @@ WORKERS = 2
 TRIES = 50
 NAME = "out.pt"
 FORMS = ((2, False), (2, True), (1, False), (3, False), (4, False), (5, False), (4, True))  # protocol, legacy
-PROFILES = ("2.7", "2.1", "1.13", "1.10", "1.6")
+PROFILES = ("2.7", "2.1", "2.0", "1.13", "1.10", "1.6")
 
 MODULE = "nn.Module.__setstate__ adds the attributes that later releases have, in the order of its own code"
 ARRAY = "array.array has one form below protocol 3 and another above; it keeps the one that it was loaded from"
@@ -68,8 +68,8 @@ GENERATOR = "a generator of PyTorch 1.4 has no state: the one that its construct
 JAGGED = "the attributes of a jagged tensor are those that its constructor sets"
 BASE = "only the class tells on what type it is built, which protocol 1 writes"
 
-# What the profiles of 1.x refuse, with these words.
-REFUSED_BY_1 = ("is not recognized", "PyTorch 1.13 and older")
+# What the profiles of 1.x and 2.0 refuse, with these words.
+REFUSED_BY_OLD = ("is not recognized", "PyTorch 1.13 and older", "PyTorch 2.0 and older")
 
 # Here PyTorch ends its process: Python's copyreg makes an object of C++ without its constructor.
 CRASHES = [("*/quantized_*", "protocol 1"), ("*/script_*", "protocol 1"), ("*/generator*", "protocol 1")]
@@ -265,17 +265,18 @@ class Bench:
             truth = run.Describer().node(load(self.theirs))
         except Exception as e:
             raise Untestable(str(e))
+        old = profile.startswith("1.") or profile == "2.0"
         message = self.ptio(source, "--profile", profile)
         if message:
-            return None if profile.startswith("1.") and any(words in message for words in REFUSED_BY_1) else message
+            return None if old and any(words in message for words in REFUSED_BY_OLD) else message
         try:
             found = run.Describer().node(load(self.ours))
         except Exception as e:
             return None if profile.startswith("1.") and "_rebuild_sparse_csr_tensor" in str(e) else "PyTorch cannot load it: %s" % e
-        if profile.startswith("1."):
-            # Those releases leave attributes of tensors out, and do not say whether a tensor is coalesced.
-            if '"attrs"' in json.dumps(truth):
-                return None
+        # The oldest leave attributes of tensors out, and all before 2.1 do not say whether a tensor is coalesced.
+        if profile.startswith("1.") and '"attrs"' in json.dumps(truth):
+            return None
+        if old:
             forget(truth, "coalesced"), forget(found, "coalesced")
         return same.difference(truth, found)
 

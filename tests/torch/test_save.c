@@ -66,7 +66,7 @@ static bool is_plain(const char *name)
 }
 
 /* Load a file and save it to memory again: whether the same bytes come out. */
-static bool comes_back(const char *folder, const char *name, bool as_found)
+static bool comes_back(const char *folder, const char *name, bool as_found, ptio_profile profile)
 {
     size_t size;
     char *bytes = read_file(folder, name, &size);
@@ -78,7 +78,7 @@ static bool comes_back(const char *folder, const char *name, bool as_found)
     assert_int_equal(ptio_load_memory(bytes, size, NULL, &ckpt, &err), PTIO_OK);
     ptio_checkpoint_describe(ckpt, &info);
     (void)snprintf(root, sizeof root, "%.*s", (int)info.root.size, info.root.bytes);
-    ptio_save_options options = {PTIO_SAVE_OPTIONS, .root = root, .as = as_found ? ckpt : NULL};
+    ptio_save_options options = {PTIO_SAVE_OPTIONS, .profile = profile, .root = root, .as = as_found ? ckpt : NULL};
     options.byte_order = PTIO_LITTLE_ENDIAN; /* as the files have it, on every machine */
     assert_int_equal(ptio_sink_to_memory(NULL, &sink, &err), PTIO_OK);
     ptio_status status = ptio_save_sink(ptio_root(ckpt), sink, &options, &err);
@@ -104,7 +104,7 @@ static void try_folder(const char *folder, bool as_found, size_t *tried, size_t 
         if (!as_found && !is_plain(entry->d_name))
             continue;
         ++*tried;
-        *same += comes_back(folder, entry->d_name, as_found);
+        *same += comes_back(folder, entry->d_name, as_found, PTIO_PROFILE_2_7);
     }
     if (open)
         (void)closedir(open);
@@ -117,6 +117,40 @@ static void files_of_today_come_back(void **state)
     try_folder("2.13.0", false, &tried, &same);
     assert_true(tried > 100);
     assert_int_equal(same, tried);
+}
+
+static void files_of_2_0_come_back(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"sparse_coo.pt", "sparse_csr.pt", "sparse_csr_int32_batched.pt", "tied.pt",
+                                        "views.pt",      "seed_model.pt", "quantized_dynamic.pt",        "target_buffer.pt"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_true(comes_back("2.0.1", names[i], false, PTIO_PROFILE_2_0));
+}
+
+/* What 2.0 can save and 1.13 cannot, and what neither can. */
+static void what_2_0_has(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        ptio_status by_2_0;
+    } rows[] = {
+        {"conj_view.pt", PTIO_OK}, {"neg_view.pt", PTIO_OK}, {"sparse_bsr.pt", PTIO_OK}, {"nested.pt", PTIO_ERR_ARGUMENT}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ptio_checkpoint *ckpt;
+        ptio_sink *sink;
+        char path[256];
+        (void)snprintf(path, sizeof path, CORPUS "/2.13.0/%s", rows[i].name);
+        assert_int_equal(ptio_load(path, NULL, &ckpt, NULL), PTIO_OK);
+        assert_int_equal(ptio_sink_to_memory(NULL, &sink, NULL), PTIO_OK);
+        ptio_save_options options = {PTIO_SAVE_OPTIONS, .profile = PTIO_PROFILE_1_13};
+        assert_int_equal(ptio_save_sink(ptio_root(ckpt), sink, &options, NULL), PTIO_ERR_ARGUMENT);
+        options.profile = PTIO_PROFILE_2_0;
+        assert_int_equal(ptio_save_sink(ptio_root(ckpt), sink, &options, NULL), rows[i].by_2_0);
+        ptio_sink_free(sink);
+        ptio_checkpoint_free(ckpt);
+    }
 }
 
 /* Every file that any torch.save wrote, zip and stream, Python 2's too. */
@@ -138,6 +172,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_today_come_back),
+        cmocka_unit_test(files_of_2_0_come_back),
+        cmocka_unit_test(what_2_0_has),
         cmocka_unit_test(every_file_as_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,7 +76,7 @@ static void progress_knows_the_end(void **state)
     ptio_builder *builder;
     assert_int_equal(ptio_builder_new(NULL, &builder, NULL), PTIO_OK);
     const ptio_value *value = large_tensor(builder);
-    for (int profile = PTIO_PROFILE_2_7; profile <= PTIO_PROFILE_1_6; profile++)
+    for (int profile = PTIO_PROFILE_2_7; profile <= PTIO_PROFILE_2_0; profile++)
         expect_total(value, (ptio_save_options){PTIO_SAVE_OPTIONS, .profile = (ptio_profile)profile});
     expect_total(value, (ptio_save_options){PTIO_SAVE_OPTIONS, .legacy = true});
     expect_total(value, (ptio_save_options){PTIO_SAVE_OPTIONS, .alignment = 1000});
