@@ -3,6 +3,7 @@
  *
  * Source: torch/serialization.py: load
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,7 +57,9 @@ static bool parse(arguments *a, PyObject *args, PyObject *keywords)
 {
     PyObject *positional[3] = {NULL};
     *a = (arguments){.rest = keywords ? PyDict_Copy(keywords) : PyDict_New()};
-    if (!a->rest || !PyArg_UnpackTuple(args, "load", 0, 3, &positional[0], &positional[1], &positional[2]))
+    if (a->rest && PyTuple_Size(args) > 3)
+        PyErr_Format(PyExc_TypeError, "load() takes from 1 to 3 positional arguments but %zd were given", PyTuple_Size(args));
+    if (PyErr_Occurred() || !PyArg_UnpackTuple(args, "load", 0, 3, &positional[0], &positional[1], &positional[2]))
         return false;
     a->f = Py_XNewRef(positional[0]);
     a->map_location = Py_XNewRef(positional[1]);
@@ -347,10 +350,39 @@ static PyObject *refused(loading *l, const ptio_error *err)
                         weights_only_advice());
 }
 
+static void raise_not_mappable(const loading *l)
+{
+    PyObject *name = PyUnicode_Check(l->arguments.f) ? PyUnicode_FromFormat("%U, ", l->arguments.f) : PyUnicode_FromString("");
+    if (name)
+        PyErr_Format(PyExc_RuntimeError,
+                     "mmap can only be used with files saved with `torch.save(%U_use_new_zipfile_serialization=True), "
+                     "please torch.save your checkpoint with this option in order to use mmap.",
+                     name);
+    Py_XDECREF(name);
+}
+
+static bool is_mappable(loading *l, ptio_container container)
+{
+    if (!l->wants_map || container >= PTIO_CONTAINER_TORCHSCRIPT)
+        return true;
+    if (container == PTIO_CONTAINER_ZIP && !l->options.mmap)
+        PyErr_SetString(PyExc_ValueError, "f must be a file path in order to use the mmap argument");
+    if (container == PTIO_CONTAINER_ZIP)
+        return l->options.mmap;
+    raise_not_mappable(l);
+    return false;
+}
+
 static PyObject *failed(loading *l, const ptio_error *err)
 {
     if (PyErr_Occurred())
         return NULL;
+    if (l->wants_map && err->reason && strncmp(err->reason, "not.", 4) == 0)
+        return raise_not_mappable(l), NULL;
+    if (err->reason && strcmp(err->reason, "dcp.no-metadata") == 0 && l->input.path) {
+        errno = EISDIR;
+        return PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, l->input.path);
+    }
     return err->status == PTIO_ERR_DENIED && err->reason ? refused(l, err) : raise_error(l->state, err);
 }
 
@@ -364,24 +396,6 @@ static bool all_imported(loading *l)
         if (strcmp(found->reason, "weights-only.import") == 0 && !allowed_has(&l->allowed, found->module, found->name))
             return raise_import(l->state, found->module), false;
     return true;
-}
-
-static bool is_mappable(loading *l, ptio_container container)
-{
-    if (!l->wants_map || container >= PTIO_CONTAINER_TORCHSCRIPT)
-        return true;
-    if (container == PTIO_CONTAINER_ZIP && !l->options.mmap)
-        PyErr_SetString(PyExc_ValueError, "f must be a file path in order to use the mmap argument");
-    if (container == PTIO_CONTAINER_ZIP)
-        return l->options.mmap;
-    PyObject *name = PyUnicode_Check(l->arguments.f) ? PyUnicode_FromFormat("%U, ", l->arguments.f) : PyUnicode_FromString("");
-    if (name)
-        PyErr_Format(PyExc_RuntimeError,
-                     "mmap can only be used with files saved with `torch.save(%U_use_new_zipfile_serialization=True), "
-                     "please torch.save your checkpoint with this option in order to use mmap.",
-                     name);
-    Py_XDECREF(name);
-    return false;
 }
 
 /* pickle_module where it is another than Python's own; NULL without an exception where it is not. */

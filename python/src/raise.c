@@ -12,6 +12,13 @@ static bool begins_with(const char *text, const char *beginning)
     return text && strncmp(text, beginning, strlen(beginning)) == 0;
 }
 
+/* The pickle ends where the next opcode would be, or the file in a pickle of a stream: the end of a file, for Python's unpickler. */
+static bool is_end_of_file(const ptio_error *err)
+{
+    return err->reason && (strcmp(err->reason, "not.empty") == 0 || strstr(err->message, "the pickle ends without STOP") ||
+                           (strcmp(err->reason, "cut-off") == 0 && strstr(err->message, ", in the pickle that begins at")));
+}
+
 static PyObject *exception_of(module_state *state, const ptio_error *err)
 {
     switch (err->status) {
@@ -21,7 +28,7 @@ static PyObject *exception_of(module_state *state, const ptio_error *err)
     case PTIO_ERR_FORMAT:
         if (begins_with(err->reason, "zip.byteorder"))
             return PyExc_ValueError;
-        if (begins_with(err->reason, "not.empty"))
+        if (is_end_of_file(err))
             return PyExc_EOFError;
         if (begins_with(err->reason, "dcp.no-metadata"))
             return PyExc_IsADirectoryError;
@@ -29,7 +36,7 @@ static PyObject *exception_of(module_state *state, const ptio_error *err)
         return begins_with(err->reason, "pickle.") || begins_with(err->reason, "not.") ? state->unpickling_error
                                                                                        : PyExc_RuntimeError;
     case PTIO_ERR_ARGUMENT: return begins_with(err->reason, "codec.") ? PyExc_LookupError : PyExc_RuntimeError;
-    default: return PyExc_RuntimeError;
+    default: return begins_with(err->reason, "not.") ? state->unpickling_error : PyExc_RuntimeError;
     }
 }
 
@@ -60,9 +67,25 @@ static bool raise_decode_error(const char *message)
     return true;
 }
 
+/* What a record `byteorder` says that is no byte order, in PyTorch's words. */
+static bool raise_byte_order(const char *message)
+{
+    static const char before[] = "the byte order is '", after[] = "', neither little nor big";
+    size_t length = strlen(message), frame = sizeof before + sizeof after - 2;
+    if (length < frame || !begins_with(message, before) || strcmp(message + length - (sizeof after - 1), after) != 0)
+        return false;
+    PyObject *said = PyUnicode_DecodeUTF8(message + sizeof before - 1, (Py_ssize_t)(length - frame), "replace");
+    if (said)
+        PyErr_Format(PyExc_ValueError, "Unknown endianness type: %U", said);
+    Py_XDECREF(said);
+    return true;
+}
+
 PyObject *raise_error(module_state *state, const ptio_error *err)
 {
     if (PyErr_Occurred() || (err->reason && strcmp(err->reason, "codec.invalid") == 0 && raise_decode_error(err->message)))
+        return NULL;
+    if (begins_with(err->reason, "zip.byteorder") && raise_byte_order(err->message))
         return NULL;
     char place[160] = "";
     if (err->record[0] && err->offset != PTIO_NO_OFFSET)

@@ -153,6 +153,36 @@ static PyObject *save_with_torch(module_state *state, const saver *given, PyObje
     return well ? Py_NewRef(Py_None) : NULL;
 }
 
+/* What Python says of arguments that do not fit a function of Python. */
+static bool check_arguments(PyObject *args, PyObject *keywords, char *const *names)
+{
+    Py_ssize_t given = PyTuple_Size(args), count = 0, at = 0;
+    bool missing[2] = {given < 1, given < 2};
+    PyObject *key, *value;
+    while (names[count])
+        count++;
+    while (keywords && PyDict_Next(keywords, &at, &key, &value)) {
+        Py_ssize_t i = 0;
+        while (i < count && PyUnicode_CompareWithASCIIString(key, names[i]) != 0)
+            i++;
+        if (i == count || i < given)
+            return PyErr_Format(PyExc_TypeError,
+                                i == count ? "save() got an unexpected keyword argument '%U'"
+                                           : "save() got multiple values for argument '%U'",
+                                key),
+                   false;
+        if (i < 2)
+            missing[i] = false;
+    }
+    if (given > count)
+        PyErr_Format(PyExc_TypeError, "save() takes from 2 to %zd positional arguments but %zd were given", count, given);
+    else if (missing[0] && missing[1])
+        PyErr_SetString(PyExc_TypeError, "save() missing 2 required positional arguments: 'obj' and 'f'");
+    else if (missing[0] || missing[1])
+        PyErr_Format(PyExc_TypeError, "save() missing 1 required positional argument: '%s'", names[missing[0] ? 0 : 1]);
+    return !PyErr_Occurred();
+}
+
 PyObject *py_save(PyObject *module, PyObject *args, PyObject *keywords)
 {
     static char *names[] = {
@@ -160,7 +190,8 @@ PyObject *py_save(PyObject *module, PyObject *args, PyObject *keywords)
     PyObject *object, *f;
     int is_new = 1, no_byteorder = 0;
     saver given = {.state = state_of(module)};
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|OOpp:save", names, &object, &f, &given.pickle_module, &given.protocol,
+    if (!check_arguments(args, keywords, names) ||
+        !PyArg_ParseTupleAndKeywords(args, keywords, "OO|OOpp:save", names, &object, &f, &given.pickle_module, &given.protocol,
                                      &is_new, &no_byteorder))
         return NULL;
     given.legacy = !is_new;
