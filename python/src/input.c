@@ -200,6 +200,10 @@ ptio_status input_load(input *in, ptio_load_options *options, ptio_checkpoint **
     PyEval_RestoreThread(thread);
     if (status == PTIO_ERR_IO)
         input_raise_open(in);
+    /* It can be read. */
+    const char *why = status == PTIO_ERR_IO && !PyErr_Occurred() ? strstr(err->message, "cannot be opened: ") : NULL;
+    if (why && options->mmap && options->mmap_shared)
+        PyErr_Format(PyExc_RuntimeError, "unable to open file <%S> in read-write mode: %s", in->path, why + 18);
     return status;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "output.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* What write() says it took: all, where it says nothing or nonsense. */
@@ -90,9 +91,21 @@ static bool raise_as_open(output *out, const ptio_error *err)
     /* A file that is not there yet, in a folder that may not be written to. */
     if (PyErr_ExceptionMatches(PyExc_FileNotFoundError) && strstr(err->message, "Permission denied")) {
         PyErr_Clear();
-        return false;
+        PyObject *denied = PyObject_CallFunction(PyExc_PermissionError, "isO", EACCES, "Permission denied", out->path);
+        if (denied)
+            PyErr_SetObject(PyExc_PermissionError, denied);
+        Py_XDECREF(denied);
     }
     return PyErr_Occurred();
+}
+
+/* The system's text, which a message ends with. */
+static const char *why_of(const ptio_error *err)
+{
+    const char *why = err->message;
+    for (const char *at = why; (at = strstr(at, ": ")); why = at)
+        at += 2;
+    return why;
 }
 
 static void raise_open(output *out, const ptio_error *err)
@@ -100,11 +113,10 @@ static void raise_open(output *out, const ptio_error *err)
     if (out->is_stream && raise_as_open(out, err))
         return;
     if (!err->reason || strcmp(err->reason, "io.parent") != 0) {
-        const char *why = strstr(err->message, "writing: ");
-        if (!why || out->is_stream || err->status != PTIO_ERR_IO)
+        if (err->status != PTIO_ERR_IO || out->is_stream)
             raise_error(out->state, err);
         else
-            PyErr_Format(PyExc_RuntimeError, "open file failed with strerror: %s (%S)", why + 9, out->path);
+            PyErr_Format(PyExc_RuntimeError, "open file failed with strerror: %s (%S)", why_of(err), out->path);
         return;
     }
     PyObject *path = PyImport_ImportModule("os.path");
@@ -113,6 +125,45 @@ static void raise_open(output *out, const ptio_error *err)
         PyErr_Format(PyExc_RuntimeError, "Parent directory %S does not exist.", folder);
     Py_XDECREF(folder);
     Py_XDECREF(path);
+}
+
+/* "b" of "a/b.pt", as PyTorch names an archive. */
+static PyObject *root_of(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    return PyBytes_FromStringAndSize(name, dot ? dot - name : (Py_ssize_t)strlen(name));
+}
+
+const char *output_root(const output *out)
+{
+    return out->root ? PyBytes_AsString(out->root) : NULL;
+}
+
+/* A file that may be written, in a folder that takes no new ones. torch.save() writes it where it is, and so is it done here: what fails on
+ * the way has spoilt it. False without an exception where it cannot be opened. */
+static bool open_in_place(output *out, const char *path)
+{
+    ptio_error err = {0};
+    PyObject *io = PyImport_ImportModule("io");
+    PyObject *file = io ? PyObject_CallMethod(io, "open", "Osi", out->path, "r+b", 0) : NULL;
+    PyObject *number = file ? PyObject_CallMethod(file, "fileno", NULL) : NULL;
+    if (number && (out->root = root_of(path)) && ptio_sink_from_fd((int)PyLong_AsLong(number), NULL, &out->sink, &err) == PTIO_OK)
+        out->file = Py_NewRef(file);
+    Py_XDECREF(number);
+    Py_XDECREF(file);
+    Py_XDECREF(io);
+    PyErr_Clear();
+    return out->file != NULL;
+}
+
+/* Its old bytes behind the new ones go. False with an exception. */
+static bool finish_in_place(output *out)
+{
+    unsigned long long size = ptio_sink_position(out->sink);
+    PyObject *done = PyObject_CallMethod(out->file, "truncate", "K", size);
+    set_reference(&done, done ? PyObject_CallMethod(out->file, "close", NULL) : NULL);
+    Py_XDECREF(done);
+    return done != NULL;
 }
 
 static bool open_path(output *out)
@@ -124,6 +175,8 @@ static bool open_path(output *out)
     ptio_error err = {0};
     ptio_sink_options options = {.struct_size = sizeof options, .not_durable = true};
     if (ptio_sink_open(path, &options, &out->sink, &err) == PTIO_OK)
+        return true;
+    if (err.status == PTIO_ERR_IO && strcmp(err.reason, "io.folder") == 0 && open_in_place(out, path))
         return true;
     raise_open(out, &err);
     return false;
@@ -149,7 +202,7 @@ bool output_finish(output *out)
 {
     ptio_error err = {0};
     if (ptio_sink_finish(out->sink, &err) == PTIO_OK)
-        return true;
+        return !out->file || finish_in_place(out);
     raise_error(out->state, &err);
     return false;
 }
@@ -162,4 +215,6 @@ void output_close(output *out)
     Py_CLEAR(out->path_bytes);
     Py_CLEAR(out->object);
     Py_CLEAR(out->write);
+    Py_CLEAR(out->file);
+    Py_CLEAR(out->root);
 }

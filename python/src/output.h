@@ -13,15 +13,21 @@ typedef struct output {
     PyObject *object;
     PyObject *write; /* its method */
     bool is_stream;  /* of PyTorch before 1.6: exceptions are those of open() */
+    PyObject *file;  /* one that is written where it is, since its folder takes no new files */
+    PyObject *root;  /* the name of its archive, as bytes */
     ptio_sink *sink;
 } output;
 
 /**
  * Open `f`. False with an exception: that of torch.save() for a missing folder or an object without write().
  *
- * A path is not synced to the disk, as torch.save() does not; but the old file stays until the new one is whole.
+ * A path is not synced to the disk, as torch.save() does not; but the old file stays until the new one is whole, where its folder takes new
+ * files.
  */
 bool output_open(module_state *state, PyObject *f, bool is_stream, output *ret);
+
+/** The folder of the records, for an archive that the sink does not name; else NULL. */
+const char *output_root(const output *out);
 
 /** All is written: the new file takes its place, or the object is flushed. False with an exception. */
 bool output_finish(output *out);

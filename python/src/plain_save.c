@@ -40,8 +40,10 @@ static bool write_value(module_state *state, const ptio_value *value, PyObject *
     ptio_error err = {0};
     if (!output_open(state, f, options->legacy, &out))
         return false;
+    ptio_save_options named = *options;
+    named.root = output_root(&out);
     PyThreadState *thread = out.path ? PyEval_SaveThread() : NULL;
-    ptio_status status = ptio_save_sink(value, out.sink, options, &err);
+    ptio_status status = ptio_save_sink(value, out.sink, &named, &err);
     if (thread)
         PyEval_RestoreThread(thread);
     bool well = status == PTIO_OK ? output_finish(&out) : (raise_error(state, &err), false);

@@ -515,8 +515,11 @@ bool save_archive(saver *s, PyObject *object, PyObject *capsule)
     ptio_writer *writer = NULL;
     ptio_error err = {0};
     bool well = false;
-    ptio_writer_options options = {
-        .struct_size = sizeof options, .alignment = s->alignment, .no_crc32 = s->no_crc32, .threads = PTIO_ALL_THREADS};
+    ptio_writer_options options = {.struct_size = sizeof options,
+                                   .root = output_root(&s->out),
+                                   .alignment = s->alignment,
+                                   .no_crc32 = s->no_crc32,
+                                   .threads = PTIO_ALL_THREADS};
     if (!buffer || !pickle_object(s, object, buffer, capsule) || !(pickle = PyObject_CallMethod(buffer, "getvalue", NULL)))
         goto end;
     if (ptio_writer_open(s->out.sink, &options, &writer, &err) != PTIO_OK) {

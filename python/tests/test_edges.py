@@ -4,6 +4,7 @@ import collections
 import io
 import os
 import pickle
+import tempfile
 import warnings
 
 import pytest
@@ -294,6 +295,59 @@ def test_unsafe_globals_of_what_is_no_checkpoint(tmp_path):
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Where nothing can be saved
+
+
+READ_ONLY = """
+import io, mmap, os, sys
+import torch, ptio
+folder = sys.argv[1]
+for name in ("w.pt", "long.b.pt", "protected.pt"):
+    torch.save(torch.ones(5000), os.path.join(folder, name))
+    os.chmod(os.path.join(folder, name), 0o666 if name != "protected.pt" else 0o444)
+    for module in (torch, ptio):  # what is imported late is there
+        for legacy in (False, True):
+            module.save(torch.ones(1), io.BytesIO(), _use_new_zipfile_serialization=not legacy)
+        module.load(os.path.join(folder, name), mmap=True)
+os.chmod(folder, 0o555)
+if os.getuid() == 0:
+    os.setuid(65534)
+for legacy in (False, True):
+    for name in ("w.pt", "long.b.pt", "protected.pt", "new.pt"):
+        path, told = os.path.join(folder, name), []
+        for save in (torch.save, ptio.save):
+            try:
+                save([torch.arange(3.0)], path, _use_new_zipfile_serialization=not legacy)
+                told.append(open(path, "rb").read() if not legacy else torch.load(path)[0].tolist())
+            except Exception as e:
+                told.append((type(e), "Permission denied" in str(e), e.errno if legacy else None))
+        assert told[0] == told[1], (legacy, name, told)
+    assert told[1][1], "the folder takes new files"
+    before = open(os.path.join(folder, "w.pt"), "rb").read()
+    try:
+        ptio.save([torch.ones(1), lambda: 0], os.path.join(folder, "w.pt"))
+    except Exception:
+        assert open(os.path.join(folder, "w.pt"), "rb").read() == before
+with torch.serialization.set_default_mmap_options(mmap.MAP_SHARED):
+    for load in (torch.load, ptio.load):
+        try:
+            load(os.path.join(folder, "protected.pt"), mmap=True)
+            raise SystemExit("it was opened")
+        except RuntimeError as e:
+            assert "in read-write mode" in str(e) and "Permission denied" in str(e), e
+print("well")
+"""
+
+
+def test_folders_that_take_no_files(child):
+    """A file in it that may be written is written where it is."""
+    with tempfile.TemporaryDirectory() as folder:  # not in tmp_path, which is for one user
+        os.chmod(folder, 0o755)
+        inside = os.path.join(folder, "folder")
+        os.mkdir(inside)
+        try:
+            assert child(READ_ONLY, inside) == "well\n"
+        finally:
+            os.chmod(inside, 0o755)
 
 
 @containers
