@@ -3,12 +3,12 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/edit.h"
+#include "cli/glob.h"
 
 /** What the option says, in one block of memory. */
 typedef struct addition {
@@ -62,7 +62,7 @@ static bool put(editor *ed, ptio_value *dict, addition *a, const ptio_tensor_ent
     grow_cut(&ed->text, 0);
     if (!grow_add(&ed->text, entry->name.bytes, entry->name.size))
         return edit_no_memory(ed);
-    if (a->glob && fnmatch(a->glob, ed->text.bytes, 0) != 0)
+    if (a->glob && !glob_matches(a->glob, ed->text.bytes))
         return true;
     if (!entry->name.size)
         return edit_fail(ed, CLI_FINDINGS, a->file, strlen(a->file), "the file is one tensor, which has no name to be added by");

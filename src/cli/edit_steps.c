@@ -6,11 +6,11 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/edit.h"
+#include "cli/glob.h"
 
 #define GROUPS 10 /* \0 to \9 */
 
@@ -166,7 +166,7 @@ bool edit_check_steps(editor *ed)
 
 static bool matches(edit_step *step, const char *name)
 {
-    if (fnmatch(step->glob.bytes, name, 0) != 0)
+    if (!glob_matches(step->glob.bytes, name))
         return false;
     step->matched++;
     return true;

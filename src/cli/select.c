@@ -4,8 +4,8 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include "cli/select.h"
+#include "cli/glob.h"
 
-#include <fnmatch.h>
 #include <string.h>
 
 void select_begin(selection *s, const cli_options *options)
@@ -32,12 +32,12 @@ static bool set_name(grown *ret, ptio_text name)
 /* The whole name, or what is in front of one of its dots. */
 static bool matches(const char *glob, char *name)
 {
-    if (fnmatch(glob, name, 0) == 0)
+    if (glob_matches(glob, name))
         return true;
     bool found = false;
     for (char *dot = strchr(name, '.'); dot && !found; dot = strchr(dot + 1, '.')) {
         *dot = '\0';
-        found = fnmatch(glob, name, 0) == 0;
+        found = glob_matches(glob, name);
         *dot = '.';
     }
     return found;

@@ -1161,6 +1161,18 @@ def save_shared_and_cyclic(bench):
 
 
 @test
+def save_globs(bench):
+    """Those of the shell, over characters, not bytes."""
+    names = ("a.b", "ab", "\u65e5\u672c", "\u00e9", "a*", "[x", "7")
+    path, out = bench.file("globs.pt", archive(dct(*((text(name), integer(i)) for i, name in enumerate(names))))), bench.folder / "out.pt"
+    for glob, found in (("*", names), ("?", ("\u00e9", "7")), ("??", ("ab", "\u65e5\u672c", "a*", "[x")), ("a?b", ("a.b",)), ("*b", ("a.b", "ab")),
+                        ("[\u65e5\u6708]?", ("\u65e5\u672c",)), ("[!a-z0-9]", ("\u00e9",)), ("[\u00e0-\u00ff]", ("\u00e9",)), ("a\\*", ("a*",)), ("[[]x", ("[x",)),
+                        ("[x", ("[x",)), ("[[:digit:]]", ("7",)), ("a*.*b*", ("a.b",))):
+        bench.good("save", "--select", glob, path, out)
+        same(json.loads(bench.good("get", "--json", out)), {name: names.index(name) for name in found})
+
+
+@test
 def save_long_names(bench):
     """A key may have any length: it is cast, found and renamed as any other."""
     long, out = "L" * 70000, bench.folder / "out.pt"
