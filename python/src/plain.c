@@ -90,7 +90,8 @@ static const ptio_value *int_value(plain *p, PyObject *number)
     return overflow ? big_int(p, number) : ptio_new_int(p->builder, small);
 }
 
-/* Whether a text is the interned str of a word that the pickle of a tensor or container has too: then it is that object. */
+/* Whether a text is the interned str of a word that the pickle of a tensor or container has too: then it is that object. Not all such words
+ * are interned: "torch.storage" is the name of a module as its import made it. */
 static bool is_word(PyObject *text, const char *bytes, size_t size)
 {
     static const char *const words[] = {"storage",
@@ -98,13 +99,25 @@ static bool is_word(PyObject *text, const char *bytes, size_t size)
                                         "latin1",
                                         "torch",
                                         "torch._utils",
-                                        "torch.storage",
+                                        "builtins",
                                         "_rebuild_tensor_v2",
                                         "_rebuild_tensor_v3",
                                         "_rebuild_parameter",
                                         "UntypedStorage",
                                         "collections",
-                                        "_metadata"};
+                                        "_metadata",
+                                        "DoubleStorage",
+                                        "FloatStorage",
+                                        "HalfStorage",
+                                        "BFloat16Storage",
+                                        "LongStorage",
+                                        "IntStorage",
+                                        "ShortStorage",
+                                        "CharStorage",
+                                        "ByteStorage",
+                                        "BoolStorage",
+                                        "ComplexDoubleStorage",
+                                        "ComplexFloatStorage"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (size == strlen(words[i]) && memcmp(bytes, words[i], size) == 0) {
             PyObject *interned = PyUnicode_InternFromString(words[i]);

@@ -3,6 +3,7 @@ import collections
 import io
 import pathlib
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -112,6 +113,21 @@ VALUES = {
 def test_bytes_are_those_of_torch(bare, name, protocol):
     value = VALUES[name]
     assert saved(bare.save, value, pickle_protocol=protocol) == saved(torch.save, as_tensors(value), pickle_protocol=protocol)
+
+
+WORDS = ("storage", "cpu", "latin1", "torch", "torch._utils", "torch.storage", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "UntypedStorage", "OrderedDict", "collections",
+         "_metadata", "encode", "_codecs", "builtins", "complex", "bytearray", "set", "float32", "copyreg", "little", "",
+         *("%sStorage" % name for name in ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool", "ComplexDouble", "ComplexFloat")))
+
+
+@pytest.mark.parametrize("protocol", [1, 2, 4])
+@pytest.mark.parametrize("word", WORDS)
+def test_words_that_pytorch_writes_too(bare, word, protocol):
+    """A word in a file is one object with PyTorch's own where it is in Python: where both are interned."""
+    word, other = sys.intern(word), "".join(list(word))
+    arrays = [np.ones(2, name) for name in ("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64", "complex128", "uint16")]
+    for value in ([word, arrays, other, word], {"arrays": arrays, word: [word, other]}, [b"\xff", word, 1j, {1}, bytearray(b"ab"), other, word]):
+        assert saved(bare.save, value, pickle_protocol=protocol) == saved(torch.save, as_tensors(value), pickle_protocol=protocol)
 
 
 @pytest.mark.parametrize("options", [{"_disable_byteorder_record": True}, {"pickle_protocol": 1}], ids=str)
