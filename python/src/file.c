@@ -290,7 +290,8 @@ static PyMethodDef methods[] = {
     {"get_tensor", file_get, METH_O,
      "get_tensor($self, name, /)\n--\n\nThe tensor of that name, read now: in memory of its own, contiguous, without grad. The "
      "same as "
-     "f[name].\n\nA sparse one is made dense; of a quantized one it is its numbers as float32."},
+     "f[name].\n\nA sparse one is sparse, too, with PyTorch, and made dense without it; of a quantized one it is its numbers as "
+     "float32."},
     {"get_slice", file_get_slice, METH_O,
      "get_slice($self, name, /)\n--\n\nThe tensor of that name, unread: get_slice(name)[10:20, ::2] reads that part of it."},
     {"metadata", file_metadata, METH_NOARGS,

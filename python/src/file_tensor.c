@@ -1,6 +1,8 @@
 /*
  * Reading one tensor of an open file, or a slice of one: only the bytes that are needed, into memory of its own.
  */
+#include <string.h>
+
 #include "file.h"
 
 /* ---- reading ---- */
@@ -48,6 +50,51 @@ static ptio_dtype dtype_as_read(const ptio_tensor *t)
     return ptio_tensor_quantizer(t).scheme == PTIO_NOT_QUANTIZED ? ptio_tensor_dtype(t) : PTIO_FLOAT32;
 }
 
+static bool is_sparse(const ptio_tensor *t)
+{
+    ptio_layout layout = ptio_tensor_layout(t);
+    return layout != PTIO_STRIDED && layout != PTIO_NESTED && layout != PTIO_JAGGED && !ptio_tensor_is_meta(t);
+}
+
+/* A list of the parts of a sparse tensor, its indices first, and its size. */
+static PyObject *sparse_arguments(file_object *self, const ptio_tensor *t)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list && i < ptio_tensor_part_count(t); i++) {
+        PyObject *part = file_read(self, ptio_tensor_part(t, i, NULL), NULL);
+        if (!part || PyList_Append(list, part) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(part);
+    }
+    PyObject *size = list ? int_tuple(ptio_tensor_ndim(t), ptio_tensor_shape(t)) : NULL;
+    if (!size || PyList_Append(list, size) < 0)
+        Py_CLEAR(list);
+    Py_XDECREF(size);
+    return list;
+}
+
+/* torch.sparse_coo_tensor() or torch.sparse_compressed_tensor(), told to look at the indices: any file is safe here. */
+static PyObject *read_sparse(file_object *self, const ptio_tensor *t)
+{
+    module_state *state = PyType_GetModuleState(Py_TYPE((PyObject *)self));
+    bool is_coo = ptio_tensor_layout(t) == PTIO_SPARSE_COO;
+    const char *name = strchr(ptio_layout_name(ptio_tensor_layout(t)), '.'); /* "torch.sparse_csr" */
+    PyObject *list = sparse_arguments(self, t), *args = list ? PyList_AsTuple(list) : NULL, *result = NULL;
+    PyObject *make = PyObject_GetAttrString(state->torch->torch, is_coo ? "sparse_coo_tensor" : "sparse_compressed_tensor");
+    PyObject *detail =
+        is_coo ? PyBool_FromLong(ptio_tensor_is_coalesced(t)) : PyObject_GetAttrString(state->torch->torch, name + 1);
+    PyObject *keywords =
+        detail ? Py_BuildValue("{sOsO}", is_coo ? "is_coalesced" : "layout", detail, "check_invariants", Py_True) : NULL;
+    if (args && make && keywords)
+        result = PyObject_Call(make, args, keywords);
+    Py_XDECREF(keywords);
+    Py_XDECREF(detail);
+    Py_XDECREF(make);
+    Py_XDECREF(args);
+    Py_XDECREF(list);
+    return result;
+}
+
 PyObject *file_read(file_object *self, const ptio_tensor *t, const selection *what)
 {
     module_state *state = PyType_GetModuleState(Py_TYPE((PyObject *)self));
@@ -57,6 +104,12 @@ PyObject *file_read(file_object *self, const ptio_tensor *t, const selection *wh
     bool with_torch;
     if (is_refused(t) || !file_torch(self, &with_torch))
         return NULL;
+    if (with_torch && !what && is_sparse(t)) {
+        file_use(self);
+        PyObject *sparse = read_sparse(self, t);
+        file_leave(self);
+        return sparse;
+    }
     file_use(self);
     void *block = block_copied(state, t, what ? what->slices : NULL, dtype, self->in.path != NULL, shape);
     file_leave(self);

@@ -139,7 +139,8 @@ def test_composed_tensors(module, tmp_path):
              "meta": torch.ones(2, device="meta"), "nested": torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])}
     torch.save(value, tmp_path / "a.pt")
     with module.open(tmp_path / "a.pt") as f:
-        assert f["sparse"].tolist() == f["csr"].tolist() == torch.eye(3).tolist()
+        assert f["sparse"].to_dense().tolist() == f["csr"].to_dense().tolist() == torch.eye(3).tolist()
+        assert f.get_slice("sparse")[0].tolist() == f.get_slice("csr")[0].tolist() == [1, 0, 0]
         assert f["sparse.values"].tolist() == [1, 1, 1] and f["sparse.indices"].tolist() == [[0, 1, 2], [0, 1, 2]]
         assert f["quantized"].tolist() == [1, 1, 1] and repr(f.get_slice("quantized").dtype) == "torch.float32"
         for name in ("meta", "nested"):
@@ -147,6 +148,22 @@ def test_composed_tensors(module, tmp_path):
                 f[name]
             with pytest.raises(TypeError):
                 f.get_slice(name)[0]
+
+
+def test_sparse_tensors_are_sparse(tmp_path):
+    eye = torch.eye(4)
+    twice = torch.sparse_coo_tensor([[1, 1]], [2.0, 3.0], (4,))
+    value = {"coo": eye.to_sparse(), "twice": twice, "hybrid": torch.ones(2, 3, 2).to_sparse(1), "csr": eye.to_sparse_csr(), "csc": eye.to_sparse_csc(),
+             "bsr": eye.to_sparse_bsr((2, 2)), "bsc": eye.to_sparse_bsc((2, 2)), "bad": torch.sparse_coo_tensor([[9]], [1.0], (4,), check_invariants=False)}
+    torch.save(value, tmp_path / "a.pt")
+    loaded = ptio.load(tmp_path / "a.pt")
+    with ptio.open(tmp_path / "a.pt") as f:
+        for name in list(value)[:-1]:
+            got = f[name]
+            assert got.layout == loaded[name].layout and repr(got) == repr(loaded[name]), name
+            assert name[0] in "bc" or got.is_coalesced() == loaded[name].is_coalesced()
+        with pytest.raises(RuntimeError):
+            f["bad"]
 
 
 class Trap:
