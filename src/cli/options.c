@@ -630,6 +630,8 @@ static int check_form(const cli_verb *verb, const cli_options *o)
         return cli_usage(verb->name, "a file that is kept as it was (--profile keep) takes no", other);
     if (s->legacy && archive)
         return cli_usage(verb->name, "a stream (--legacy) is no archive and takes no", archive);
+    if (o->sink.backup && o->out && strcmp(o->out, "-") == 0)
+        return cli_usage(verb->name, "standard output has no old file for", "--backup");
     return CLI_GOOD;
 }
 

@@ -1055,6 +1055,7 @@ def save_in_place(bench):
     same(int(bench.good("save", "--dry-run", path).split()[0]), len(bench.run("save", path, "-").stdout))
     array = bench.file("a.npy", npy("<f4", (1,), floats(1)))
     assert "npy" in bench.fails(4, "save", "--in-place", array)
+    assert "standard output has no old file" in bench.fails(4, "save", "--backup", path, "-")
     assert array.read_bytes().startswith(b"\x93NUMPY")
     bench.good("save", "--rename-regex=^epoch$=a=b", path, bench.folder / "odd.pt")
     bench.good("save", "--in-place", r"--rename=a\=b=c", bench.folder / "odd.pt")
