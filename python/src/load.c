@@ -205,8 +205,13 @@ static bool check_for_pickle(PyObject *name, PyObject *value, bool is_stream)
     const char *callee = is_stream ? "load()" : "Unpickler()";
     if (is_name(name, "fix_imports") || is_name(name, "buffers"))
         return true;
-    if (!is_name(name, "encoding") && !is_name(name, "errors"))
-        return PyErr_Format(PyExc_TypeError, "'%U' is an invalid keyword argument for %s", name, callee), false;
+    if (!is_name(name, "encoding") && !is_name(name, "errors")) {
+        if (Py_Version < 0x030D0000)
+            PyErr_Format(PyExc_TypeError, "'%U' is an invalid keyword argument for %s", name, callee);
+        else
+            PyErr_Format(PyExc_TypeError, "%s got an unexpected keyword argument '%U'", callee, name);
+        return false;
+    }
     if (PyUnicode_Check(value))
         return true;
     PyObject *type = value == Py_None ? PyUnicode_FromString("None") : PyType_GetName(Py_TYPE(value));
