@@ -1520,6 +1520,13 @@ PTIO_API ptio_status ptio_sink_from_callbacks(const ptio_sink_callbacks *callbac
 /** Write bytes. Short and interrupted writes go on; small ones are gathered, so ptio_sink_finish() writes the last of them. */
 PTIO_API ptio_status ptio_sink_write(ptio_sink *sink, const void *data, size_t size, ptio_error *err);
 
+/**
+ * Say how many bytes are still to come: a path asks for the room at once, so that a full disk fails before anything is written and blocks
+ * lie side by side; memory is taken at once; progress knows the end. More or fewer may come. With `holes` no room is asked for. Saves do it
+ * by themselves; it is for archives that are written record by record.
+ */
+PTIO_API ptio_status ptio_sink_expect(ptio_sink *sink, uint64_t size, bool holes, ptio_error *err);
+
 /** How many bytes were written into a sink so far. */
 PTIO_API uint64_t ptio_sink_position(const ptio_sink *sink);
 

@@ -447,6 +447,9 @@ static bool bytes_of(saver *s, PyObject *storage, const void **data, uint64_t *n
 /* Writes of so many bytes let other threads of Python run meanwhile. */
 #define LONG_WRITE ((uint64_t)64 << 10)
 
+#define ABOUT_RECORD 200 /* what is around the data of a record, in front and in the directory */
+#define ABOUT_ALL 2000
+
 static bool write_record(saver *s, ptio_writer *writer, const char *name, const void *data, uint64_t size)
 {
     ptio_error err = {0};
@@ -486,6 +489,22 @@ static bool write_storage(saver *s, ptio_writer *writer, PyObject *entry)
     return well;
 }
 
+/* About how much there will be, so that the file system can lay it side by side: for each record some bytes more than its data. */
+static bool expect_size(saver *s, Py_ssize_t pickle_size)
+{
+    uint64_t size = (uint64_t)pickle_size + ABOUT_ALL;
+    ptio_error err = {0};
+    for (Py_ssize_t i = 0; i < PyList_Size(s->storages); i++) {
+        PyObject *nbytes =
+            PyObject_CallMethodObjArgs(PyTuple_GetItem(PyList_GetItem(s->storages, i), 1), NAME(s->state, nbytes), NULL);
+        size += nbytes ? PyLong_AsUnsignedLongLong(nbytes) + ABOUT_RECORD + s->alignment : 0;
+        Py_XDECREF(nbytes);
+    }
+    if (PyErr_Occurred())
+        return false;
+    return s->skip_data || ptio_sink_expect(s->out.sink, size, false, &err) == PTIO_OK || (raise_error(s->state, &err), false);
+}
+
 static bool write_text(saver *s, ptio_writer *writer, const char *name, const char *text)
 {
     return write_record(s, writer, name, text, strlen(text));
@@ -496,8 +515,8 @@ static bool write_records(saver *s, ptio_writer *writer, PyObject *pickle)
     const uint16_t one = 1;
     char *bytes, alignment[24];
     Py_ssize_t size;
-    if (PyBytes_AsStringAndSize(pickle, &bytes, &size) < 0 || !write_record(s, writer, "data.pkl", bytes, (uint64_t)size) ||
-        !write_text(s, writer, ".format_version", "1"))
+    if (PyBytes_AsStringAndSize(pickle, &bytes, &size) < 0 || !expect_size(s, size) ||
+        !write_record(s, writer, "data.pkl", bytes, (uint64_t)size) || !write_text(s, writer, ".format_version", "1"))
         return false;
     PyOS_snprintf(alignment, sizeof alignment, "%lu", (unsigned long)s->alignment);
     if (!write_text(s, writer, ".storage_alignment", alignment) ||

@@ -345,6 +345,8 @@ ptio_status ptio_sink_copy(ptio_sink *sink, ptio_source *source, uint64_t offset
 
 ptio_status ptio_sink_expect(ptio_sink *sink, uint64_t size, bool holes, ptio_error *err)
 {
+    if (!sink)
+        return ptio_fail(err, PTIO_ERR_ARGUMENT, "argument.null", PTIO_NO_OFFSET, "the sink is NULL");
     ptio_status status = ptio_sink_may_grow(sink, size);
     if (status == PTIO_OK)
         sink->expected = sink->position + size;

@@ -29,12 +29,6 @@ ptio_status ptio_sink_skip(ptio_sink *sink, uint64_t size, ptio_error *err);
  */
 ptio_status ptio_sink_copy(ptio_sink *sink, ptio_source *source, uint64_t offset, uint64_t size, ptio_error *err);
 
-/**
- * How many bytes are still to come: a path asks for the room at once, so that a full disk fails before anything is written, and memory
- * is taken at once. Not with `holes`, which need no room: then only the watcher is told.
- */
-ptio_status ptio_sink_expect(ptio_sink *sink, uint64_t size, bool holes, ptio_error *err);
-
 /** Many bytes that several threads write: of memory, or of a source. */
 typedef struct ptio_sink_pieces {
     unsigned threads;     /* at most, the caller's included; PTIO_ALL_THREADS: as many as there are processors */

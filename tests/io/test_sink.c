@@ -324,6 +324,7 @@ static void wrong_arguments_are_refused(void **state)
     assert_int_equal(ptio_sink_from_callbacks(NULL, NULL, NULL, &sink, NULL), PTIO_ERR_ARGUMENT);
     assert_int_equal(ptio_sink_from_callbacks(&none, NULL, NULL, &sink, NULL), PTIO_ERR_ARGUMENT);
     assert_int_equal(ptio_sink_finish(NULL, NULL), PTIO_ERR_ARGUMENT);
+    assert_int_equal(ptio_sink_expect(NULL, 1, false, NULL), PTIO_ERR_ARGUMENT);
     assert_null(ptio_sink_bytes(NULL).bytes);
     ptio_sink_free(NULL);
     assert_null(sink);
