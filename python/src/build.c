@@ -51,7 +51,7 @@ static PyObject *at_once(builder *b, const ptio_value *value)
         return NULL;
     const ptio_tensor *t = plain_tensor(b, value);
     if (t)
-        return make_tensor(b, t);
+        return make_tensor(b, value, t);
     const ptio_value *data = ptio_node_view(value) == PTIO_NODE_REDUCED ? parameter_data(b, value) : NULL;
     PyObject *tensor = data ? get(b, data) : NULL, *made = tensor ? make_parameter(b, value, tensor) : NULL;
     Py_XDECREF(tensor);

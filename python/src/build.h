@@ -107,7 +107,7 @@ PyObject *typed_of(builder *b, const ptio_storage *storage);
 const ptio_tensor *plain_tensor(builder *b, const ptio_value *value);
 
 /** torch.Tensor of a plain tensor. */
-PyObject *make_tensor(builder *b, const ptio_tensor *t);
+PyObject *make_tensor(builder *b, const ptio_value *value, const ptio_tensor *t);
 
 /** The plain tensor under _rebuild_parameter(tensor, requires_grad, no hooks), or NULL. */
 const ptio_value *parameter_data(builder *b, const ptio_value *value);

@@ -99,12 +99,22 @@ const ptio_tensor *plain_tensor(builder *b, const ptio_value *value)
     return t;
 }
 
-PyObject *make_tensor(builder *b, const ptio_tensor *t)
+/* An OrderedDict of its own for each, as the functions give it that the file calls. Takes the tensor. */
+static PyObject *without_hooks(builder *b, PyObject *tensor)
+{
+    PyObject *hooks = tensor ? PyObject_CallNoArgs(b->state->ordered_dict) : NULL;
+    if (tensor && (!hooks || PyObject_SetAttr(tensor, NAME(b->state, _backward_hooks), hooks) < 0))
+        Py_CLEAR(tensor);
+    Py_XDECREF(hooks);
+    return tensor;
+}
+
+PyObject *make_tensor(builder *b, const ptio_value *value, const ptio_tensor *t)
 {
     PyObject *tensor = new_tensor(b, t);
     if (tensor && ptio_tensor_requires_grad(t) && PyObject_SetAttr(tensor, NAME(b->state, requires_grad), Py_True) < 0)
         Py_CLEAR(tensor);
-    return tensor;
+    return ptio_node_view(value) == PTIO_NODE_PERSISTENT ? tensor : without_hooks(b, tensor);
 }
 
 const ptio_value *parameter_data(builder *b, const ptio_value *value)
@@ -122,6 +132,7 @@ PyObject *make_parameter(builder *b, const ptio_value *value, PyObject *data)
     PyObject *requires_grad = ptio_value_bool(ptio_node_item(ptio_node_arguments(value), 1)) ? Py_True : Py_False;
     /* What Parameter() does itself with a plain tensor; a fake one, for example, it takes another way. */
     if ((PyObject *)Py_TYPE(data) == b->torch->tensor)
-        return PyObject_CallFunctionObjArgs(b->torch->make_subclass, b->torch->parameter, data, requires_grad, NULL);
-    return PyObject_CallFunctionObjArgs(b->torch->parameter, data, requires_grad, NULL);
+        return without_hooks(
+            b, PyObject_CallFunctionObjArgs(b->torch->make_subclass, b->torch->parameter, data, requires_grad, NULL));
+    return without_hooks(b, PyObject_CallFunctionObjArgs(b->torch->parameter, data, requires_grad, NULL));
 }

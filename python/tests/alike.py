@@ -143,7 +143,9 @@ class Comparer:
         if not parts_of(a) and a.device.type == "cpu" and not hasattr(a, "fake_mode"):
             self.storage(a.untyped_storage(), b.untyped_storage(), where)
         self.later(a.grad, b.grad, where + ".grad")
-        self.later(a._backward_hooks or None, b._backward_hooks or None, where + "._backward_hooks")
+        # What was not loaded has None; each load gives it an empty OrderedDict.
+        ours = b._backward_hooks
+        self.later(a._backward_hooks, ours or None if a._backward_hooks is None else ours, where + "._backward_hooks")
 
 
 def text_of(value):
