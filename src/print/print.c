@@ -10,12 +10,8 @@
  */
 #include "base/number_text.h"
 #include "base/text.h"
-#include "print/cell.h"
 #include "print/form_word.h"
-#include "print/repr_array.h"
 #include "print/repr_masked.h"
-#include "tensor/pieces.h"
-#include "torch/meaning.h"
 
 /* What belongs to an object, in the order in which it is shown. */
 typedef enum part { ARGUMENTS_PART, KEYWORDS_PART, ITEMS_PART, ENTRIES_PART, STATE_PART, SLOTS_PART, END_PART } part;
@@ -136,92 +132,6 @@ static void write_dots(ptio_printer *p, const ptio_value *value, ptio_shape s, u
     }
 }
 
-/* The count of a Counter's entry, as a number. */
-static bool counter_number(const ptio_printer *p, const ptio_value *counter, size_t index, double *ret)
-{
-    return ptio_value_float(ptio_item_of(p, counter, index), ret);
-}
-
-static bool larger_count(const ptio_printer *p, const ptio_value *counter, size_t a, size_t b)
-{
-    double left = 0, right = 0;
-    (void)counter_number(p, counter, a, &left);
-    (void)counter_number(p, counter, b, &right);
-    return left > right;
-}
-
-static bool smaller_key(const ptio_printer *p, const ptio_value *dict, size_t a, size_t b)
-{
-    ptio_text left = ptio_value_str(ptio_as_edited(p, ptio_value_key(dict, a)));
-    ptio_text right = ptio_value_str(ptio_as_edited(p, ptio_value_key(dict, b)));
-    size_t shorter = left.size < right.size ? left.size : right.size;
-    int order = shorter ? memcmp(left.bytes, right.bytes, shorter) : 0;
-    return order ? order < 0 : left.size < right.size;
-}
-
-/* Stable: a merge of sorted runs, from the bottom. `other` is as large as `index`. */
-static void sort(const ptio_printer *p, const ptio_value *dict, size_t *index, size_t *other, size_t count,
-                 bool (*is_before)(const ptio_printer *p, const ptio_value *dict, size_t a, size_t b))
-{
-    for (size_t run = 1; run < count; run *= 2) {
-        for (size_t from = 0; from < count; from += 2 * run) {
-            size_t a = from, middle = from + run < count ? from + run : count, b = middle;
-            size_t end = middle + run < count ? middle + run : count;
-            for (size_t i = from; i < end; i++) {
-                bool take_left = a < middle && !(b < end && is_before(p, dict, index[b], index[a]));
-                other[i] = take_left ? index[a++] : index[b++];
-            }
-        }
-        memcpy(index, other, count * sizeof *index);
-    }
-}
-
-/* Entries 0 … count - 1; `index` has room for as many again, for sorting. */
-static ptio_order *push_plain_order(ptio_printer *p, const ptio_value *dict)
-{
-    size_t count = ptio_value_count(dict), bytes;
-    ptio_order *made = NULL;
-    if (ptio_mul_size(count, 2 * sizeof *made->index, &bytes) && ptio_add_size(bytes, sizeof *made, &bytes))
-        made = ptio_heap_resize(&p->heap, NULL, 0, bytes);
-    if (!made) {
-        ptio_printer_fail(p, ptio_heap_fail(&p->heap, p->out->err, "printing"));
-        return NULL;
-    }
-    made->outer = p->orders;
-    made->count = count;
-    for (size_t i = 0; i < count; i++)
-        made->index[i] = i;
-    p->orders = made;
-    return made;
-}
-
-static bool push_count_order(ptio_printer *p, const ptio_value *counter)
-{
-    ptio_order *made = push_plain_order(p, counter);
-    bool numbers = true;
-    double number;
-    for (size_t i = 0; made && numbers && i < made->count; i++)
-        numbers = counter_number(p, counter, i, &number);
-    if (made && numbers)
-        sort(p, counter, made->index, made->index + made->count, made->count, larger_count);
-    return made != NULL;
-}
-
-bool ptio_push_key_order(ptio_printer *p, const ptio_value *dict)
-{
-    ptio_order *made = push_plain_order(p, dict);
-    if (made)
-        sort(p, dict, made->index, made->index + made->count, made->count, smaller_key);
-    return made != NULL;
-}
-
-void ptio_pop_order(ptio_printer *p)
-{
-    ptio_order *gone = p->orders;
-    p->orders = gone->outer;
-    ptio_heap_free(&p->heap, gone, sizeof *gone + 2 * gone->count * sizeof *gone->index);
-}
-
 static void write_opening(ptio_printer *p, const ptio_value *value, ptio_shape s)
 {
     ptio_out *out = p->out;
@@ -332,7 +242,7 @@ void ptio_open_container(ptio_printer *p, const ptio_value *value, ptio_shape s,
         ptio_printer_fail(p, ptio_heap_fail(&p->heap, p->out->err, "printing"));
         return;
     }
-    if (s == PTIO_SHAPE_COUNTER && !push_count_order(p, value))
+    if (s == PTIO_SHAPE_COUNTER && !ptio_push_count_order(p, value))
         return;
     ptio_frame *f = ptio_push_frame(p, value, s);
     if (!f)
@@ -365,163 +275,6 @@ void ptio_allow_elements(ptio_printer *p, uint64_t bytes)
         p->tensors.most = UINT64_MAX;
 }
 
-/* ---- single values ---- */
-
-static void write_device(ptio_printer *p, ptio_text name)
-{
-    size_t colon = 0;
-    while (colon < name.size && name.bytes[colon] != ':')
-        colon++;
-    ptio_out_string(p->out, "device(type=");
-    ptio_repr_str(p->out, (ptio_text){name.bytes, colon});
-    if (colon < name.size) {
-        ptio_out_string(p->out, ", index=");
-        ptio_repr_escaped(p->out, (ptio_text){name.bytes + colon + 1, name.size - colon - 1});
-    }
-    ptio_out_char(p->out, ')');
-}
-
-/* Whether a global is a function, as far as names tell: Class.method, and all of torch.nn.functional. */
-static bool is_function(ptio_text name)
-{
-    ptio_text last = ptio_last_name(name);
-    if (ptio_text_starts(name, "torch.nn.functional."))
-        return true;
-    if (last.size + 1 >= name.size || !last.size || (last.bytes[0] >= 'A' && last.bytes[0] <= 'Z'))
-        return false;
-    ptio_text owner = ptio_last_name((ptio_text){name.bytes, name.size - last.size - 1});
-    return owner.size && owner.size + last.size + 1 < name.size && owner.bytes[0] >= 'A' && owner.bytes[0] <= 'Z';
-}
-
-/* Whether a global is a class, as far as names tell: those begin with a capital, but for some of the libraries. */
-static bool is_class(ptio_text name)
-{
-    static const char *const modules[] = {"builtins.", "datetime.", "numpy.dtypes.", "itertools."};
-    static const char *const classes[] = {"array.array",         "collections.defaultdict",
-                                          "collections.deque",   "functools.partial",
-                                          "numpy.bool",          "numpy.bool_",
-                                          "numpy.bytes_",        "numpy.complex128",
-                                          "numpy.complex64",     "numpy.datetime64",
-                                          "numpy.dtype",         "numpy.float16",
-                                          "numpy.float32",       "numpy.float64",
-                                          "numpy.int16",         "numpy.int32",
-                                          "numpy.int64",         "numpy.int8",
-                                          "numpy.longdouble",    "numpy.matrix",
-                                          "numpy.ndarray",       "numpy.object_",
-                                          "numpy.recarray",      "numpy.record",
-                                          "numpy.str_",          "numpy.timedelta64",
-                                          "numpy.uint16",        "numpy.uint32",
-                                          "numpy.uint64",        "numpy.uint8",
-                                          "numpy.void",          "operator.attrgetter",
-                                          "operator.itemgetter", "operator.methodcaller",
-                                          "time.struct_time",    "torch.device",
-                                          "torch.dtype",         "torch.layout",
-                                          "torch.memory_format", "torch.qscheme"};
-    ptio_text last = ptio_last_name(name);
-    while (last.size && *last.bytes == '_')
-        last = (ptio_text){last.bytes + 1, last.size - 1};
-    if (last.size && *last.bytes >= 'A' && *last.bytes <= 'Z')
-        return true;
-    for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
-        if (ptio_text_starts(name, modules[i]))
-            return true;
-    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
-        if (ptio_text_is(name, classes[i]))
-            return true;
-    return false;
-}
-
-/* Classes of builtins go without their module; its functions are no classes. */
-static void write_global(ptio_printer *p, ptio_text name)
-{
-    static const char *const functions[] = {
-        "abs",        "all",  "any",    "ascii",   "bin",     "callable", "chr",  "compile",   "delattr", "dir",   "divmod",
-        "eval",       "exec", "format", "getattr", "globals", "hasattr",  "hash", "hex",       "id",      "input", "isinstance",
-        "issubclass", "iter", "len",    "locals",  "max",     "min",      "next", "oct",       "open",    "ord",   "pow",
-        "print",      "repr", "round",  "setattr", "sorted",  "sum",      "vars", "__import__"};
-    bool builtin = ptio_text_starts(name, "builtins."), function = false;
-    bool known = is_function(name);
-    if (ptio_text_starts(name, PTIO_REGEX_FLAG)) {
-        ptio_out_string(p->out, "re.");
-        ptio_repr_escaped(p->out, (ptio_text){name.bytes + strlen(PTIO_REGEX_FLAG), name.size - strlen(PTIO_REGEX_FLAG)});
-        return;
-    }
-    if (known || !is_class(name)) {
-        ptio_out_string(p->out, known ? "<ptio function " : "<ptio global ");
-        ptio_repr_escaped(p->out, name);
-        ptio_out_char(p->out, '>');
-        return;
-    }
-    if (builtin)
-        name = (ptio_text){name.bytes + strlen("builtins."), name.size - strlen("builtins.")};
-    for (size_t i = 0; builtin && i < sizeof functions / sizeof *functions; i++)
-        function = function || ptio_text_is(name, functions[i]);
-    ptio_out_string(p->out, function ? "<built-in function " : "<class '");
-    ptio_repr_escaped(p->out, name);
-    ptio_out_string(p->out, function ? ">" : "'>");
-}
-
-static void write_tensor(ptio_printer *p, const ptio_value *value)
-{
-    const ptio_tensor *tensor = ptio_value_tensor(value);
-    ptio_allow_elements(p, ptio_storage_nbytes(ptio_tensor_storage(tensor)));
-    ptio_printer_fail(p, ptio_repr_tensor(p->out, tensor, ptio_value_class(value), &p->tensors));
-}
-
-static void write_generator(ptio_printer *p, const ptio_value *value)
-{
-    ptio_out_string(p->out, "<ptio torch.Generator device=");
-    ptio_repr_str(p->out, ptio_value_name(value));
-    ptio_out_string(p->out, " seed=");
-    ptio_printer_fail(p, ptio_repr_int(p->out, ptio_value_item(value, 0), &p->heap));
-    ptio_out_char(p->out, '>');
-}
-
-static void write_single(ptio_printer *p, const ptio_value *value)
-{
-    ptio_out *out = p->out;
-    double real = 0, imag = 0;
-    switch (ptio_value_kind(value)) {
-    case PTIO_KIND_MISSING: ptio_out_string(out, "<ptio nothing>"); return;
-    case PTIO_KIND_NONE: ptio_out_string(out, "None"); return;
-    case PTIO_KIND_BOOL: ptio_out_string(out, ptio_value_bool(value) ? "True" : "False"); return;
-    case PTIO_KIND_INT: ptio_printer_fail(p, ptio_repr_int(out, value, &p->heap)); return;
-    case PTIO_KIND_FLOAT:
-        (void)ptio_value_float(value, &real);
-        ptio_repr_float(out, real);
-        return;
-    case PTIO_KIND_COMPLEX:
-        (void)ptio_value_complex(value, &real, &imag);
-        ptio_repr_complex(out, real, imag);
-        return;
-    case PTIO_KIND_STR: ptio_repr_str(out, ptio_value_str(value)); return;
-    case PTIO_KIND_BYTES:
-        ptio_out_char(out, 'b');
-        ptio_repr_bytes(out, ptio_value_bytes(value));
-        return;
-    case PTIO_KIND_BYTEARRAY: ptio_repr_bytearray(out, ptio_value_bytes(value)); return;
-    case PTIO_KIND_GLOBAL: write_global(p, ptio_value_class(value)); return;
-    case PTIO_KIND_TENSOR: write_tensor(p, value); return;
-    case PTIO_KIND_STORAGE: ptio_printer_fail(p, ptio_repr_storage(out, ptio_value_storage(value), &p->tensors)); return;
-    case PTIO_KIND_DEVICE: write_device(p, ptio_value_name(value)); return;
-    case PTIO_KIND_DTYPE:
-    case PTIO_KIND_LAYOUT:
-    case PTIO_KIND_QSCHEME:
-    case PTIO_KIND_MEMORY_FORMAT: ptio_repr_escaped(out, ptio_value_name(value)); return;
-    case PTIO_KIND_GENERATOR: write_generator(p, value); return;
-    case PTIO_KIND_NDARRAY: ptio_write_array(p, value); return;
-    case PTIO_KIND_NPSCALAR: ptio_repr_npscalar(out, value, &p->heap); return;
-    case PTIO_KIND_NPDTYPE: ptio_repr_npdtype(out, value); return;
-    case PTIO_KIND_LIST:
-    case PTIO_KIND_TUPLE:
-    case PTIO_KIND_SET:
-    case PTIO_KIND_FROZENSET:
-    case PTIO_KIND_DICT:
-    case PTIO_KIND_OBJECT:
-    case PTIO_KIND_SIZE: return; /* containers */
-    }
-}
-
 void ptio_write_value(ptio_printer *p, const ptio_value *value)
 {
     ptio_shape s;
@@ -534,49 +287,7 @@ void ptio_write_value(ptio_printer *p, const ptio_value *value)
     if (shape_of(p, value, &s, &row))
         ptio_open_container(p, value, s, row);
     else
-        write_single(p, value);
-}
-
-void ptio_write_bare_text(ptio_printer *p, ptio_text text)
-{
-    if (p->raw)
-        ptio_out_text(p->out, text);
-    else
-        ptio_repr_bare(p->out, text);
-}
-
-/* A tensor of no dimensions is formatted as its element. */
-static bool write_item(ptio_printer *p, const ptio_value *value)
-{
-    const ptio_tensor *tensor = ptio_value_tensor(value);
-    char element[16];
-    ptio_dtype dtype = ptio_tensor_dtype(tensor);
-    ptio_quantizer q = ptio_tensor_quantizer(tensor);
-    if (ptio_tensor_ndim(tensor) || ptio_tensor_is_parameter(tensor) || ptio_tensor_layout(tensor) != PTIO_STRIDED || q.scheme ||
-        ptio_tensor_is_meta(tensor) || !ptio_cells_can_show(dtype) ||
-        ptio_tensor_copy_only(tensor, NULL, dtype, element, ptio_dtype_itemsize(dtype), NULL) != PTIO_OK)
-        return false;
-    ptio_repr_element(p->out, dtype, element);
-    return true;
-}
-
-void ptio_write_plain(ptio_printer *p, const ptio_value *value)
-{
-    value = ptio_as_edited(p, value);
-    switch (ptio_value_kind(value)) {
-    case PTIO_KIND_STR: ptio_write_bare_text(p, ptio_value_str(value)); return;
-    case PTIO_KIND_DEVICE: ptio_repr_escaped(p->out, ptio_value_name(value)); return;
-    case PTIO_KIND_NDARRAY: ptio_write_plain_array(p, value); return;
-    case PTIO_KIND_NPSCALAR: ptio_write_plain_scalar(p, value); return;
-    case PTIO_KIND_NPDTYPE: ptio_str_npdtype(p->out, value); return;
-    case PTIO_KIND_TENSOR:
-        if (!write_item(p, value))
-            ptio_write_value(p, value);
-        return;
-    default:
-        if (!ptio_form_plain(p, value))
-            ptio_write_value(p, value);
-    }
+        ptio_write_single(p, value);
 }
 
 /* ---- going on in a container ---- */

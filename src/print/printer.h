@@ -217,8 +217,17 @@ void ptio_open_container(ptio_printer *p, const ptio_value *value, ptio_shape sh
 /** How many elements may be shown of something that has `bytes` bytes of its own: those count as met. */
 void ptio_allow_elements(ptio_printer *p, uint64_t bytes);
 
-/** Remember the entries of a dict in the order of their keys' text. */
+/* ---- print_order.c ---- */
+
+/** Remember the entries of a dict in the order of their keys' text, or of the counts of a Counter, the largest first; where these are no
+ *  numbers, as they stand. False after a failure. */
 bool ptio_push_key_order(ptio_printer *p, const ptio_value *dict);
+bool ptio_push_count_order(ptio_printer *p, const ptio_value *counter);
 void ptio_pop_order(ptio_printer *p);
+
+/* ---- print_single.c ---- */
+
+/** Write a value that contains no others. */
+void ptio_write_single(ptio_printer *p, const ptio_value *value);
 
 #endif
