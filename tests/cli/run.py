@@ -1153,7 +1153,7 @@ def save_shared_and_cyclic(bench):
     same(bench.good("show", out), "{'b': {'x': 1, 'y': 2}}\n")
     bench.good("save", "--rename=loop=l", path, out)
     same(bench.good("show", out, "l"), "{'me': {...}, 'z': 3}\n")
-    levels = int(100000 * SHARE)
+    levels = max(5000, int(100000 * SHARE))
     deep = bench.file("deep.pkl", b"\x80\x02" + b"}U\x01k" * levels + b"}" + b"s" * levels + b".")
     bench.good("save", "--drop=k.k.k.k", "--limit=heap_per_byte=1000", deep, out)
     same(bench.good("show", out), "{'k': {'k': {'k': {}}}}\n")
