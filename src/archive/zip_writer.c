@@ -420,6 +420,9 @@ static ptio_status copy_range(ptio_zip_writer *writer, ptio_source *source, uint
     note_head(writer, writer->block, n);
     if (n == size)
         status = ptio_sink_write(writer->sink, writer->block, n, err);
+    else if (ptio_sink_likes_pieces(writer->sink, writer->threads, size) && ptio_sink_copies_slowly(writer->sink, source, offset))
+        status = ptio_sink_write_pieces(
+            writer->sink, &(ptio_sink_pieces){.threads = writer->threads, .source = source, .offset = offset, .size = size}, err);
     else
         status = ptio_sink_copy(writer->sink, source, offset, size, err);
     if (status == PTIO_OK)

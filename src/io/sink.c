@@ -52,6 +52,7 @@ void ptio_sink_free(ptio_sink *sink)
         return;
     if (sink->kind->release)
         sink->kind->release(sink);
+    ptio_sink_free_blocks(sink);
     ptio_heap_free(&sink->heap, sink->buffer, sink->capacity);
     ptio_heap_free(&sink->heap, sink->name, sink->name_size + 1);
     ptio_heap heap = sink->heap;

@@ -53,6 +53,10 @@ static inline size_t ptio_sink_last_piece(uint64_t size)
 /** Whether threads are worth it: there are many bytes, and the sink takes them at any place. */
 bool ptio_sink_likes_pieces(const ptio_sink *sink, unsigned threads, uint64_t size);
 
+/** Whether ptio_sink_copy() would copy a range of a file through its buffer, since its bytes lie otherwise in their blocks here: then
+ *  threads are faster. */
+bool ptio_sink_copies_slowly(const ptio_sink *sink, const ptio_source *source, uint64_t offset);
+
 /**
  * Write them. Where it turns out that this target takes bytes only one after another, all are one piece, and the calling thread does
  * everything. The watcher is told by one thread at a time.

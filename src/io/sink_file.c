@@ -207,9 +207,14 @@ static ptio_status copy_blocks(ptio_sink *sink, const ptio_sink_range *range, of
 
 /* On the file systems of local disks, where room was asked for beforehand, bytes that lie otherwise in their blocks go faster
  * through the buffer. */
-static bool is_slow(const ptio_sink *sink, const ptio_sink_range *range, off_t end)
+static bool is_slow(const ptio_sink *sink, uint64_t offset, uint64_t end)
 {
-    return sink->allocated && range->offset % BLOCK != (uint64_t)end % BLOCK;
+    return sink->allocated && offset % BLOCK != end % BLOCK;
+}
+
+bool ptio_sink_copies_slowly(const ptio_sink *sink, const ptio_source *source, uint64_t offset)
+{
+    return ptio_source_fd(source) >= 0 && is_slow(sink, offset, sink->base + sink->position);
 }
 
 static ptio_status copy_fd(ptio_sink *sink, const ptio_sink_range *range, uint64_t *done, ptio_error *err)
@@ -218,7 +223,7 @@ static ptio_status copy_fd(ptio_sink *sink, const ptio_sink_range *range, uint64
     ptio_status status = PTIO_OK;
     if (sink->appends || !is_at_end(sink, &end))
         return PTIO_OK;
-    if (!share(sink, range, end, done) && !range->is_in_memory && !is_slow(sink, range, end))
+    if (!share(sink, range, end, done) && !range->is_in_memory && !is_slow(sink, range->offset, (uint64_t)end))
         status = copy_blocks(sink, range, end, done, err);
     sink->passed += *done;
     return status == PTIO_OK && *done ? seek(sink, end + (off_t)*done, err) : status;

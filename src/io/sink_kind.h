@@ -72,6 +72,8 @@ struct ptio_sink {
     char *name;
     size_t name_size;
     bool has_path;
+    uint8_t *blocks; /* of threads that write what they read, once there were some */
+    size_t blocks_size;
 
     FILE *file;
     ptio_sink_callbacks callbacks;
@@ -112,6 +114,9 @@ ptio_status ptio_sink_may_grow(ptio_sink *sink, uint64_t size);
 
 /** The sink's failure is the caller's too. */
 ptio_status ptio_sink_tell(ptio_sink *sink, ptio_status status, ptio_error *err);
+
+/** Of threads: sink_pieces.c. */
+void ptio_sink_free_blocks(ptio_sink *sink);
 
 /** PTIO_ERR_IO with the system's text for `number`, an errno. */
 ptio_status ptio_sink_fail(ptio_error *err, const char *reason, const char *what, int number);

@@ -161,20 +161,42 @@ static unsigned threads_for(const ptio_sink *sink, const ptio_sink_pieces *piece
     return worth < most ? (unsigned)worth : most;
 }
 
+/* They are kept for the next storage: fresh memory costs as much as the reading. */
+static ptio_status reserve_blocks(work *w)
+{
+    ptio_sink *sink = w->sink;
+    const ptio_memory *hooks = &sink->heap.hooks;
+    size_t size = w->threads * w->block;
+    if (size > sink->blocks_size) {
+        ptio_sink_free_blocks(sink);
+        sink->blocks = hooks->alloc(hooks->ctx, size, PTIO_STORAGE_ALIGN);
+        if (!sink->blocks)
+            return ptio_fail_memory(&sink->failure, "blocks of what is copied");
+        sink->blocks_size = size;
+    }
+    w->blocks = sink->blocks;
+    return PTIO_OK;
+}
+
 ptio_status ptio_sink_write_pieces(ptio_sink *sink, const ptio_sink_pieces *pieces, ptio_error *err)
 {
-    const ptio_memory *hooks = &sink->heap.hooks;
     work w = {.sink = sink, .pieces = pieces, .piece = pieces->piece ? pieces->piece : PTIO_SINK_THREAD_PIECE};
     w.block = w.piece < BLOCK ? w.piece : BLOCK;
     w.origin = sink->position;
     w.threads = threads_for(sink, pieces, w.piece);
     ptio_status status = ptio_sink_may_grow(sink, pieces->size);
-    size_t room = pieces->bytes ? 0 : w.threads * w.block;
-    if (status == PTIO_OK && room && !(w.blocks = hooks->alloc(hooks->ctx, room, PTIO_STORAGE_ALIGN)))
-        status = ptio_fail_memory(&sink->failure, "blocks of what is copied");
+    if (status == PTIO_OK && !pieces->bytes)
+        status = reserve_blocks(&w);
     if (status == PTIO_OK)
         status = write_all(&w);
-    if (w.blocks)
-        hooks->free(hooks->ctx, w.blocks, room);
     return ptio_sink_tell(sink, status, err);
+}
+
+void ptio_sink_free_blocks(ptio_sink *sink)
+{
+    const ptio_memory *hooks = &sink->heap.hooks;
+    if (sink->blocks)
+        hooks->free(hooks->ctx, sink->blocks, sink->blocks_size);
+    sink->blocks = NULL;
+    sink->blocks_size = 0;
 }

@@ -2,7 +2,9 @@
  * Saves by several threads have the bytes that those of one thread have, whatever the target, the kind of file and where the elements
  * come from.
  */
+#define _GNU_SOURCE
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "torch/built.h"
@@ -132,6 +134,50 @@ static void loaded_storages_are_the_same(void **state)
     give_back(&g);
 }
 
+static void save_to(const char *path, const ptio_value *value, unsigned threads)
+{
+    const ptio_save_options options = {PTIO_SAVE_OPTIONS, .root = "another", .threads = threads};
+    const ptio_sink_options how = {PTIO_SINK_OPTIONS, .not_durable = true};
+    ptio_sink *sink;
+    assert_int_equal(ptio_sink_open(path, &how, &sink, NULL), PTIO_OK);
+    assert_int_equal(ptio_save_sink(value, sink, &options, NULL), PTIO_OK);
+    assert_int_equal(ptio_sink_finish(sink, NULL), PTIO_OK);
+    ptio_sink_free(sink);
+}
+
+/* The checksums are known; the root has another length, so that nothing lies in its blocks as before. */
+static void files_copied_by_threads_are_the_same(void **state)
+{
+    (void)state;
+    given g = make();
+    char folder[] = "/tmp/ptio_threads_XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/a.pt", folder);
+    ptio_sink *in = saved(g.value, &(ptio_save_options){PTIO_SAVE_OPTIONS});
+    ptio_sink *one = saved(g.value, &(ptio_save_options){PTIO_SAVE_OPTIONS, .root = "another"});
+    FILE *file = file_of(ptio_sink_bytes(in));
+    ptio_checkpoint *ckpt;
+    assert_int_equal(ptio_load_fd(fileno(file), NULL, &ckpt, NULL), PTIO_OK);
+    for (unsigned threads = 0; threads < 4; threads += 3) {
+        ptio_text expected = ptio_sink_bytes(one);
+        char *read = malloc(expected.size + 1);
+        save_to(path, ptio_root(ckpt), threads);
+        FILE *made = fopen(path, "rb");
+        assert_non_null(made);
+        assert_int_equal(fread(read, 1, expected.size + 1, made), expected.size);
+        assert_int_equal(memcmp(read, expected.bytes, expected.size), 0);
+        assert_int_equal(fclose(made), 0);
+        free(read);
+    }
+    ptio_checkpoint_free(ckpt);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+    ptio_sink_free(one);
+    ptio_sink_free(in);
+    give_back(&g);
+}
+
 /* ---- the writer ---- */
 
 static ptio_sink *written_by(unsigned threads, const given *g)
@@ -198,11 +244,9 @@ static void progress_is_told_by_one_at_a_time_and_may_stop_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_kind_of_file_is_the_same),
-        cmocka_unit_test(every_target_is_the_same),
-        cmocka_unit_test(loaded_storages_are_the_same),
-        cmocka_unit_test(records_are_the_same),
-        cmocka_unit_test(progress_is_told_by_one_at_a_time_and_may_stop_all),
+        cmocka_unit_test(every_kind_of_file_is_the_same), cmocka_unit_test(every_target_is_the_same),
+        cmocka_unit_test(loaded_storages_are_the_same),   cmocka_unit_test(files_copied_by_threads_are_the_same),
+        cmocka_unit_test(records_are_the_same),           cmocka_unit_test(progress_is_told_by_one_at_a_time_and_may_stop_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
