@@ -115,7 +115,12 @@ const ptio_storage_origin ptio_storage_of_slice = {NULL, NULL, NULL, NULL, NULL}
 
 bool ptio_storage_record(const ptio_storage *storage, ptio_archive **archive, size_t *index)
 {
-    if (storage->origin != &ptio_storage_of_record || ptio_storage_read_unit(storage) > 1 ||
+    return ptio_storage_read_unit(storage) <= 1 && ptio_storage_in_record(storage, archive, index);
+}
+
+bool ptio_storage_in_record(const ptio_storage *storage, ptio_archive **archive, size_t *index)
+{
+    if (storage->origin != &ptio_storage_of_record || ptio_storage_is_meta(storage) ||
         check_record_size(storage, NULL) != PTIO_OK)
         return false;
     *archive = archive_of(storage);

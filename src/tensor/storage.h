@@ -67,6 +67,9 @@ const void *ptio_storage_given(const ptio_storage *storage);
 /** The record that the bytes are, as they stand in it. False where they are none, or have to be swapped. */
 bool ptio_storage_record(const ptio_storage *storage, ptio_archive **archive, size_t *index);
 
+/** The same, where the bytes may have to be swapped: by ptio_storage_read_unit(). */
+bool ptio_storage_in_record(const ptio_storage *storage, ptio_archive **archive, size_t *index);
+
 /** Where a slice begins in the storage that it is cut from at last; 0 of other storages. */
 uint64_t ptio_storage_offset_in_whole(const ptio_storage *storage);
 

@@ -78,19 +78,34 @@ static ptio_status write_swapped(const uint8_t *data, size_t size, size_t unit, 
     return status;
 }
 
-/* A storage that is copied from a device, piece by piece. */
-typedef struct from_device {
+/* A storage that comes piece by piece, from a device or a record. */
+typedef struct in_pieces {
     ptio_saver *saver;
     const ptio_storage_target *target;
     size_t unit;
-} from_device;
+} in_pieces;
 
 static ptio_status write_piece(void *ctx, const void *bytes, size_t size, ptio_error *err)
 {
-    const from_device *f = ctx;
-    if (f->unit > 1)
-        return write_swapped(bytes, size, f->unit, f->target, &f->saver->heap, err);
-    return f->target->write(f->target->ctx, bytes, size, err);
+    const in_pieces *p = ctx;
+    if (p->unit > 1)
+        return write_swapped(bytes, size, p->unit, p->target, &p->saver->heap, err);
+    return p->target->write(p->target->ctx, bytes, size, err);
+}
+
+/* From a record that is deflated, or in another byte order than is written. *done is false where there is none. `unit` is what elements
+ * of this machine are swapped by. */
+static ptio_status write_record(ptio_saver *saver, const ptio_storage *storage, size_t unit, const ptio_storage_target *target,
+                                bool *done, ptio_error *err)
+{
+    size_t from = ptio_storage_read_unit(storage), index;
+    ptio_archive *archive;
+    *done = !ptio_storage_is_resident(storage) && (from <= 1 || unit <= 1 || from == unit) &&
+            ptio_storage_in_record(storage, &archive, &index);
+    if (!*done)
+        return PTIO_OK;
+    in_pieces p = {saver, target, from == unit ? 1 : from > unit ? from : unit};
+    return ptio_archive_read_pieces(archive, index, write_piece, &p, NULL, err);
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -125,15 +140,19 @@ ptio_status ptio_save_storage(ptio_saver *saver, const ptio_storage *storage, co
     if (unit <= 1 && ptio_storage_find(storage, &saver->ahead, &place))
         return target->copy(target->ctx, &place, storage->nbytes, err);
     if (ptio_storage_is_on_device(storage))
-        return ptio_storage_from_device(storage, write_piece, &(from_device){saver, target, unit}, err);
+        return ptio_storage_from_device(storage, write_piece, &(in_pieces){saver, target, unit}, err);
     const void *given = unit <= 1 ? ptio_storage_given(storage) : NULL;
     if (given)
         return target->write(target->ctx, given, (size_t)storage->nbytes, err);
+    bool done;
+    ptio_status status = write_record(saver, storage, unit, target, &done, err);
+    if (done)
+        return status;
     /* What was read of a storage to write a part of it goes again too. */
     const ptio_storage *whole = saver->options.compact ? ptio_storage_whole(storage) : storage;
     bool resident = ptio_storage_is_resident(whole);
     const void *data;
-    ptio_status status = ptio_storage_data(storage, &data, err);
+    status = ptio_storage_data(storage, &data, err);
     if (status != PTIO_OK)
         return status;
     if (unit > 1)

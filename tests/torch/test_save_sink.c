@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "ptio.h"
+#include "support/exercise.h"
 
 #define LARGE ((size_t)40 << 20)
 
@@ -107,6 +108,57 @@ static void progress_knows_the_end_of_copies(void **state)
         ptio_sink_free(sink);
     }
     ptio_builder_free(builder);
+}
+
+/* ---- memory ---- */
+
+static ptio_sink *saved_in(const ptio_value *value, ptio_byte_order order, const ptio_memory *memory)
+{
+    const ptio_save_options options = {.struct_size = sizeof options, .protocol = 2, .byte_order = order, .memory = memory};
+    ptio_sink *sink;
+    assert_int_equal(ptio_sink_to_memory(NULL, &sink, NULL), PTIO_OK);
+    assert_int_equal(ptio_save_sink(value, sink, &options, NULL), PTIO_OK);
+    return sink;
+}
+
+/* A file of the other byte order into one of this, and again as it was: neither takes the memory of a storage. */
+static void what_is_swapped_passes_in_pieces(void **state)
+{
+    (void)state;
+    const int64_t count = (6 << 20) / 4 + 77;
+    uint32_t *numbers = malloc((size_t)count * 4);
+    ptio_builder *builder;
+    assert_non_null(numbers);
+    for (int64_t i = 0; i < count; i++)
+        numbers[i] = (uint32_t)i * 2654435761u;
+    assert_int_equal(ptio_builder_new(NULL, &builder, NULL), PTIO_OK);
+    const ptio_value *value = ptio_new_tensor(builder, PTIO_FLOAT32, 1, &count, numbers);
+    for (int to = PTIO_LITTLE_ENDIAN; to <= PTIO_BIG_ENDIAN; to++)
+        for (int from = PTIO_LITTLE_ENDIAN; from <= PTIO_BIG_ENDIAN; from++) {
+            ptio_sink *in = saved_in(value, (ptio_byte_order)from, NULL), *expected = saved_in(value, (ptio_byte_order)to, NULL);
+            ptio_text bytes = ptio_sink_bytes(in), wanted = ptio_sink_bytes(expected);
+            FILE *file = tmpfile();
+            counted_memory memory;
+            ptio_checkpoint *ckpt;
+            counted_memory_init(&memory);
+            assert_non_null(file);
+            assert_int_equal(fwrite(bytes.bytes, 1, bytes.size, file), bytes.size);
+            rewind(file);
+            const ptio_load_options options = {PTIO_LOAD_OPTIONS, .memory = &memory.hooks};
+            assert_int_equal(ptio_load_fd(fileno(file), &options, &ckpt, NULL), PTIO_OK);
+            ptio_sink *out = saved_in(ptio_root(ckpt), (ptio_byte_order)to, &memory.hooks);
+            assert_int_equal(ptio_sink_bytes(out).size, wanted.size);
+            assert_int_equal(memcmp(ptio_sink_bytes(out).bytes, wanted.bytes, wanted.size), 0);
+            assert_true(memory.most < (4 << 20));
+            ptio_sink_free(out);
+            ptio_checkpoint_free(ckpt);
+            assert_int_equal(memory.held, 0);
+            assert_int_equal(fclose(file), 0);
+            ptio_sink_free(expected);
+            ptio_sink_free(in);
+        }
+    ptio_builder_free(builder);
+    free(numbers);
 }
 
 /* ---- what fails ---- */
@@ -209,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(progress_knows_the_end),
         cmocka_unit_test(progress_knows_the_end_of_copies),
+        cmocka_unit_test(what_is_swapped_passes_in_pieces),
         cmocka_unit_test(a_save_that_failed_cannot_be_finished),
         cmocka_unit_test(a_save_that_was_refused_is_not_there),
     };
