@@ -1848,8 +1848,8 @@ PTIO_API bool ptio_rename(ptio_builder *builder, ptio_value *dict, size_t index,
 PTIO_API bool ptio_put_at(ptio_builder *builder, ptio_value *value, size_t index, const ptio_value *item);
 /** Take out item or entry `index`. */
 PTIO_API bool ptio_remove(ptio_builder *builder, ptio_value *value, size_t index);
-/** Take out every entry, or item of a list (then key is NULL), of which `goes` says so; gives how many. Linear in their number, where
- *  ptio_remove() for each would be quadratic. */
+/** Take out every entry, or item of a list (then key is NULL), of which `goes` says so; gives how many. It is asked about keys and items as
+ *  they were edited. Linear in their number, where ptio_remove() for each would be quadratic. */
 PTIO_API size_t ptio_remove_if(ptio_builder *builder, ptio_value *value,
                                bool (*goes)(void *ctx, const ptio_value *key, const ptio_value *item), void *ctx);
 /** setattr(): an attribute of an object, an OrderedDict, a tensor or a Parameter. */

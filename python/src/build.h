@@ -54,7 +54,7 @@ struct builder {
     bool fake, meta, skip_data;       /* no byte is read: FakeTensorMode, map_location="meta", torch.serialization.skip_data() */
     bool map_names;                   /* Python 2's to Python 3's: before protocol 3, and by weights_only always */
     const ptio_value *rebuild_tensor; /* the globals that were found to be these functions */
-    const ptio_value *rebuild_parameter;
+    const ptio_value *rebuild_parameter, *ordered_dict;
 };
 
 /* ---- build_memo.c ---- */

@@ -66,20 +66,23 @@ static bool is_function(const ptio_value *callable, const char *module, const ch
 }
 
 /* Whether a global is the function; `known` remembers the one that was. */
-static bool is_known(const ptio_value **known, const ptio_value *callable, const char *name)
+static bool is_known(const ptio_value **known, const ptio_value *callable, const char *module, const char *name)
 {
+    if (!callable)
+        return false;
     if (*known == callable)
         return true;
-    if (ptio_value_kind(callable) != PTIO_KIND_GLOBAL || !is_function(callable, "torch._utils", name))
+    if (ptio_value_kind(callable) != PTIO_KIND_GLOBAL || !is_function(callable, module, name))
         return false;
     *known = callable;
     return true;
 }
 
 /* OrderedDict() */
-static bool is_no_hooks(const ptio_value *hooks)
+static bool is_no_hooks(builder *b, const ptio_value *hooks)
 {
-    return ptio_value_kind(hooks) == PTIO_KIND_DICT && !ptio_value_count(hooks) && !ptio_node_state_count(hooks);
+    return ptio_value_kind(hooks) == PTIO_KIND_DICT && !ptio_value_count(hooks) && !ptio_node_state_count(hooks) &&
+           is_known(&b->ordered_dict, ptio_node_callable(hooks), "collections", "OrderedDict");
 }
 
 const ptio_tensor *plain_tensor(builder *b, const ptio_value *value)
@@ -92,8 +95,8 @@ const ptio_tensor *plain_tensor(builder *b, const ptio_value *value)
     if (b->fake) /* its functions also put back the device of a fake tensor */
         return NULL;
     const ptio_value *arguments = ptio_node_arguments(value);
-    if (!is_known(&b->rebuild_tensor, ptio_node_callable(value), "_rebuild_tensor_v2") || ptio_node_item_count(arguments) != 6 ||
-        ptio_node_state_count(value) || !is_no_hooks(ptio_node_item(arguments, 5)) ||
+    if (!is_known(&b->rebuild_tensor, ptio_node_callable(value), "torch._utils", "_rebuild_tensor_v2") ||
+        ptio_node_item_count(arguments) != 6 || ptio_node_state_count(value) || !is_no_hooks(b, ptio_node_item(arguments, 5)) ||
         ptio_tensor_quantizer(t).scheme != PTIO_NOT_QUANTIZED)
         return NULL;
     return t;
@@ -120,8 +123,8 @@ PyObject *make_tensor(builder *b, const ptio_value *value, const ptio_tensor *t)
 const ptio_value *parameter_data(builder *b, const ptio_value *value)
 {
     const ptio_value *arguments = ptio_node_arguments(value);
-    if (!is_known(&b->rebuild_parameter, ptio_node_callable(value), "_rebuild_parameter") ||
-        ptio_node_item_count(arguments) != 3 || ptio_node_state_count(value) || !is_no_hooks(ptio_node_item(arguments, 2)))
+    if (!is_known(&b->rebuild_parameter, ptio_node_callable(value), "torch._utils", "_rebuild_parameter") ||
+        ptio_node_item_count(arguments) != 3 || ptio_node_state_count(value) || !is_no_hooks(b, ptio_node_item(arguments, 2)))
         return NULL;
     const ptio_value *data = ptio_node_item(arguments, 0);
     return ptio_value_kind(data) == PTIO_KIND_TENSOR && plain_tensor(b, data) ? data : NULL;

@@ -279,7 +279,7 @@ size_t ptio_remove_if(ptio_builder *b, ptio_value *value, bool (*goes)(void *ctx
     for (uint32_t i = 0; i < count; i++) {
         size_t width = is_list ? 1 : 2;
         const ptio_value **entry = items + width * i;
-        if (goes(ctx, is_list ? NULL : entry[0], entry[width - 1]))
+        if (goes(ctx, is_list ? NULL : ptio_edited(b, entry[0]), ptio_edited(b, entry[width - 1])))
             continue;
         memmove(items + width * left++, entry, width * sizeof *items);
     }

@@ -176,11 +176,30 @@ static void many_keys(void **state)
     end(b);
 }
 
+/* What takes items out is asked about what stands there now. */
+static void replaced_items_are_removed_as_what_they_are(void **state)
+{
+    (void)state;
+    ptio_builder *b;
+    assert_int_equal(ptio_builder_new(NULL, &b, NULL), PTIO_OK);
+    ptio_value *list = ptio_new_list(b), *dict = ptio_new_dict(b);
+    const ptio_value *even = ptio_new_str(b, "two"), *odd = ptio_new_str(b, "three");
+    assert_true(ptio_append(b, list, even) && ptio_append(b, list, odd));
+    assert_true(ptio_put(b, dict, "even", even) && ptio_put(b, dict, "odd", odd));
+    assert_true(ptio_replace_value(b, even, ptio_new_int(b, 2)) && ptio_replace_value(b, odd, ptio_new_int(b, 3)));
+    assert_int_equal(ptio_remove_if(b, list, is_odd, NULL), 1);
+    assert_int_equal(ptio_remove_if(b, dict, is_odd, NULL), 1);
+    assert_ptr_equal(ptio_value_item(list, 0), even);
+    assert_ptr_equal(ptio_value_get(dict, "even"), even);
+    ptio_builder_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_changes),
         cmocka_unit_test(many_keys),
+        cmocka_unit_test(replaced_items_are_removed_as_what_they_are),
     };
     return cmocka_run_group_tests_name("torch/edit", tests, NULL, NULL);
 }
